@@ -1,0 +1,222 @@
+//! What the analysis says: plain data, from which terminal, HTML, CSV and LaTeX are all written, so that
+//! their numbers cannot disagree.
+
+use std::collections::BTreeMap;
+
+use crate::dataset::Ledger;
+use crate::model::{Asn, Event, Method, Name, Unit, Untrusted, WallTime};
+
+/// Everything that a report says about a dataset.
+#[derive(Clone, Debug)]
+pub struct Findings {
+    /// The campaign.
+    pub campaign: Name,
+    /// Who measured.
+    pub vantages: Vec<Name>,
+    /// True if the network was the lab.
+    pub rehearsal: bool,
+    /// How many times as fast as real time the rehearsal's clock ran; 1 outside the lab.
+    pub speed: f64,
+    /// The epochs, in the order of time; at least one.
+    pub epochs: Vec<Epoch>,
+    /// One entry a unit, in the order of prefixes, control units last.
+    pub units: Vec<UnitFindings>,
+    /// Use of links between ASes, for drawing.
+    pub edges: Vec<AsEdge>,
+    /// One entry a unit and trace or reachability round, in the order of time.
+    pub timeline: Vec<TimelinePoint>,
+    /// Names of the ASes that occur, where known.
+    pub names: BTreeMap<Asn, Untrusted>,
+    /// All rounds together.
+    pub ledger: Ledger,
+    /// Rounds that were sealed whole, and rounds that were interrupted.
+    pub rounds: (u64, u64),
+    /// The level of every interval, as 0.95.
+    pub confidence: f64,
+}
+
+/// The time between two events.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Epoch {
+    /// When it begins: at its event, or with the first probe.
+    pub start: WallTime,
+    /// When it ends: at the next event, or with the last probe.
+    pub end: WallTime,
+    /// The events at its beginning; empty for the first.
+    pub opened_by: Vec<Event>,
+}
+
+/// An estimate with its interval at the report's confidence.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Estimate {
+    /// The estimate itself.
+    pub value: f64,
+    /// Lower end.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// What is found about one unit.
+#[derive(Clone, Debug)]
+pub struct UnitFindings {
+    /// The unit.
+    pub unit: Unit,
+    /// Whether it is a control unit.
+    pub control: bool,
+    /// The AS that originates it by the origin tables.
+    pub origin: Option<Asn>,
+    /// One entry an epoch.
+    pub by_epoch: Vec<UnitEpoch>,
+    /// Differences between each epoch and the one before, largest effect first.
+    pub changes: Vec<Change>,
+    /// What it comes to in plain words, one sentence each, with conditions where there are any.
+    pub verdict: Vec<String>,
+}
+
+/// What is found about one unit in one epoch.
+#[derive(Clone, Debug)]
+pub struct UnitEpoch {
+    /// What can be said of its reachability.
+    pub reach: Reach,
+    /// By method: how many probes, how many answered.
+    pub reachability: Vec<Reachability>,
+    /// By upstream AS, largest share first. Together with `unattributed` they make up all traced flows.
+    pub upstreams: Vec<UpstreamShare>,
+    /// Traced flows whose upstream cannot be told, of all.
+    pub unattributed: u64,
+    /// Traced flows (target, flow, round).
+    pub traced: u64,
+    /// Longest run of silent hops before the target or the end of the trace, where upstream was told.
+    pub longest_gap: Option<u8>,
+    /// Distinct paths.
+    pub paths: PathCount,
+    /// AS-disjoint paths from the vantages to the origin AS in the measured graph: a lower bound.
+    /// `None` if no path was seen.
+    pub as_disjoint: Option<u32>,
+    /// ASes, other than the vantage's own and the origin, that every measured path crosses.
+    pub single_points: Vec<Asn>,
+}
+
+/// What can be said of a unit's reachability in an epoch. The four answers are never mixed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reach {
+    /// Something there answered.
+    Reachable,
+    /// Nothing answers, although the same addresses answered in another epoch.
+    Unreachable,
+    /// Nothing there ever answered: nothing can be said.
+    NotObservable,
+    /// No probe was sent in this epoch.
+    NotMeasured,
+}
+
+impl Reach {
+    /// As it stands in files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reachable => "reachable",
+            Self::Unreachable => "unreachable",
+            Self::NotObservable => "not_observable",
+            Self::NotMeasured => "not_measured",
+        }
+    }
+}
+
+/// Answers by method.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reachability {
+    /// The method: echo or tcp.
+    pub method: Method,
+    /// Probes sent to addresses that answered at least once in the campaign.
+    pub probes: u64,
+    /// Of them answered.
+    pub answered: u64,
+    /// The share with its Wilson interval; `None` if no such probe was sent.
+    pub share: Option<Estimate>,
+}
+
+/// How much of the traffic came through an upstream.
+#[derive(Clone, Debug, PartialEq)]
+pub struct UpstreamShare {
+    /// The neighbour of the origin AS on the path.
+    pub upstream: Asn,
+    /// Traced flows through it.
+    pub flows: u64,
+    /// Share of all traced flows whose upstream is known, with its interval.
+    pub share: Estimate,
+    /// Of these flows, how many were seen to enter the origin AS; the others end in a silent gap behind
+    /// the upstream.
+    pub seen_entering: u64,
+}
+
+/// Distinct paths.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PathCount {
+    /// Distinct sequences of addresses, silent hops counted as silent.
+    pub address: u64,
+    /// Distinct sequences of ASes.
+    pub autonomous_system: u64,
+}
+
+/// What a difference is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Metric {
+    /// Share of probes answered, by method.
+    Answered(Method),
+    /// Share of flows through this upstream.
+    Upstream(Asn),
+    /// Number of distinct AS paths.
+    AsPaths,
+    /// Number of AS-disjoint paths.
+    AsDisjoint,
+}
+
+/// A difference between two epochs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Index of the later epoch; the earlier is the one before.
+    pub epoch: usize,
+    /// Of what.
+    pub metric: Metric,
+    /// Before.
+    pub before: f64,
+    /// After.
+    pub after: f64,
+    /// After minus before, with its interval; `None` in the interval's place means that the metric is a
+    /// count of what was seen, for which none is claimed.
+    pub difference: f64,
+    /// The interval of the difference.
+    pub interval: Option<(f64, f64)>,
+}
+
+/// One point of a unit's timeline.
+#[derive(Clone, Debug)]
+pub struct TimelinePoint {
+    /// The unit.
+    pub unit: Unit,
+    /// When the round began.
+    pub at: WallTime,
+    /// Probes of echo and TCP to ever-responsive addresses in this round, and how many were answered.
+    pub probes: u64,
+    /// Answered.
+    pub answered: u64,
+    /// Traced flows by upstream; `None` where it cannot be told.
+    pub upstreams: BTreeMap<Option<Asn>, u64>,
+}
+
+/// How often a link between two ASes was crossed in an epoch, by traces towards non-control units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct AsEdge {
+    /// Index of the epoch.
+    pub epoch: usize,
+    /// The AS nearer to the vantage.
+    pub from: Asn,
+    /// The AS nearer to the target.
+    pub to: Asn,
+    /// Traced flows that crossed it.
+    pub flows: u64,
+    /// True if silent hops lay between the two, so that an AS in between may have been missed.
+    pub across_gap: bool,
+}

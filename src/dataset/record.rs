@@ -1,0 +1,34 @@
+//! One row of the dataset: one probe and what became of it.
+
+use std::net::IpAddr;
+
+use crate::model::{Method, Name, Outcome, Probe, Unit, WallTime};
+
+/// One probe and what became of it. Skipped probes have no row: they are only counted in the ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeRecord {
+    /// Who measured.
+    pub vantage: Name,
+    /// Which prober of the campaign asked.
+    pub prober: Name,
+    /// What it asked.
+    pub method: Method,
+    /// What was asked for, with round, target, protocol, port, flow, TTL and attempt.
+    pub probe: Probe,
+    /// The block about which the target speaks.
+    pub unit: Unit,
+    /// Whether the target is a control target, there to tell the vantage's own trouble apart.
+    pub control: bool,
+    /// When the packet was handed to the system; `None` if it was not sent.
+    pub sent_at: Option<WallTime>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+impl ProbeRecord {
+    /// Where the probe was addressed to.
+    #[must_use]
+    pub const fn target(&self) -> IpAddr {
+        self.probe.target
+    }
+}

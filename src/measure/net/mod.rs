@@ -1,0 +1,57 @@
+//! The packet path: raw sockets, capture, kernel time stamps, privileges. Nothing else in the crate
+//! sends, and nothing here sends without a [`Permit`].
+
+use crate::measure::guard::Permit;
+use crate::model::{MonoTime, Probe, Reply, Rtt, SendFault, WallTime};
+use crate::wire;
+
+/// A way to the network: real sockets, the unprivileged engine, or the lab in virtual time.
+pub trait Link {
+    /// Monotonic time now.
+    fn now(&self) -> MonoTime;
+
+    /// Sends one probe; the packet is built here, from the permit. Returns when it was handed over.
+    ///
+    /// # Errors
+    /// The system's reason for not taking it. The probe has then not been sent.
+    fn send(&mut self, permit: Permit) -> Result<MonoTime, SendFault>;
+
+    /// Waits until something arrives or `until` is reached, but at most 50 ms of real time, so that the
+    /// caller can look at its stop flag.
+    fn wait(&mut self, until: MonoTime) -> Option<Arrival>;
+
+    /// Packets that the kernel dropped since the link was opened.
+    fn kernel_drops(&self) -> u64;
+}
+
+/// Something that came in.
+#[derive(Debug)]
+pub enum Arrival {
+    /// One of our own probes, seen leaving the interface, with the kernel's stamp of that moment.
+    Departed {
+        /// Names the probe.
+        key: wire::MatchKey,
+        /// The kernel's stamp, on the kernel's wall clock: only differences of two mean something.
+        kernel: WallTime,
+    },
+    /// A packet that reads as an answer to a probe. Whether it is one, its tag must tell.
+    Answer {
+        /// What was read.
+        answer: wire::Answer,
+        /// When this program read it.
+        at: MonoTime,
+        /// The kernel's stamp of its arrival, if there was one.
+        kernel: Option<WallTime>,
+    },
+    /// The unprivileged engine's answer, already tied to its probe.
+    Matched {
+        /// The probe.
+        probe: Probe,
+        /// The reply.
+        reply: Reply,
+        /// The engine's own round-trip time.
+        rtt: Rtt,
+    },
+    /// A packet that could not be read.
+    Malformed(wire::Malformed),
+}

@@ -1,0 +1,56 @@
+//! Probers: which packets a round asks for. Pure state machines: they take `now` and news, and give back
+//! probes and deadlines. No sockets, no clocks, no threads; timeouts are watched by the engine, which
+//! tells the prober what became of each probe.
+
+use crate::model::{MonoTime, Probe, Reply, SkipReason};
+
+/// One round of one prober.
+///
+/// ```text
+///            next() = Probe(p)            settle(p, news)
+///   wanted ───────────────────▶ asked ───────────────────▶ settled
+///      │                                                      ▲
+///      └── recall(p, news): settled before a crash ───────────┘
+/// ```
+///
+/// Every probe given out by `next` is settled exactly once; after `Done` nothing more is given out.
+pub trait Prober: Send {
+    /// The next probe that may go out, or what to wait for.
+    fn next(&mut self, now: MonoTime) -> Next;
+
+    /// Tells what became of a probe that `next` gave out.
+    fn settle(&mut self, probe: &Probe, news: News<'_>, now: MonoTime);
+
+    /// Tells of a probe that an interrupted run of the same round already recorded: it is not asked for
+    /// again. Called before the first `next`.
+    fn recall(&mut self, probe: &Probe, news: News<'_>);
+
+    /// Probes that this round will not ask for after all, by reason, since the last call.
+    fn take_skipped(&mut self) -> Vec<(SkipReason, u64)>;
+
+    /// How many probes the round can ask for at most, and how many of them are asked for or skipped so
+    /// far: for progress bars.
+    fn progress(&self) -> (u64, u64);
+}
+
+/// What a prober wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// This packet, as soon as it may.
+    Probe(Probe),
+    /// Nothing before this time, or before news; [`MonoTime::NEVER`] if only news can help.
+    Wait(MonoTime),
+    /// Nothing any more.
+    Done,
+}
+
+/// What became of a probe, as far as a prober must know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News<'a> {
+    /// The first valid reply.
+    Reply(&'a Reply),
+    /// No reply in time.
+    TimedOut,
+    /// It never left: the guard or the system refused it.
+    NotSent,
+}

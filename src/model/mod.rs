@@ -1,0 +1,29 @@
+//! The words of the field as types: what an AS number, a prefix, a TTL, a flow, a probe, a reply and an
+//! outcome are, and which rules they carry. Everything else is built from these.
+//!
+//! This module knows nothing of packets, files or the network, and must not import any other part of
+//! the crate.
+
+mod asn;
+mod link;
+mod name;
+mod outcome;
+mod prefix;
+mod probe;
+mod quantity;
+mod reply;
+mod source;
+mod time;
+mod underlay;
+
+pub use asn::{Asn, BadAsn};
+pub use link::{AsLink, BadAsLink, Event, LinkChange};
+pub use name::{BadName, Name, Untrusted};
+pub use outcome::{BlockRule, Outcome, SendFault, SkipReason};
+pub use prefix::{BadPrefix, Prefix, Unit};
+pub use probe::{Method, Probe, Protocol, RoundId};
+pub use quantity::{FlowId, Port, Pps, Rtt, RttSource, Ttl};
+pub use reply::{MatchQuality, MplsLabel, Reply, ReplyKind, Unreachable};
+pub use source::{FileError, FileErrors, SourceText};
+pub use time::{BadTime, Clock, ClockPair, MonoTime, SystemClock, WallTime};
+pub use underlay::Underlay;
