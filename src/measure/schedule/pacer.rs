@@ -1,0 +1,79 @@
+//! How fast packets may leave: a total rate with a burst, and a rate for each unit and each responding
+//! router. Pure: it says when a packet may go, and somebody else waits.
+
+use std::net::IpAddr;
+
+use super::bucket::{Bucket, Buckets, Refill};
+use crate::model::{MonoTime, Pps, Unit};
+
+/// The rates that a pacer holds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PacerRates {
+    /// Of all packets together.
+    pub total: Pps,
+    /// Packets that may leave at once when none has left for a while; at least 1.
+    pub burst: u32,
+    /// To the targets of one unit.
+    pub per_unit: Pps,
+    /// That one router or host must answer.
+    pub per_responder: Pps,
+}
+
+impl PacerRates {
+    /// The rates in a rehearsal whose wall clock runs `speed` times as fast.
+    #[must_use]
+    pub fn squeezed(self, speed: f64) -> Self {
+        Self {
+            total: self.total.squeezed(speed),
+            burst: self.burst,
+            per_unit: self.per_unit.squeezed(speed),
+            per_responder: self.per_responder.squeezed(speed),
+        }
+    }
+}
+
+/// Holds the rates. In any second at most `total` + `burst` packets pass, and to one unit or responder at
+/// most its rate + 1; a sender that always has something to send reaches the rate. Memory is bounded: see
+/// [`Buckets`].
+#[derive(Clone, Debug)]
+pub struct Pacer {
+    refill: Refill,
+    total: Bucket,
+    units: Buckets<Unit>,
+    responders: Buckets<IpAddr>,
+}
+
+impl Pacer {
+    /// With nothing sent yet.
+    #[must_use]
+    pub fn new(rates: PacerRates) -> Self {
+        Self {
+            refill: Refill::new(rates.total, rates.burst),
+            total: Bucket::default(),
+            units: Buckets::new(Refill::new(rates.per_unit, 1)),
+            responders: Buckets::new(Refill::new(rates.per_responder, 1)),
+        }
+    }
+
+    /// The first time, from `now` on, at which a packet may go to a target of `unit`. `responder` is who
+    /// answered the last probe to the same target with the same TTL, if that is known.
+    #[must_use]
+    pub fn earliest(&self, now: MonoTime, unit: Unit, responder: Option<IpAddr>) -> MonoTime {
+        let by_total = self.total.earliest(now, self.refill);
+        let by_unit = self.units.earliest(now, unit);
+        let by_responder = responder.map_or(now, |responder| self.responders.earliest(now, responder));
+        by_total.max(by_unit).max(by_responder)
+    }
+
+    /// Books a packet that leaves `now`.
+    pub fn spend(&mut self, now: MonoTime, unit: Unit, responder: Option<IpAddr>) {
+        self.total.spend(now, self.refill);
+        self.units.spend(now, unit);
+        if let Some(responder) = responder {
+            self.responders.spend(now, responder);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,115 @@
+#![allow(clippy::arithmetic_side_effects, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+#![allow(clippy::cast_precision_loss)]
+use std::collections::HashMap;
+use std::hash::Hash;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn unit(number: u8) -> Unit {
+    Unit(crate::model::Prefix::covering(IpAddr::from([198, 18, number, 0]), 24).unwrap())
+}
+
+fn responder(number: u8) -> IpAddr {
+    IpAddr::from([10, 0, 0, number])
+}
+
+/// What wants to leave: an idle time before it, the unit, and who will answer.
+type Wish = (u64, u8, Option<u8>);
+
+fn wishes() -> impl Strategy<Value = Vec<Wish>> {
+    let idle = prop_oneof![4 => Just(0), 2 => 0..SECOND / 10, 1 => 0..10 * SECOND];
+    prop::collection::vec((idle, 0..4_u8, prop::option::of(0..3_u8)), 1..400)
+}
+
+fn rates() -> impl Strategy<Value = PacerRates> {
+    let rate = |low: f64, high: f64| (low.ln()..high.ln()).prop_map(|x: f64| Pps::new(x.exp()).unwrap());
+    (rate(0.5, 10_000.0), 1_u32..50, rate(0.05, 2_000.0), rate(0.05, 2_000.0)).prop_map(
+        |(total, burst, per_unit, per_responder)| PacerRates { total, burst, per_unit, per_responder },
+    )
+}
+
+/// Sends every wish as early as the pacer allows; gives back when each left.
+fn drive(rates: PacerRates, wishes: &[Wish]) -> Vec<(u64, u8, Option<u8>)> {
+    let mut pacer = Pacer::new(rates);
+    let mut now = MonoTime::from_nanos(5 * SECOND);
+    let mut sent = Vec::new();
+    for (idle, to, answered_by) in wishes {
+        now = MonoTime::from_nanos(now.as_nanos() + idle);
+        now = pacer.earliest(now, unit(*to), answered_by.map(responder));
+        pacer.spend(now, unit(*to), answered_by.map(responder));
+        sent.push((now.as_nanos(), *to, *answered_by));
+    }
+    sent
+}
+
+/// The most packets that left within any one second.
+fn busiest_second(times: &[u64]) -> usize {
+    let from =
+        |first: usize| times[first..].iter().take_while(|time| *time - times[first] < SECOND).count();
+    (0..times.len()).map(from).max().unwrap_or(0)
+}
+
+fn by_key<K: Hash + Eq>(sent: impl Iterator<Item = (K, u64)>) -> HashMap<K, Vec<u64>> {
+    let mut times: HashMap<K, Vec<u64>> = HashMap::new();
+    for (key, time) in sent {
+        times.entry(key).or_default().push(time);
+    }
+    times
+}
+
+proptest! {
+    #[test]
+    fn no_second_sees_more_than_cap_and_burst(rates in rates(), wishes in wishes()) {
+        let sent = drive(rates, &wishes);
+        let all: Vec<u64> = sent.iter().map(|(time, ..)| *time).collect();
+        prop_assert!(busiest_second(&all) as f64 <= rates.total.get() + f64::from(rates.burst));
+        for times in by_key(sent.iter().map(|(time, unit, _)| (*unit, *time))).values() {
+            prop_assert!(busiest_second(times) as f64 <= rates.per_unit.get() + 1.0);
+        }
+        let answered = sent.iter().filter_map(|(time, _, by)| by.map(|by| (by, *time)));
+        for times in by_key(answered).values() {
+            prop_assert!(busiest_second(times) as f64 <= rates.per_responder.get() + 1.0);
+        }
+    }
+
+    #[test]
+    fn a_sender_with_enough_to_send_reaches_the_rate(rates in rates()) {
+        let total_alone = PacerRates {
+            per_unit: Pps::new(1_000_000.0).unwrap(), per_responder: Pps::new(1_000_000.0).unwrap(), ..rates
+        };
+        let sent = drive(total_alone, &vec![(0, 0, None); 10_000]);
+        let after_burst = &sent[rates.burst as usize..];
+        let span = after_burst.last().unwrap().0 - after_burst[0].0;
+        let mean = (after_burst.len() - 1) as f64 / (span as f64 / 1e9);
+        let error = (mean / rates.total.get() - 1.0).abs();
+        prop_assert!(error < 0.01, "mean {mean} instead of {}", rates.total);
+    }
+}
+
+#[test]
+fn a_rehearsal_sends_as_many_packets_in_a_minute_as_the_campaign_in_hours() {
+    let rate = |pps| Pps::new(pps).unwrap();
+    let rates = PacerRates { total: rate(100.0), burst: 1, per_unit: rate(1.0), per_responder: rate(1.0) };
+    let sent = drive(rates.squeezed(300.0), &[(0, 0, None); 301]);
+    let span = sent.last().unwrap().0 - sent[0].0;
+    assert!((SECOND * 99 / 100..=SECOND * 101 / 100).contains(&span), "{span} ns");
+}
+
+#[test]
+fn responders_that_fell_silent_are_forgotten() {
+    let rate = |pps| Pps::new(pps).unwrap();
+    let rates =
+        PacerRates { total: rate(1_000.0), burst: 1, per_unit: rate(1_000.0), per_responder: rate(1.0) };
+    let mut pacer = Pacer::new(rates);
+    let mut now = MonoTime::default();
+    for number in 0..50_000_u32 {
+        let router = Some(IpAddr::from(number.to_be_bytes()));
+        now = pacer.earliest(now, unit(0), router);
+        pacer.spend(now, unit(0), router);
+    }
+    assert!(pacer.responders.held() <= 3_000, "{} are remembered", pacer.responders.held());
+}
