@@ -72,12 +72,20 @@ impl Ledger {
         }
     }
 
+    /// Counts a probe whose record is at hand: sent or not, and decided.
+    pub fn count_record(&mut self, outcome: &Outcome) {
+        if matches!(outcome, Outcome::Answered { .. } | Outcome::Late { .. } | Outcome::Silent) {
+            self.count_sent();
+        }
+        self.count_outcome(outcome);
+    }
+
     /// Whether both sums hold.
     #[must_use]
     pub fn balances(&self) -> bool {
         let planned = [self.sent, self.blocked, self.send_failed, self.skipped];
         let sent = [self.answered, self.late, self.silent, self.in_flight];
-        self.planned == planned.into_iter().sum::<u64>() && self.sent == sent.into_iter().sum()
+        self.planned == planned.into_iter().sum::<u64>() && self.sent == sent.into_iter().sum::<u64>()
     }
 }
 

@@ -2,6 +2,14 @@
 //! probes and deadlines. No sockets, no clocks, no threads; timeouts are watched by the engine, which
 //! tells the prober what became of each probe.
 
+mod echo;
+mod tcp;
+mod trace;
+
+pub use echo::EchoProber;
+pub use tcp::TcpProber;
+pub use trace::{TraceOrder, TraceProber};
+
 use crate::model::{MonoTime, Probe, Reply, SkipReason};
 
 /// One round of one prober.
@@ -53,4 +61,51 @@ pub enum News<'a> {
     TimedOut,
     /// It never left: the guard or the system refused it.
     NotSent,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::model::{MatchQuality, ReplyKind};
+
+    pub(super) fn targets(count: u8) -> Vec<IpAddr> {
+        (0..count).map(|last| Ipv4Addr::new(175, 45, 176, last).into()).collect()
+    }
+
+    pub(super) fn reply(from: &str, kind: ReplyKind) -> Reply {
+        Reply {
+            from: from.parse().unwrap(),
+            kind,
+            icmp: None,
+            reply_ttl: Some(60),
+            quoted_ttl: None,
+            mpls: Vec::new(),
+            size: 56,
+            matched: MatchQuality::Exact,
+        }
+    }
+
+    /// Runs a round to its end, with news for each probe at once and waits obeyed.
+    pub(super) fn drain<'a>(
+        prober: &mut dyn Prober,
+        mut news: impl FnMut(&Probe) -> News<'a>,
+    ) -> Vec<(Probe, MonoTime)> {
+        let mut now = MonoTime::default();
+        let mut asked = Vec::new();
+        loop {
+            match prober.next(now) {
+                Next::Probe(probe) => {
+                    asked.push((probe, now));
+                    prober.settle(&probe, news(&probe), now);
+                }
+                Next::Wait(until) => {
+                    assert!(until > now && until != MonoTime::NEVER, "a round that nothing can move");
+                    now = until;
+                }
+                Next::Done => return asked,
+            }
+        }
+    }
 }

@@ -59,10 +59,16 @@ impl Pacer {
     /// answered the last probe to the same target with the same TTL, if that is known.
     #[must_use]
     pub fn earliest(&self, now: MonoTime, unit: Unit, responder: Option<IpAddr>) -> MonoTime {
-        let by_total = self.total.earliest(now, self.refill);
+        let by_total = self.earliest_total(now);
         let by_unit = self.units.earliest(now, unit);
         let by_responder = responder.map_or(now, |responder| self.responders.earliest(now, responder));
         by_total.max(by_unit).max(by_responder)
+    }
+
+    /// The first time, from `now` on, at which any packet may go: the total rate alone.
+    #[must_use]
+    pub fn earliest_total(&self, now: MonoTime) -> MonoTime {
+        self.total.earliest(now, self.refill)
     }
 
     /// Books a packet that leaves `now`.
