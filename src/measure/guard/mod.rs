@@ -1,5 +1,219 @@
 //! May this packet be sent? The only place that mints a [`Permit`], without which nothing can be sent.
+//!
+//! Every probe is examined on its own, however it came to be planned, so that an error elsewhere cannot turn
+//! this program into a weapon. The rules, the first that applies refusing: opt-outs, special-purpose space,
+//! private space, targets of the campaign, a named operator, the sustained budget of the unit.
 
+mod optout;
 mod permit;
+mod registry;
 
+pub use optout::OptOut;
 pub use permit::Permit;
+pub use registry::{REGISTRY_DATE, Registered, Standing, registered};
+
+use std::fmt;
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use prefix_trie::joint::JointPrefixMap;
+
+use crate::measure::schedule::{Buckets, Refill};
+use crate::model::{BlockRule, Method, MonoTime, Pps, Prefix, Probe, Unit, Untrusted};
+
+/// Where packets go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Territory {
+    /// Into the simulated Internet, from which no route leads out.
+    Lab,
+    /// Into a real network.
+    Internet,
+}
+
+/// What a guard goes by.
+#[derive(Clone, Debug)]
+pub struct GuardRules {
+    /// Where packets go.
+    pub territory: Territory,
+    /// Whether the campaign names somebody to write to.
+    pub has_operator: bool,
+    /// Whether private space may be probed.
+    pub allow_private: bool,
+    /// What may be probed: nothing else ever is.
+    pub targets: Vec<AllowedTargets>,
+    /// What must not be probed.
+    pub opt_outs: Vec<OptOut>,
+    /// How much echo and TCP probing a unit bears.
+    pub budget: Budget,
+}
+
+/// A target set, as far as the guard must know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AllowedTargets {
+    /// The prefix that holds all its targets.
+    pub prefix: Prefix,
+    /// The length of the units that it is split into.
+    pub unit_length: u8,
+}
+
+/// The sustained budget of a unit for asking whether it is there (echo and TCP; not traces).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Budget {
+    /// Packets to one unit, sustained.
+    pub rate: Pps,
+    /// Packets to one unit that a round may send at once; at least 1. In any time T a unit gets at most this and
+    /// `rate` × T.
+    pub depth: u32,
+}
+
+impl Budget {
+    /// The budget in a rehearsal whose wall clock runs `speed` times as fast.
+    #[must_use]
+    pub fn squeezed(self, speed: f64) -> Self {
+        Self { rate: self.rate.squeezed(speed), depth: self.depth }
+    }
+}
+
+/// Why an address is not probed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{address}: {explanation}")]
+pub struct Refusal {
+    /// The address.
+    pub address: IpAddr,
+    /// The rule that refuses it.
+    pub rule: BlockRule,
+    /// The block of the registry or the opt-out that is meant, and what can be done, if anything.
+    pub explanation: String,
+}
+
+/// Says of every packet whether it may be sent.
+pub struct Guard {
+    territory: Territory,
+    has_operator: bool,
+    allow_private: bool,
+    targets: JointPrefixMap<IpNet, u8>,
+    opt_outs: JointPrefixMap<IpNet, Untrusted>,
+    budgets: Buckets<Unit>,
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("territory", &self.territory)
+            .field("has_operator", &self.has_operator)
+            .field("allow_private", &self.allow_private)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Guard {
+    /// With every unit's budget unspent.
+    #[must_use]
+    pub fn new(rules: GuardRules) -> Self {
+        let allowed = rules.targets.iter().map(|set| (set.prefix.as_net(), set.unit_length));
+        let opted_out = rules.opt_outs.into_iter().map(|out| (out.prefix.as_net(), out.reference));
+        Self {
+            territory: rules.territory,
+            has_operator: rules.has_operator,
+            allow_private: rules.allow_private,
+            targets: allowed.collect(),
+            opt_outs: opted_out.collect(),
+            budgets: Buckets::new(Refill::new(rules.budget.rate, rules.budget.depth)),
+        }
+    }
+
+    /// Examines one probe; what is permitted is booked on the budget of its unit.
+    ///
+    /// # Errors
+    /// The rule that refuses it.
+    pub fn examine(&mut self, probe: Probe, method: Method, now: MonoTime) -> Result<Permit, BlockRule> {
+        self.rule_against(probe.target).map_or(Ok(()), Err)?;
+        match method {
+            Method::Echo | Method::Tcp => self.book(probe.target, now)?,
+            Method::Trace => {}
+        }
+        Ok(Permit::mint(probe))
+    }
+
+    /// Says whether an address may be probed at all, before anything is sent.
+    ///
+    /// # Errors
+    /// The rule that refuses it, explained.
+    pub fn check(&self, address: IpAddr) -> Result<(), Refusal> {
+        self.rule_against(address).map_or(Ok(()), |rule| {
+            let explanation = self.explain(rule, address);
+            Err(Refusal { address, rule, explanation })
+        })
+    }
+
+    /// Takes a prefix out from now on.
+    pub fn opt_out(&mut self, opt_out: OptOut) {
+        self.opt_outs.insert(opt_out.prefix.as_net(), opt_out.reference);
+    }
+
+    fn rule_against(&self, address: IpAddr) -> Option<BlockRule> {
+        if self.opt_outs.get_lpm(&IpNet::from(address)).is_some() {
+            return Some(BlockRule::OptOut);
+        }
+        let standing = registered(address).map_or(Standing::Reachable, |entry| entry.standing);
+        let in_targets = self.targets.get_lpm(&IpNet::from(address)).is_some();
+        match standing {
+            Standing::Never => Some(BlockRule::SpecialPurpose),
+            Standing::Private if !self.allow_private => Some(BlockRule::PrivateSpace),
+            _ if !in_targets => Some(BlockRule::NotATarget),
+            Standing::Reachable if !self.may_probe_public_space() => Some(BlockRule::NoOperator),
+            Standing::Private | Standing::Reachable => None,
+        }
+    }
+
+    fn may_probe_public_space(&self) -> bool {
+        self.has_operator || self.territory == Territory::Lab
+    }
+
+    fn book(&mut self, target: IpAddr, now: MonoTime) -> Result<(), BlockRule> {
+        let unit = self.unit_of(target).ok_or(BlockRule::NotATarget)?;
+        if self.budgets.earliest(now, unit) > now {
+            return Err(BlockRule::Budget);
+        }
+        self.budgets.spend(now, unit);
+        Ok(())
+    }
+
+    fn unit_of(&self, target: IpAddr) -> Option<Unit> {
+        let (_, unit_length) = self.targets.get_lpm(&IpNet::from(target))?;
+        Prefix::covering(target, *unit_length).map(Unit)
+    }
+
+    fn explain(&self, rule: BlockRule, address: IpAddr) -> String {
+        match rule {
+            BlockRule::OptOut => {
+                let entry = self.opt_outs.get_lpm(&IpNet::from(address));
+                let prefix = entry.map(|(net, reference)| OptOut {
+                    prefix: Prefix::from(net),
+                    reference: reference.clone(),
+                });
+                format!("opted out: {}", prefix.map_or_else(String::new, |out| out.to_string()))
+            }
+            BlockRule::SpecialPurpose => {
+                format!("lies in {}, which is never probed", block_of(address))
+            }
+            BlockRule::PrivateSpace => {
+                format!("lies in {}; set guard.allow_private = true if it is yours", block_of(address))
+            }
+            BlockRule::NotATarget => "lies in no target set of the campaign".to_owned(),
+            BlockRule::NoOperator => {
+                "is public, and the campaign names nobody to write to: fill in [operator]".to_owned()
+            }
+            BlockRule::Budget => "its unit has had its sustained budget".to_owned(),
+        }
+    }
+}
+
+/// The registered block that an address lies in: `127.0.0.0/8 (Loopback, RFC 1122)`.
+fn block_of(address: IpAddr) -> String {
+    registered(address)
+        .map_or_else(String::new, |entry| format!("{} ({}, {})", entry.block, entry.name, entry.reference))
+}
+
+#[cfg(test)]
+mod tests;
