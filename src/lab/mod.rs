@@ -1,1 +1,30 @@
-//! (see the map in lib.rs)
+//! The lab: a simulated Internet, the ground truth by which everything else is judged.
+//!
+//! A [`Scenario`] names ASes, routers, links, hosts and events. The simulator finds routes in its own way and
+//! answers packets from its own reading of the RFCs; it must not use `wire`, `measure` or `analyse`,
+//! so that a mistake of theirs is not repeated here. Nothing of it can reach the outside: in virtual
+//! time there are no sockets at all, and in real time there is a private network namespace without a
+//! way out.
+//!
+//! ```text
+//! Scenario ──▶ topology ──▶ routing ──▶ walk ──▶ Simulator                       virtual time
+//!                                         │                └─▶ RealTimeLab       veth pair in a Namespace
+//!                                         └────▶ Truth
+//! ```
+
+mod answer;
+mod origins;
+mod packet;
+mod routing;
+mod scenario;
+mod simulator;
+#[cfg(test)]
+mod testing;
+mod topology;
+mod truth;
+mod walk;
+
+pub use origins::write_origins;
+pub use scenario::Scenario;
+pub use simulator::{Simulator, VirtualInternet};
+pub use truth::{TrueEnd, TrueHop, TruePath, Truth};

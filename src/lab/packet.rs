@@ -1,0 +1,156 @@
+//! A packet as the lab reads it: enough of the headers to route it, to answer it and to quote it. Written
+//! from the RFCs without the parsers of `wire`.
+
+use std::net::IpAddr;
+
+use etherparse::checksum::Sum16BitWords;
+use etherparse::{Ipv4HeaderSlice, Ipv6HeaderSlice};
+
+use super::walk::Flow;
+
+/// An IP packet whose header holds together.
+#[derive(Clone, Debug)]
+pub(super) struct Packet {
+    bytes: Vec<u8>,
+    header_length: usize,
+    pub(super) flow: Flow,
+    /// TTL or hop limit.
+    pub(super) ttl: u8,
+    /// Whether it is part of a fragmented packet: such are routed, but never answered.
+    pub(super) fragment: bool,
+}
+
+impl Packet {
+    /// `None` for what a router would drop without looking further: no IP, truncated, wrong header checksum.
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
+        match bytes.first()? >> 4 {
+            4 => Self::read_v4(bytes),
+            6 => Self::read_v6(bytes),
+            _ => None,
+        }
+    }
+
+    fn read_v4(bytes: &[u8]) -> Option<Self> {
+        let header = Ipv4HeaderSlice::from_slice(bytes).ok()?;
+        let packet = bytes.get(..usize::from(header.total_len()))?;
+        let sum = Sum16BitWords::new().add_slice(header.slice());
+        if sum.ones_complement() != 0 {
+            return None;
+        }
+        let header_length = header.slice().len();
+        Some(Self {
+            flow: Flow {
+                source: IpAddr::V4(header.source_addr()),
+                destination: IpAddr::V4(header.destination_addr()),
+                protocol: header.protocol().0,
+                first_four: first_four(packet.get(header_length..)?),
+                label: 0,
+            },
+            ttl: header.ttl(),
+            fragment: header.is_fragmenting_payload(),
+            bytes: packet.to_vec(),
+            header_length,
+        })
+    }
+
+    fn read_v6(bytes: &[u8]) -> Option<Self> {
+        let header = Ipv6HeaderSlice::from_slice(bytes).ok()?;
+        let length = usize::from(header.payload_length()).saturating_add(V6_HEADER);
+        let packet = bytes.get(..length)?;
+        Some(Self {
+            flow: Flow {
+                source: IpAddr::V6(header.source_addr()),
+                destination: IpAddr::V6(header.destination_addr()),
+                protocol: header.next_header().0,
+                first_four: first_four(packet.get(V6_HEADER..)?),
+                label: header.flow_label().value(),
+            },
+            ttl: header.hop_limit(),
+            fragment: false,
+            bytes: packet.to_vec(),
+            header_length: V6_HEADER,
+        })
+    }
+
+    /// What stands behind the IP header.
+    pub(super) fn payload(&self) -> &[u8] {
+        self.bytes.get(self.header_length..).unwrap_or_default()
+    }
+
+    /// Length of the IP header, in bytes.
+    pub(super) const fn header_length(&self) -> usize {
+        self.header_length
+    }
+
+    /// The whole packet as it looks when it arrives somewhere with this TTL.
+    pub(super) fn arriving_with(&self, ttl: u8) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        match self.flow.source {
+            IpAddr::V4(_) => {
+                put(&mut bytes, 8, &[ttl]);
+                put(&mut bytes, 10, &[0, 0]);
+                let header = bytes.get(..self.header_length).unwrap_or_default();
+                let sum = Sum16BitWords::new().add_slice(header).ones_complement();
+                put(&mut bytes, 10, &sum.to_ne_bytes());
+            }
+            IpAddr::V6(_) => put(&mut bytes, 7, &[ttl]),
+        }
+        bytes
+    }
+
+    /// Whether the checksum of the ICMP, UDP or TCP part is right; a UDP datagram in IPv4 may have none.
+    pub(super) fn checksum_holds(&self) -> bool {
+        let payload = self.payload();
+        let absent = self.flow.protocol == UDP
+            && self.flow.source.is_ipv4()
+            && payload.get(6..8).is_some_and(|sum| sum == [0, 0]);
+        absent || checksum(&self.flow, payload) == [0, 0]
+    }
+}
+
+pub(super) const ICMP: u8 = 1;
+pub(super) const TCP: u8 = 6;
+pub(super) const UDP: u8 = 17;
+pub(super) const ICMPV6: u8 = 58;
+const V6_HEADER: usize = 40;
+
+/// The Internet checksum (RFC 1071) of a transport part in network byte order, with the pseudo-header of its
+/// family; ICMP in IPv4 has none. Over a part that carries its checksum it is zero if that is right.
+pub(super) fn checksum(flow: &Flow, payload: &[u8]) -> [u8; 2] {
+    let mut sum = pseudo_header(flow, payload.len());
+    sum = sum.add_slice(payload);
+    sum.ones_complement().to_ne_bytes()
+}
+
+/// RFC 793 §3.1, RFC 768 and RFC 8200 §8.1.
+fn pseudo_header(flow: &Flow, length: usize) -> Sum16BitWords {
+    let mut sum = Sum16BitWords::new();
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
+    match (flow.source, flow.destination) {
+        (IpAddr::V4(_), IpAddr::V4(_)) if flow.protocol == ICMP => return sum,
+        (IpAddr::V4(source), IpAddr::V4(destination)) => {
+            sum = sum.add_4bytes(source.octets()).add_4bytes(destination.octets());
+        }
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            sum = sum.add_16bytes(source.octets()).add_16bytes(destination.octets());
+        }
+        _ => {}
+    }
+    sum.add_2bytes([0, flow.protocol]).add_4bytes(length.to_be_bytes())
+}
+
+/// Writes into a packet; nothing if it is too short.
+pub(super) fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+    let end = at.saturating_add(value.len());
+    if let Some(place) = bytes.get_mut(at..end) {
+        place.copy_from_slice(value);
+    }
+}
+
+fn first_four(payload: &[u8]) -> [u8; 4] {
+    let mut four = [0; 4];
+    for (place, byte) in four.iter_mut().zip(payload) {
+        *place = *byte;
+    }
+    four
+}

@@ -1,0 +1,405 @@
+//! Checks a scenario file as a whole and turns names into positions. All errors are collected: a reader
+//! mends a file once, not once an error.
+
+mod events;
+mod relations;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::{
+    Addresses, Announced, As, AsIndex, FASTEST, Filter, Host, Link, Router, RouterIndex, SLOWEST, Scenario,
+    Vantage, raw,
+};
+use crate::model::{Asn, FileError, FileErrors, Prefix, SourceText};
+
+/// How much of everything a scenario may hold: enough for a large one, too little to fill a memory.
+const MOST_ASES: usize = 20_000;
+const MOST_ROUTERS: usize = 50_000;
+const MOST_ROUTERS_PER_AS: usize = 512;
+const MOST_LINKS: usize = 200_000;
+const MOST_ADDRESSES_PER_HOST: usize = 65_536;
+const MOST_LABELS: usize = 8;
+const HIGHEST_LABEL: u32 = 0xf_ffff;
+const LONGEST_DELAY: Duration = Duration::from_mins(1);
+const LONGEST_DURATION: Duration = Duration::from_hours(24 * 3660);
+const USUAL_CONVERGENCE: Duration = Duration::from_millis(400);
+
+pub(super) fn check(source: &SourceText<'_>, file: &raw::File) -> Result<Scenario, FileErrors> {
+    let mut check = Check::new(source);
+    let scenario = check.file(file);
+    check.errors.sort_by_key(|error| error.line);
+    match scenario {
+        Some(scenario) if check.errors.is_empty() => Ok(scenario),
+        _ => Err(FileErrors(check.errors)),
+    }
+}
+
+/// The names that a file defines, and what was found to be wrong with it.
+struct Check<'a> {
+    source: &'a SourceText<'a>,
+    errors: Vec<FileError>,
+    ases: HashMap<Asn, AsIndex>,
+    routers: HashMap<String, RouterIndex>,
+    router_homes: Vec<AsIndex>,
+    /// Whose address it is, to name both when there are two.
+    owners: HashMap<IpAddr, String>,
+    neighbours: BTreeSet<(AsIndex, AsIndex)>,
+}
+
+impl<'a> Check<'a> {
+    fn new(source: &'a SourceText<'a>) -> Self {
+        Self {
+            source,
+            errors: Vec::new(),
+            ases: HashMap::new(),
+            routers: HashMap::new(),
+            router_homes: Vec::new(),
+            owners: HashMap::new(),
+            neighbours: BTreeSet::new(),
+        }
+    }
+
+    /// `None` if something is so wrong that what depends on it cannot even be looked at.
+    fn file(&mut self, file: &raw::File) -> Option<Scenario> {
+        self.sizes(file)?;
+        let ases = self.ases(&file.ases);
+        let relations = self.relations(&file.ases);
+        let routers = self.routers(&file.routers)?;
+        let links = self.links(&file.links)?;
+        self.links_follow_relations(file, &links);
+        let prefixes = self.prefixes(file)?;
+        let hosts = self.hosts(&file.hosts, &prefixes);
+        let vantage = self.vantage(&file.vantage, &prefixes)?;
+        let start = file.clock.start.0;
+        let speed = self.speed(file.clock.speed.as_ref());
+        let duration = self.span("clock.duration", &file.clock.duration, LONGEST_DURATION);
+        let changes = self.events(file, &links, start..=start.after(duration));
+        let convergence = file.convergence.as_ref().map_or(USUAL_CONVERGENCE, |span| {
+            self.span("convergence", span, LONGEST_DELAY)
+        });
+        Some(Scenario {
+            seed: file.seed,
+            start,
+            speed,
+            duration,
+            convergence,
+            vantage,
+            ases,
+            relations,
+            routers,
+            links,
+            prefixes,
+            hosts,
+            changes,
+        })
+    }
+
+    fn sizes(&mut self, file: &raw::File) -> Option<()> {
+        let counts = [
+            ("as", file.ases.len(), MOST_ASES),
+            ("router", file.routers.len(), MOST_ROUTERS),
+            ("link", file.links.len(), MOST_LINKS),
+        ];
+        let excess = counts.into_iter().find(|(_, count, most)| count > most);
+        let Some((table, count, most)) = excess else { return Some(()) };
+        let rule = format!("has {count} [[{table}]] tables: must be at most {most}");
+        self.errors.push(self.source.error(rule));
+        None
+    }
+
+    fn ases(&mut self, tables: &[raw::As]) -> Vec<As> {
+        let mut ases = Vec::new();
+        for table in tables {
+            let number = *table.number.get_ref();
+            if self.ases.insert(number, AsIndex(ases.len())).is_some() {
+                self.error(&table.number, "as.number", number, "must be defined only once");
+            }
+            ases.push(As {
+                number,
+                name: table.name.clone(),
+                multipath: table.multipath,
+                symmetric_replies: table.symmetric_replies,
+            });
+        }
+        ases
+    }
+
+    fn routers(&mut self, tables: &[raw::Router]) -> Option<Vec<Router>> {
+        let mut routers = Vec::new();
+        let mut of_as: BTreeMap<AsIndex, usize> = BTreeMap::new();
+        for table in tables {
+            let name = table.name.get_ref();
+            if self.routers.insert(name.clone(), RouterIndex(routers.len())).is_some() {
+                self.error(&table.name, "router.name", name, "must be defined only once");
+            }
+            let home = self.asn(&table.asn, "router.as")?;
+            let count = of_as.entry(home).or_default();
+            *count = count.saturating_add(1);
+            if *count > MOST_ROUTERS_PER_AS {
+                let rule = format!("an AS must have at most {MOST_ROUTERS_PER_AS} routers");
+                self.error(&table.asn, "router.as", table.asn.get_ref(), rule);
+                return None;
+            }
+            self.router_homes.push(home);
+            routers.push(self.router(table, home));
+        }
+        Some(routers)
+    }
+
+    fn router(&mut self, table: &raw::Router, home: AsIndex) -> Router {
+        let name = table.name.get_ref();
+        for label in table.labels.iter().filter(|label| *label.get_ref() > HIGHEST_LABEL) {
+            self.error(label, "router.labels", label.get_ref(), "must be at most 1048575 (20 bits)");
+        }
+        if let Some(label) = table.labels.get(MOST_LABELS) {
+            let rule = format!("must be at most {MOST_LABELS} labels");
+            self.error(label, "router.labels", label.get_ref(), rule);
+        }
+        let filter = |filter: &raw::Filter| Filter {
+            carrier: filter.protocol,
+            to: filter.to,
+            answer: filter.answer,
+        };
+        Router {
+            name: name.clone(),
+            home,
+            addresses: self.addresses(&table.addresses, "router.addresses", name),
+            silent: table.silent,
+            balance: table.balance,
+            quote: table.quote,
+            labels: table.labels.iter().map(|label| *label.get_ref()).collect(),
+            filters: table.filters.iter().map(filter).collect(),
+        }
+    }
+
+    fn links(&mut self, tables: &[raw::Link]) -> Option<Vec<Link>> {
+        let mut links = Vec::new();
+        for table in tables {
+            let [one, other] = table.between.get_ref();
+            let ends = [self.router_named(one, "link.between")?, self.router_named(other, "link.between")?];
+            if ends.first() == ends.last() {
+                self.error(one, "link.between", one.get_ref(), "must be two different routers");
+            }
+            let addresses = table.addresses.as_ref().map_or_else(Default::default, |[at_one, at_other]| {
+                [
+                    self.addresses(at_one, "link.addresses", one.get_ref()),
+                    self.addresses(at_other, "link.addresses", other.get_ref()),
+                ]
+            });
+            links.push(Link {
+                ends,
+                addresses,
+                delay: self.span("link.delay", &table.delay, LONGEST_DELAY),
+                jitter: self.optional_span("link.jitter", table.jitter.as_ref()),
+                loss: self.loss(table.loss.as_ref()),
+                cost: self.cost(table.cost.as_ref()),
+            });
+        }
+        Some(links)
+    }
+
+    /// Infrastructure prefixes of the ASes, and networks.
+    fn prefixes(&mut self, file: &raw::File) -> Option<Vec<Announced>> {
+        let mut prefixes = Vec::new();
+        let mut seen: BTreeSet<Prefix> = BTreeSet::new();
+        for table in &file.ases {
+            let origin = self.asn(&table.number, "as.number")?;
+            for prefix in &table.prefixes {
+                self.announced_once(&mut seen, prefix, "as.prefixes");
+                prefixes.push(Announced { prefix: *prefix.get_ref(), origin, only_to: None, router: None });
+            }
+        }
+        for table in &file.networks {
+            let router = self.router_named(&table.router, "network.router")?;
+            let origin = self.home(router)?;
+            self.announced_once(&mut seen, &table.prefix, "network.prefix");
+            prefixes.push(Announced {
+                prefix: *table.prefix.get_ref(),
+                origin,
+                only_to: table.announce_to.as_ref().map(|list| self.announce_to(list, origin)),
+                router: Some(router),
+            });
+        }
+        Some(prefixes)
+    }
+
+    fn announced_once(&mut self, seen: &mut BTreeSet<Prefix>, prefix: &Spanned<Prefix>, key: &str) {
+        if !seen.insert(*prefix.get_ref()) {
+            self.error(prefix, key, prefix.get_ref(), "must be announced only once");
+        }
+    }
+
+    fn announce_to(&mut self, list: &[Spanned<Asn>], origin: AsIndex) -> BTreeSet<AsIndex> {
+        let mut to = BTreeSet::new();
+        for asn in list {
+            let Some(neighbour) = self.asn(asn, "network.announce_to") else { continue };
+            if !self.neighbours.contains(&(origin, neighbour)) {
+                let rule = "must be a provider, peer or customer of the AS of the network's router";
+                self.error(asn, "network.announce_to", asn.get_ref(), rule);
+            }
+            to.insert(neighbour);
+        }
+        to
+    }
+
+    fn hosts(&mut self, tables: &[raw::Host], prefixes: &[Announced]) -> Vec<Host> {
+        let mut hosts = Vec::new();
+        for table in tables {
+            if let Some(address) = table.addresses.get(MOST_ADDRESSES_PER_HOST) {
+                let rule = format!("must be at most {MOST_ADDRESSES_PER_HOST} addresses");
+                self.error(address, "host.addresses", address.get_ref(), rule);
+            }
+            let places = table.addresses.iter().filter_map(|address| self.host_address(address, prefixes));
+            hosts.push(Host {
+                addresses: places.collect(),
+                echo: table.echo,
+                open: table.open.clone(),
+                closed: table.closed,
+                filtered: table.filtered.clone(),
+                delay: self.optional_span("host.delay", table.delay.as_ref()),
+            });
+        }
+        hosts
+    }
+
+    fn host_address(
+        &mut self,
+        address: &Spanned<IpAddr>,
+        prefixes: &[Announced],
+    ) -> Option<(IpAddr, RouterIndex)> {
+        self.owned_once(address, "host.addresses", "another host");
+        let router = covering(prefixes, *address.get_ref()).and_then(|announced| announced.router);
+        if router.is_none() {
+            self.error(address, "host.addresses", address.get_ref(), "must lie inside a [[network]]");
+        }
+        Some((*address.get_ref(), router?))
+    }
+
+    fn vantage(&mut self, table: &raw::Vantage, prefixes: &[Announced]) -> Option<Vantage> {
+        let gateway = self.router_named(&table.gateway, "vantage.gateway")?;
+        let home = self.home(gateway)?;
+        for address in &table.addresses {
+            let origin = covering(prefixes, *address.get_ref()).map(|announced| announced.origin);
+            if origin != Some(home) {
+                let rule = "must lie inside a prefix of the AS of the gateway";
+                self.error(address, "vantage.addresses", address.get_ref(), rule);
+            }
+        }
+        if table.addresses.is_empty() {
+            let rule = "must have addresses: an IPv4 one, an IPv6 one, or both";
+            self.error(&table.gateway, "vantage.gateway", table.gateway.get_ref(), rule);
+        }
+        Some(Vantage {
+            name: table.name.clone(),
+            addresses: self.addresses(&table.addresses, "vantage.addresses", "the vantage"),
+            gateway,
+            delay: self.optional_span("vantage.delay", table.delay.as_ref()),
+        })
+    }
+
+    fn speed(&mut self, speed: Option<&Spanned<f64>>) -> f64 {
+        let Some(speed) = speed else { return SLOWEST };
+        let value = *speed.get_ref();
+        if !(SLOWEST..=FASTEST).contains(&value) {
+            let rule = format!("must be {SLOWEST} to {FASTEST} wall seconds per real second");
+            self.error(speed, "clock.speed", value, rule);
+        }
+        value
+    }
+
+    fn loss(&mut self, loss: Option<&Spanned<f64>>) -> f64 {
+        let Some(loss) = loss else { return 0.0 };
+        let value = *loss.get_ref();
+        if !(0.0..=1.0).contains(&value) {
+            self.error(loss, "link.loss", value, "must be a probability: 0 to 1");
+        }
+        value
+    }
+
+    fn cost(&mut self, cost: Option<&Spanned<u32>>) -> u32 {
+        let Some(cost) = cost else { return 1 };
+        let value = *cost.get_ref();
+        if !(1..=65_535).contains(&value) {
+            self.error(cost, "link.cost", value, "must be 1 to 65535");
+        }
+        value
+    }
+
+    fn optional_span(&mut self, key: &str, span: Option<&Spanned<raw::Span>>) -> Duration {
+        span.map_or(Duration::ZERO, |span| self.span(key, span, LONGEST_DELAY))
+    }
+
+    fn span(&mut self, key: &str, span: &Spanned<raw::Span>, longest: Duration) -> Duration {
+        let value = span.get_ref().0;
+        if value > longest {
+            let shown = humantime::format_duration(value);
+            let rule = format!("must be at most {}", humantime::format_duration(longest));
+            self.error(span, key, shown, rule);
+        }
+        value
+    }
+
+    /// At most one address of each family, each belonging to nobody else.
+    fn addresses(&mut self, list: &[Spanned<IpAddr>], key: &str, owner: &str) -> Addresses {
+        let mut addresses = Addresses::default();
+        for address in list {
+            self.owned_once(address, key, owner);
+            let taken = match *address.get_ref() {
+                IpAddr::V4(v4) => addresses.v4.replace(v4).is_some(),
+                IpAddr::V6(v6) => addresses.v6.replace(v6).is_some(),
+            };
+            if taken {
+                self.error(address, key, address.get_ref(), "must be at most one address of each family");
+            }
+        }
+        addresses
+    }
+
+    fn owned_once(&mut self, address: &Spanned<IpAddr>, key: &str, owner: &str) {
+        if let Some(other) = self.owners.insert(*address.get_ref(), owner.to_owned()) {
+            let rule = format!("must belong to nobody else: {other} has it already");
+            self.error(address, key, address.get_ref(), rule);
+        }
+    }
+
+    fn asn(&mut self, asn: &Spanned<Asn>, key: &str) -> Option<AsIndex> {
+        let found = self.ases.get(asn.get_ref()).copied();
+        if found.is_none() {
+            self.error(asn, key, asn.get_ref(), "must be the number of an [[as]]");
+        }
+        found
+    }
+
+    fn router_named(&mut self, name: &Spanned<String>, key: &str) -> Option<RouterIndex> {
+        let found = self.routers.get(name.get_ref()).copied();
+        if found.is_none() {
+            self.error(name, key, name.get_ref(), "must be the name of a [[router]]");
+        }
+        found
+    }
+
+    fn home(&self, router: RouterIndex) -> Option<AsIndex> {
+        self.router_homes.get(router.0).copied()
+    }
+
+    fn error<T>(
+        &mut self,
+        at: &Spanned<T>,
+        key: &str,
+        value: impl fmt::Display,
+        rule: impl fmt::Display,
+    ) {
+        self.errors.push(self.source.error_at(&at.span(), format!("{key} = {value}"), rule));
+    }
+}
+
+/// The longest announced prefix that an address lies in.
+fn covering(prefixes: &[Announced], address: IpAddr) -> Option<&Announced> {
+    let covering = prefixes.iter().filter(|announced| announced.prefix.contains(address));
+    covering.max_by_key(|announced| announced.prefix.length())
+}

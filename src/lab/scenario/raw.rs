@@ -1,0 +1,233 @@
+//! The scenario file as it is written: tables and keys, nothing checked but their types. `docs/scenarios.md`
+//! describes every key; [`super::check`] turns this into a [`super::Scenario`].
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use crate::model::{Asn, Name, Port, Prefix, WallTime};
+
+/// The whole file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default)]
+    pub(super) seed: u64,
+    pub(super) convergence: Option<Spanned<Span>>,
+    pub(super) clock: Clock,
+    pub(super) vantage: Vantage,
+    #[serde(default, rename = "as")]
+    pub(super) ases: Vec<As>,
+    #[serde(default, rename = "router")]
+    pub(super) routers: Vec<Router>,
+    #[serde(default, rename = "link")]
+    pub(super) links: Vec<Link>,
+    #[serde(default, rename = "network")]
+    pub(super) networks: Vec<Network>,
+    #[serde(default, rename = "host")]
+    pub(super) hosts: Vec<Host>,
+    #[serde(default, rename = "event")]
+    pub(super) events: Vec<Event>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Clock {
+    pub(super) start: Time,
+    pub(super) speed: Option<Spanned<f64>>,
+    pub(super) duration: Spanned<Span>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Vantage {
+    pub(super) name: Name,
+    pub(super) addresses: Vec<Spanned<IpAddr>>,
+    pub(super) gateway: Spanned<String>,
+    pub(super) delay: Option<Spanned<Span>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct As {
+    pub(super) number: Spanned<Asn>,
+    pub(super) name: String,
+    #[serde(default)]
+    pub(super) prefixes: Vec<Spanned<Prefix>>,
+    #[serde(default)]
+    pub(super) providers: Vec<Spanned<Asn>>,
+    #[serde(default)]
+    pub(super) peers: Vec<Spanned<Asn>>,
+    #[serde(default)]
+    pub(super) multipath: bool,
+    #[serde(default)]
+    pub(super) symmetric_replies: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Router {
+    pub(super) name: Spanned<String>,
+    #[serde(rename = "as")]
+    pub(super) asn: Spanned<Asn>,
+    #[serde(default)]
+    pub(super) addresses: Vec<Spanned<IpAddr>>,
+    #[serde(default)]
+    pub(super) silent: bool,
+    #[serde(default)]
+    pub(super) balance: Balance,
+    #[serde(default)]
+    pub(super) quote: Quote,
+    #[serde(default)]
+    pub(super) labels: Vec<Spanned<u32>>,
+    #[serde(default)]
+    pub(super) filters: Vec<Filter>,
+}
+
+/// Over what a router spreads packets where several next hops are equally good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::lab) enum Balance {
+    /// Each flow keeps to one of them.
+    #[default]
+    PerFlow,
+    /// Always the first link of the file.
+    None,
+}
+
+/// How much of a packet a router quotes in an ICMPv4 error. ICMPv6 errors always quote as much as fits
+/// into 1280 bytes (RFC 4443 §2.4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(in crate::lab) enum Quote {
+    /// The IP header and 8 bytes more.
+    #[default]
+    Rfc792,
+    /// As much as fits into 576 bytes (RFC 1812 §4.3.2.3).
+    Rfc1812,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Filter {
+    pub(super) protocol: Carrier,
+    pub(super) to: Option<Prefix>,
+    #[serde(default)]
+    pub(super) answer: FilterAnswer,
+}
+
+/// What a filter looks at; `icmp` means ICMP in IPv4 and ICMPv6 in IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::lab) enum Carrier {
+    Icmp,
+    Udp,
+    Tcp,
+}
+
+/// What a filter does beside dropping.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::lab) enum FilterAnswer {
+    /// Says "administratively prohibited", traceroute's `!X`.
+    #[default]
+    Prohibited,
+    /// Says nothing.
+    Silent,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Link {
+    pub(super) between: Spanned<[Spanned<String>; 2]>,
+    pub(super) addresses: Option<[Vec<Spanned<IpAddr>>; 2]>,
+    pub(super) delay: Spanned<Span>,
+    pub(super) jitter: Option<Spanned<Span>>,
+    pub(super) loss: Option<Spanned<f64>>,
+    pub(super) cost: Option<Spanned<u32>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Network {
+    pub(super) prefix: Spanned<Prefix>,
+    pub(super) router: Spanned<String>,
+    pub(super) announce_to: Option<Vec<Spanned<Asn>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Host {
+    pub(super) addresses: Vec<Spanned<IpAddr>>,
+    #[serde(default = "yes")]
+    pub(super) echo: bool,
+    #[serde(default)]
+    pub(super) open: Vec<Port>,
+    #[serde(default)]
+    pub(super) closed: Closed,
+    #[serde(default)]
+    pub(super) filtered: Vec<Carrier>,
+    pub(super) delay: Option<Spanned<Span>>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// What a host does with TCP segments and UDP datagrams to ports on which nothing listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::lab) enum Closed {
+    /// RST, and port unreachable.
+    #[default]
+    Refused,
+    /// Nothing.
+    Silent,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Event {
+    pub(super) at: Spanned<Time>,
+    pub(super) added: Option<Spanned<Ends>>,
+    pub(super) lost: Option<Spanned<Ends>>,
+}
+
+/// Both ends of a link: `"AS4837-AS131279"`, or the names of two routers.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Ends {
+    AsLink(String),
+    Routers([String; 2]),
+}
+
+/// A time as RFC 3339 text.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Time(pub(super) WallTime);
+
+impl TryFrom<String> for Time {
+    type Error = crate::model::BadTime;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        WallTime::parse_rfc3339(&text).map(Self)
+    }
+}
+
+/// A span of time with its unit, as in `"45ms"` or `"5h"`.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Span(pub(super) Duration);
+
+impl TryFrom<String> for Span {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let shown: String = text.chars().take(32).collect();
+        humantime::parse_duration(&text).map(Self).map_err(|error| {
+            format!("{shown:?} is not a span of time ({error}): must be a number with a unit, as in \"45ms\"")
+        })
+    }
+}

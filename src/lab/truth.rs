@@ -1,0 +1,155 @@
+//! The truth: which way packets really go in a scenario, and which AS paths there are. What every finding is
+//! held against.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use super::packet::Packet;
+use super::scenario::{AsIndex, LinkIndex, RouterIndex, Scenario};
+use super::topology::Topology;
+use super::walk::{End, Flow, Network, NoDice, Start};
+use crate::model::{Asn, MonoTime, Prefix, WallTime};
+
+/// Answers questions about a scenario that no measurement could answer for certain.
+#[derive(Debug)]
+pub struct Truth {
+    network: Network,
+}
+
+/// The way of one packet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TruePath {
+    /// The routers, the gateway of the vantage first.
+    pub hops: Vec<TrueHop>,
+    /// How it ended there.
+    pub end: TrueEnd,
+}
+
+/// A router on the way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrueHop {
+    /// Its name in the scenario.
+    pub router: String,
+    /// The AS that it belongs to, whoever numbered its interface.
+    pub asn: Asn,
+    /// The address from which it would answer; `None` if it is silent.
+    pub answers_from: Option<IpAddr>,
+}
+
+/// Where the way of a packet that is neither lost nor short of TTL ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrueEnd {
+    /// At whoever has the address.
+    Arrived,
+    /// The address belongs to nobody.
+    Nobody,
+    /// The last hop has no route.
+    NoRoute,
+    /// The last hop filters it.
+    Filtered,
+    /// Behind the last hop, in a link that is gone while the routes still lead there.
+    DeadLink,
+}
+
+impl Truth {
+    /// The truth about a scenario.
+    #[must_use]
+    pub fn new(scenario: &Scenario) -> Self {
+        Self { network: Network::new(Topology::new(scenario)) }
+    }
+
+    /// The way that this very packet takes from the vantage if it leaves at a wall time and nothing of it is
+    /// lost; its TTL is taken to be large enough. `None` if it is no IP packet.
+    #[must_use]
+    pub fn path(&self, packet: &[u8], at: WallTime) -> Option<TruePath> {
+        let packet = Packet::read(packet)?;
+        Some(self.path_of(&packet.flow, at))
+    }
+
+    fn path_of(&self, flow: &Flow, at: WallTime) -> TruePath {
+        let vantage = &self.network.topology.scenario.vantage;
+        let start = Start {
+            router: vantage.gateway,
+            at: self.network.topology.clock.mono(at).after(vantage.delay),
+            ttl: u8::MAX,
+            made_here: false,
+            way_back: None,
+        };
+        let mut hops = Vec::new();
+        let is_ipv4 = flow.destination.is_ipv4();
+        let walked = self.network.walk(flow, start, &mut NoDice, |router, inbound| {
+            hops.extend(self.hop(router, inbound, is_ipv4));
+        });
+        TruePath { hops, end: TrueEnd::from(walked.end) }
+    }
+
+    fn hop(&self, index: RouterIndex, inbound: Option<LinkIndex>, is_ipv4: bool) -> Option<TrueHop> {
+        let topology = &self.network.topology;
+        let router = topology.router(index)?;
+        let inbound = inbound.and_then(|link| topology.link(link)?.addresses_at(index));
+        let address = inbound.and_then(|addresses| addresses.of(is_ipv4));
+        let address = address.or_else(|| router.addresses.of(is_ipv4));
+        Some(TrueHop {
+            router: router.name.clone(),
+            asn: topology.asn(router.home)?,
+            answers_from: address.filter(|_| !router.silent),
+        })
+    }
+
+    /// The AS paths that packets from the vantage to an address follow at a wall time, over all flows: the
+    /// vantage's AS first, the origin last. Empty if there is no route.
+    #[must_use]
+    pub fn as_paths(&self, destination: IpAddr, at: WallTime) -> BTreeSet<Vec<Asn>> {
+        let mut paths = BTreeSet::new();
+        let mut open: Vec<Vec<AsIndex>> = self.vantage_as().into_iter().map(|home| vec![home]).collect();
+        while let Some(path) = open.pop() {
+            match self.next_ases(&path, destination, self.network.topology.clock.mono(at)) {
+                Some([]) => {
+                    paths.insert(path.iter().filter_map(|asys| self.network.topology.asn(*asys)).collect());
+                }
+                Some(next) => open.extend(next.iter().map(|next| [path.as_slice(), &[*next]].concat())),
+                None => {}
+            }
+        }
+        paths
+    }
+
+    /// The same for all of a prefix; it must be announced as a whole.
+    #[must_use]
+    pub fn as_paths_to(&self, prefix: Prefix, at: WallTime) -> BTreeSet<Vec<Asn>> {
+        self.as_paths(prefix.network(), at)
+    }
+
+    /// The neighbour ASes over which packets from the vantage reach the AS that announces an address.
+    #[must_use]
+    pub fn upstreams(&self, destination: IpAddr, at: WallTime) -> BTreeSet<Asn> {
+        let paths = self.as_paths(destination, at);
+        paths.iter().filter_map(|path| path.iter().rev().nth(1).copied()).collect()
+    }
+
+    fn vantage_as(&self) -> Option<AsIndex> {
+        let topology = &self.network.topology;
+        topology.home(topology.scenario.vantage.gateway)
+    }
+
+    /// The ASes that may follow the last one of a path; empty at the origin, `None` without a route.
+    fn next_ases(&self, path: &[AsIndex], destination: IpAddr, at: MonoTime) -> Option<&[AsIndex]> {
+        let (prefix, _) = self.network.topology.announced(destination)?;
+        let policy = self.network.routing.policy(prefix)?;
+        let best = self.network.routing.at(at)?.best(policy, *path.last()?)?;
+        Some(&best.next)
+    }
+}
+
+impl From<End> for TrueEnd {
+    fn from(end: End) -> Self {
+        match end {
+            End::AtRouter | End::AtHost(_) | End::AtVantage => Self::Arrived,
+            // The TTL of 255 runs out only in a loop, which valley-free routes do not have.
+            End::Expired | End::NoRoute => Self::NoRoute,
+            End::Prohibited | End::Filtered => Self::Filtered,
+            End::Lost => Self::DeadLink,
+            End::Vanished => Self::Nobody,
+        }
+    }
+}
