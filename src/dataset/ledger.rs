@@ -85,7 +85,8 @@ impl Ledger {
     pub fn balances(&self) -> bool {
         let planned = [self.sent, self.blocked, self.send_failed, self.skipped];
         let sent = [self.answered, self.late, self.silent, self.in_flight];
-        self.planned == planned.into_iter().sum::<u64>() && self.sent == sent.into_iter().sum::<u64>()
+        let sum = |parts: [u64; 4]| parts.into_iter().try_fold(0, u64::checked_add);
+        sum(planned) == Some(self.planned) && sum(sent) == Some(self.sent)
     }
 }
 

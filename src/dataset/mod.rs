@@ -4,10 +4,33 @@
 //! documents every column. Records of rounds still in flight live in SQLite; a finished round is sealed
 //! into an immutable Parquet file. A crash loses no acknowledged record and duplicates none.
 //!
+//! ```text
+//! campaign.toml                                        the campaign as run: written once, last
+//! catalog.sqlite                                       rounds, ledgers, opt-outs, events, records in flight
+//! rounds/vantage=…/date=…/<round>.parquet              sealed rounds
+//! ```
+//!
 //! This module does not measure and does not judge: both wings of the house stand on it.
 
+mod catalogue;
+mod columns;
+mod error;
+mod folder;
 mod ledger;
+mod manifest;
+mod reader;
 mod record;
+mod round;
+mod sealed;
+mod store;
+#[cfg(test)]
+mod tests;
 
+pub use columns::{BadCell, COLUMNS, Cell, Column, ColumnType, FORMAT_VERSION, cells, record};
+pub use error::DatasetError;
 pub use ledger::Ledger;
+pub use manifest::{Manifest, UnitInfo};
+pub use reader::Records;
 pub use record::ProbeRecord;
+pub use round::{OpenRound, RoundHeader, RoundState, RoundSummary, SealedFile};
+pub use store::{Dataset, EventSource, OptOut};

@@ -1,0 +1,449 @@
+//! `catalog.sqlite`: the rounds with their ledgers, opt-outs, events, and the records of rounds in flight.
+//!
+//! Write-ahead log, `synchronous = FULL`: what a function here has done when it returns survives a crash
+//! and a loss of power. The catalogue is the truth about rounds: a Parquet file that it does not name is
+//! not part of the dataset.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, ToSql, TransactionBehavior, params};
+
+use crate::model::{AsLink, Event, LinkChange, Method, Prefix, RoundId, WallTime};
+
+use super::columns::{self, COLUMNS, Cell, ColumnType, FORMAT_VERSION};
+use super::round::{RoundHeader, RoundState, RoundSummary, SealedFile};
+use super::{DatasetError, EventSource, Ledger, OptOut, ProbeRecord};
+
+/// How long a statement waits for another process, which holds the catalogue only for a moment.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+const TABLES: &str = "
+    CREATE TABLE rounds (
+        round INTEGER PRIMARY KEY,
+        prober TEXT NOT NULL,
+        method TEXT NOT NULL,
+        due_at_ns INTEGER NOT NULL,
+        started_at_ns INTEGER NOT NULL,
+        state TEXT NOT NULL CHECK (state IN ('open', 'complete', 'interrupted')),
+        ledger TEXT NOT NULL,
+        file TEXT, rows INTEGER, bytes INTEGER, crc32 INTEGER,
+        first_sent_at_ns INTEGER, last_sent_at_ns INTEGER
+    ) STRICT;
+    CREATE TABLE opt_outs (prefix TEXT NOT NULL, reference TEXT NOT NULL, at_ns INTEGER NOT NULL) STRICT;
+    CREATE TABLE events (
+        at_ns INTEGER NOT NULL,
+        change TEXT NOT NULL,
+        link TEXT NOT NULL,
+        source TEXT NOT NULL CHECK (source IN ('declared', 'detected')),
+        UNIQUE (at_ns, change, link, source)
+    ) STRICT;";
+
+/// The identity of a probe and the order of records within a round.
+const INDEXES: &str = "
+    CREATE UNIQUE INDEX in_flight_probe
+        ON in_flight (round, target, protocol, ifnull(port, 0), flow, ttl, attempt);
+    CREATE INDEX in_flight_order ON in_flight (round, seq);";
+
+const ROUND_COLUMNS: &str = "round, prober, method, due_at_ns, started_at_ns, state, ledger, file,
+     coalesce(rows, (SELECT count(*) FROM in_flight f WHERE f.round = rounds.round)), bytes, crc32";
+
+/// The open catalogue.
+#[derive(Debug)]
+pub(super) struct Catalogue {
+    connection: Connection,
+    path: PathBuf,
+}
+
+impl Catalogue {
+    /// Makes the tables in an empty file that is there.
+    pub(super) fn create(path: &Path, events: &[Event]) -> Result<Self, DatasetError> {
+        let mut catalogue = Self::open(path)?;
+        let tables = format!("{TABLES} CREATE TABLE in_flight ({}) STRICT; {INDEXES}", in_flight_columns());
+        catalogue.change(|transaction| {
+            transaction.execute_batch(&tables)?;
+            transaction.pragma_update(None, "user_version", FORMAT_VERSION)?;
+            events.iter().try_for_each(|event| insert_event(transaction, event, EventSource::Declared))
+        })?;
+        Ok(catalogue)
+    }
+
+    /// Opens it to read and write.
+    pub(super) fn open(path: &Path) -> Result<Self, DatasetError> {
+        let catalogue = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        catalogue.check_version()?;
+        let mode = catalogue.ask("PRAGMA journal_mode = WAL", |row| row.get::<_, String>(0))?;
+        if mode.as_deref() != Some("wal") {
+            return Err(DatasetError::damaged(path, "the file system allows no write-ahead log"));
+        }
+        catalogue.map(catalogue.connection.pragma_update(None, "synchronous", "FULL"))?;
+        Ok(catalogue)
+    }
+
+    /// Opens it to read, while another process may be writing.
+    pub(super) fn open_to_read(path: &Path) -> Result<Self, DatasetError> {
+        let catalogue = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        let readable = catalogue.check_version();
+        match readable {
+            Err(DatasetError::Unwritable { .. }) if log_is_empty(path) => Self::open_as_it_is(path),
+            Err(error) => Err(error),
+            Ok(()) => Ok(catalogue),
+        }
+    }
+
+    /// Opens it in a folder where not even SQLite's own index of the log can be made.
+    fn open_as_it_is(path: &Path) -> Result<Self, DatasetError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let mut catalogue = Self::connect(&immutable_uri(path), flags)?;
+        path.clone_into(&mut catalogue.path);
+        catalogue.check_version()?;
+        Ok(catalogue)
+    }
+
+    fn connect(path: &Path, flags: OpenFlags) -> Result<Self, DatasetError> {
+        let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+        let failed = |error| DatasetError::from_sqlite(path, error);
+        let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        connection.busy_timeout(PATIENCE).map_err(failed)?;
+        connection.pragma_update(None, "trusted_schema", false).map_err(failed)?;
+        Ok(Self { connection, path: path.to_owned() })
+    }
+
+    fn check_version(&self) -> Result<(), DatasetError> {
+        let found = self.ask("PRAGMA user_version", |row| row.get::<_, u32>(0))?.unwrap_or(0);
+        if found > FORMAT_VERSION {
+            let path = self.path.clone();
+            return Err(DatasetError::Newer { path, found: found.into(), known: FORMAT_VERSION });
+        }
+        Ok(())
+    }
+
+    /// Sees the catalogue from now on as it is now, whatever a writer does.
+    pub(super) fn freeze(&self) -> Result<(), DatasetError> {
+        self.map(self.connection.execute_batch("BEGIN"))
+    }
+
+    /// Notes a new round. False if it is there already.
+    pub(super) fn insert_round(&mut self, header: &RoundHeader) -> Result<bool, DatasetError> {
+        let values = params![
+            sql_int(header.id.0),
+            header.prober.as_str(),
+            header.method.as_str(),
+            header.due_at.as_nanos(),
+            header.started_at.as_nanos(),
+            ledger_text(&Ledger::default()),
+        ];
+        let sql = "INSERT OR IGNORE INTO rounds
+            (round, prober, method, due_at_ns, started_at_ns, state, ledger)
+            VALUES (?, ?, ?, ?, ?, 'open', ?)";
+        self.change(|transaction| transaction.execute(sql, values)).map(|inserted| inserted > 0)
+    }
+
+    /// Adds records and the ledger in one transaction. False, and nothing done, if the round is not open.
+    pub(super) fn append(
+        &mut self,
+        round: RoundId,
+        records: &[ProbeRecord],
+        ledger: &Ledger,
+    ) -> Result<bool, DatasetError> {
+        let insert = insert_record_sql();
+        self.change(|transaction| {
+            let update = "UPDATE rounds SET ledger = ? WHERE round = ? AND state = 'open'";
+            if transaction.execute(update, params![ledger_text(ledger), sql_int(round.0)])? == 0 {
+                return Ok(false);
+            }
+            let mut insert = transaction.prepare(&insert)?;
+            for record in records {
+                insert.execute(rusqlite::params_from_iter(columns::cells(record)))?;
+            }
+            Ok(true)
+        })
+    }
+
+    /// Names a round's sealed file and lets its records go, in one transaction.
+    pub(super) fn seal(
+        &mut self,
+        round: RoundId,
+        ledger: &Ledger,
+        state: RoundState,
+        file: &SealedFile,
+    ) -> Result<(), DatasetError> {
+        let sql = "UPDATE rounds SET state = ?, ledger = ?, file = ?, rows = ?, bytes = ?, crc32 = ?,
+                first_sent_at_ns = (SELECT min(sent_at_ns) FROM in_flight f WHERE f.round = rounds.round),
+                last_sent_at_ns = (SELECT max(sent_at_ns) FROM in_flight f WHERE f.round = rounds.round)
+            WHERE round = ? AND state = 'open'";
+        let round = sql_int(round.0);
+        self.change(|transaction| {
+            let values = params![
+                state.as_str(),
+                ledger_text(ledger),
+                file.name,
+                sql_int(file.rows),
+                sql_int(file.bytes),
+                file.crc32,
+                round
+            ];
+            transaction.execute(sql, values)?;
+            transaction.execute("DELETE FROM in_flight WHERE round = ?", [round])
+        })?;
+        Ok(())
+    }
+
+    /// One round.
+    pub(super) fn round(&self, round: RoundId) -> Result<Option<RoundSummary>, DatasetError> {
+        let sql = format!("SELECT {ROUND_COLUMNS} FROM rounds WHERE round = ?");
+        Ok(self.list(&sql, [sql_int(round.0)], read_round)?.pop())
+    }
+
+    /// All rounds, in the order of their numbers.
+    pub(super) fn rounds(&self) -> Result<Vec<RoundSummary>, DatasetError> {
+        self.list(&format!("SELECT {ROUND_COLUMNS} FROM rounds ORDER BY round"), [], read_round)
+    }
+
+    /// The highest number of a round.
+    pub(super) fn last_round(&self) -> Result<Option<RoundId>, DatasetError> {
+        let highest = self.ask("SELECT max(round) FROM rounds", |row| row.get::<_, Option<i64>>(0))?;
+        Ok(highest.flatten().and_then(|round| u64::try_from(round).ok()).map(RoundId))
+    }
+
+    /// Up to `limit` records of a round in flight, in the order in which they were recorded, from behind
+    /// the place `after`; with the place of the last.
+    pub(super) fn page(&self, round: RoundId, after: i64, limit: u32) -> Result<Page, DatasetError> {
+        let sql = format!(
+            "SELECT seq, {} FROM in_flight INDEXED BY in_flight_order
+             WHERE round = ? AND seq > ? ORDER BY seq LIMIT ?",
+            quoted_names()
+        );
+        let rows = self.list(&sql, params![sql_int(round.0), after, limit], |row| {
+            Ok((row.get::<_, i64>(0)?, read_record(row)?))
+        })?;
+        let last = rows.last().map_or(after, |(seq, _)| *seq);
+        Ok(Page { records: rows.into_iter().map(|(_, record)| record).collect(), last })
+    }
+
+    /// Notes that somebody asked not to be probed.
+    pub(super) fn insert_opt_out(&mut self, opt_out: &OptOut) -> Result<(), DatasetError> {
+        let values = params![opt_out.prefix.to_string(), opt_out.reference, opt_out.at.as_nanos()];
+        self.change(|transaction| {
+            transaction.execute("INSERT INTO opt_outs (prefix, reference, at_ns) VALUES (?, ?, ?)", values)
+        })?;
+        Ok(())
+    }
+
+    /// Everybody who asked not to be probed.
+    pub(super) fn opt_outs(&self) -> Result<Vec<OptOut>, DatasetError> {
+        self.list("SELECT prefix, reference, at_ns FROM opt_outs ORDER BY rowid", [], |row| {
+            let prefix: Prefix = parse(row, 0)?;
+            Ok(OptOut { prefix, reference: row.get(1)?, at: WallTime::from_nanos(row.get(2)?) })
+        })
+    }
+
+    /// Notes an event; one that is there is left as it is.
+    pub(super) fn insert_event(&mut self, event: &Event, source: EventSource) -> Result<(), DatasetError> {
+        self.change(|transaction| insert_event(transaction, event, source))
+    }
+
+    /// All events, in the order of time.
+    pub(super) fn events(&self) -> Result<Vec<(Event, EventSource)>, DatasetError> {
+        let sql = "SELECT at_ns, change, link, source FROM events ORDER BY at_ns, link, change, source";
+        self.list(sql, [], |row| {
+            let change = word(row, 1, &[LinkChange::Added, LinkChange::Lost], LinkChange::as_str)?;
+            let link: AsLink = parse(row, 2)?;
+            let source =
+                word(row, 3, &[EventSource::Declared, EventSource::Detected], EventSource::as_str)?;
+            Ok((Event { at: WallTime::from_nanos(row.get(0)?), change, link }, source))
+        })
+    }
+
+    /// One transaction: all of it is durable when this returns, or none of it is there.
+    fn change<T>(
+        &mut self,
+        work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T, DatasetError> {
+        let run = |connection: &mut Connection| {
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let done = work(&transaction)?;
+            transaction.commit()?;
+            Ok(done)
+        };
+        run(&mut self.connection).map_err(|error| DatasetError::from_sqlite(&self.path, error))
+    }
+
+    fn ask<T>(
+        &self,
+        sql: &str,
+        read: impl FnOnce(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, DatasetError> {
+        self.map(self.connection.query_row(sql, [], read).optional())
+    }
+
+    fn list<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        read: impl FnMut(&rusqlite::Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, DatasetError> {
+        let run = || self.connection.prepare(sql)?.query_map(values, read)?.collect();
+        self.map(run())
+    }
+
+    fn map<T>(&self, result: rusqlite::Result<T>) -> Result<T, DatasetError> {
+        result.map_err(|error| DatasetError::from_sqlite(&self.path, error))
+    }
+}
+
+/// Some records of a round in flight.
+pub(super) struct Page {
+    /// The records.
+    pub(super) records: Vec<ProbeRecord>,
+    /// The place of the last.
+    pub(super) last: i64,
+}
+
+/// Whether everything is in the catalogue's own file, with nothing left in a log beside it.
+fn log_is_empty(path: &Path) -> bool {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    std::fs::metadata(log).map_or(true, |found| found.len() == 0)
+}
+
+/// The path as a URI (RFC 3986) that tells SQLite that nobody can change the file.
+fn immutable_uri(path: &Path) -> PathBuf {
+    use std::fmt::Write as _;
+    use std::os::unix::ffi::OsStrExt as _;
+    let mut uri = "file:".to_owned();
+    for byte in path.as_os_str().as_bytes() {
+        let plain = byte.is_ascii_alphanumeric() || b"/._-".contains(byte);
+        let _ = if plain { write!(uri, "{}", char::from(*byte)) } else { write!(uri, "%{byte:02X}") };
+    }
+    uri.push_str("?immutable=1");
+    PathBuf::from(uri)
+}
+
+fn in_flight_columns() -> String {
+    let column = |column: &columns::Column| {
+        let kind = match column.holds {
+            ColumnType::Text => "TEXT",
+            ColumnType::Bool | ColumnType::Int32 | ColumnType::Int64 => "INTEGER",
+            ColumnType::Real => "REAL",
+        };
+        format!("\"{}\" {kind}{}", column.name, if column.optional { "" } else { " NOT NULL" })
+    };
+    let columns: Vec<String> = COLUMNS.iter().map(column).collect();
+    format!("seq INTEGER PRIMARY KEY, {}", columns.join(", "))
+}
+
+fn quoted_names() -> String {
+    let names: Vec<String> = COLUMNS.iter().map(|column| format!("\"{}\"", column.name)).collect();
+    names.join(", ")
+}
+
+/// A probe that is recorded already keeps its first record, so that an append may be tried again when it
+/// is not known whether it was done.
+fn insert_record_sql() -> String {
+    let marks = vec!["?"; COLUMNS.len()].join(", ");
+    format!("INSERT OR IGNORE INTO in_flight ({}) VALUES ({marks})", quoted_names())
+}
+
+fn insert_event(
+    transaction: &rusqlite::Transaction<'_>,
+    event: &Event,
+    source: EventSource,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT OR IGNORE INTO events (at_ns, change, link, source) VALUES (?, ?, ?, ?)";
+    let values =
+        params![event.at.as_nanos(), event.change.as_str(), event.link.to_string(), source.as_str()];
+    transaction.execute(sql, values).map(|_| ())
+}
+
+fn read_round(row: &rusqlite::Row<'_>) -> rusqlite::Result<RoundSummary> {
+    let header = RoundHeader {
+        id: RoundId(count(row, 0)?),
+        prober: parse(row, 1)?,
+        method: word(row, 2, &[Method::Echo, Method::Tcp, Method::Trace], Method::as_str)?,
+        due_at: WallTime::from_nanos(row.get(3)?),
+        started_at: WallTime::from_nanos(row.get(4)?),
+    };
+    let states = [RoundState::Open, RoundState::Complete, RoundState::Interrupted];
+    let state = word(row, 5, &states, RoundState::as_str)?;
+    let ledger = serde_json::from_str(&row.get::<_, String>(6)?).map_err(|error| unreadable(6, error))?;
+    let rows = count(row, 8)?;
+    let file = if state.is_sealed() {
+        Some(SealedFile { name: row.get(7)?, rows, bytes: count(row, 9)?, crc32: row.get(10)? })
+    } else {
+        None
+    };
+    Ok(RoundSummary { header, state, ledger, rows, file })
+}
+
+/// The columns of a record follow the place in the row.
+fn read_record(row: &rusqlite::Row<'_>) -> rusqlite::Result<ProbeRecord> {
+    let cells: Result<Vec<Cell<'_>>, _> =
+        COLUMNS.iter().zip(1..).map(|(column, index)| read_cell(row, index, column.holds)).collect();
+    columns::record(&cells?).map_err(|error| unreadable(1, error))
+}
+
+fn read_cell<'r>(
+    row: &'r rusqlite::Row<'_>,
+    index: usize,
+    holds: ColumnType,
+) -> rusqlite::Result<Cell<'r>> {
+    Ok(match row.get_ref(index)? {
+        ValueRef::Null => Cell::Empty,
+        ValueRef::Integer(truth @ (0 | 1)) if holds == ColumnType::Bool => Cell::Bool(truth == 1),
+        ValueRef::Integer(number) => Cell::Int(number),
+        ValueRef::Real(number) => Cell::Real(number),
+        ValueRef::Text(bytes) => Cell::Text(String::from_utf8_lossy(bytes)),
+        ValueRef::Blob(_) => return Err(unreadable(index, "bytes where a text or number must be")),
+    })
+}
+
+impl ToSql for Cell<'_> {
+    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+        Ok(ToSqlOutput::Borrowed(match self {
+            Self::Empty => ValueRef::Null,
+            Self::Bool(truth) => ValueRef::Integer((*truth).into()),
+            Self::Int(number) => ValueRef::Integer(*number),
+            Self::Real(number) => ValueRef::Real(*number),
+            Self::Text(text) => ValueRef::Text(text.as_bytes()),
+        }))
+    }
+}
+
+fn parse<T: std::str::FromStr>(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(index)?;
+    text.parse().map_err(|_| unreadable(index, format!("{text:?} cannot be read")))
+}
+
+fn word<T: Copy>(
+    row: &rusqlite::Row<'_>,
+    index: usize,
+    all: &[T],
+    as_str: fn(T) -> &'static str,
+) -> rusqlite::Result<T> {
+    let text: String = row.get(index)?;
+    let found = all.iter().copied().find(|one| as_str(*one) == text);
+    found.ok_or_else(|| unreadable(index, format!("{text:?} is not a word of this column")))
+}
+
+fn unreadable(
+    index: usize,
+    reason: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(index, rusqlite::types::Type::Text, reason.into())
+}
+
+fn ledger_text(ledger: &Ledger) -> String {
+    serde_json::to_string(ledger).unwrap_or_default()
+}
+
+fn count(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<u64> {
+    let number: i64 = row.get(index)?;
+    u64::try_from(number).map_err(|error| unreadable(index, error))
+}
+
+/// SQLite's whole numbers have a sign.
+fn sql_int(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

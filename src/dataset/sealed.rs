@@ -1,0 +1,309 @@
+//! Sealed rounds: one immutable Parquet file a round, in Hive partitions.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::builder::{BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, StringBuilder};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Float64Type, Int32Type, Int64Type};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::basic::Compression;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+
+use super::columns::{self, COLUMNS, Cell, Column, ColumnType, FORMAT_VERSION};
+use super::round::{RoundHeader, SealedFile};
+use super::{DatasetError, ProbeRecord, folder};
+
+/// The key under which a file says its format version.
+const VERSION_KEY: &str = "tetherline.format";
+
+/// Records in memory at a time.
+const BATCH: usize = 8192;
+
+/// Where a round's file lies within the dataset: the folders, outermost first, and the file. The date
+/// is the UTC date on which the round began, by the campaign's wall clock.
+pub(super) fn place(vantage: &str, header: &RoundHeader) -> ([String; 3], String) {
+    let started = header.started_at.to_string();
+    let date = started.split('T').next().unwrap_or_default();
+    let folders = ["rounds".to_owned(), format!("vantage={vantage}"), format!("date={date}")];
+    (folders, format!("{:08}.parquet", header.id.0))
+}
+
+/// Writes records to a file of their own.
+pub(super) struct Writer {
+    parquet: ArrowWriter<Summed<File>>,
+    schema: Arc<Schema>,
+    rows: u64,
+}
+
+impl Writer {
+    pub(super) fn new(file: File) -> Result<Self, ParquetError> {
+        let schema = Arc::new(Schema::new(COLUMNS.iter().map(field).collect::<Vec<_>>()));
+        let version = KeyValue::new(VERSION_KEY.to_owned(), FORMAT_VERSION.to_string());
+        let properties = WriterProperties::builder()
+            .set_compression(Compression::ZSTD(parquet::basic::ZstdLevel::default()))
+            .set_key_value_metadata(Some(vec![version]))
+            .set_created_by(concat!("tetherline ", env!("CARGO_PKG_VERSION")).to_owned())
+            .build();
+        let parquet = ArrowWriter::try_new(Summed::new(file), Arc::clone(&schema), Some(properties))?;
+        Ok(Self { parquet, schema, rows: 0 })
+    }
+
+    pub(super) fn write(&mut self, records: &[ProbeRecord]) -> Result<(), ParquetError> {
+        for chunk in records.chunks(BATCH) {
+            self.parquet.write(&batch(&self.schema, chunk)?)?;
+            self.rows = self.rows.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        }
+        Ok(())
+    }
+
+    /// Ends the file, makes it durable, and says what is in it.
+    pub(super) fn finish(self, name: String) -> Result<SealedFile, ParquetError> {
+        let Self { parquet, rows, .. } = self;
+        let mut summed = parquet.into_inner()?;
+        summed.flush()?;
+        summed.inner.sync_all()?;
+        Ok(SealedFile { name, rows, bytes: summed.bytes, crc32: summed.crc.sum() })
+    }
+}
+
+fn field(column: &Column) -> Field {
+    Field::new(column.name, data_type(column.holds), column.optional)
+}
+
+const fn data_type(holds: ColumnType) -> DataType {
+    match holds {
+        ColumnType::Text => DataType::Utf8,
+        ColumnType::Bool => DataType::Boolean,
+        ColumnType::Int32 => DataType::Int32,
+        ColumnType::Int64 => DataType::Int64,
+        ColumnType::Real => DataType::Float64,
+    }
+}
+
+fn batch(schema: &Arc<Schema>, records: &[ProbeRecord]) -> Result<RecordBatch, ArrowError> {
+    let mut builders: Vec<Builder> = COLUMNS.iter().map(|column| Builder::new(column.holds)).collect();
+    for record in records {
+        for (builder, cell) in builders.iter_mut().zip(columns::cells(record)) {
+            builder.push(&cell);
+        }
+    }
+    let arrays = builders.into_iter().map(Builder::finish).collect();
+    RecordBatch::try_new(Arc::clone(schema), arrays)
+}
+
+/// A column in the making.
+enum Builder {
+    Text(StringBuilder),
+    Bool(BooleanBuilder),
+    Int32(Int32Builder),
+    Int64(Int64Builder),
+    Real(Float64Builder),
+}
+
+impl Builder {
+    fn new(holds: ColumnType) -> Self {
+        match holds {
+            ColumnType::Text => Self::Text(StringBuilder::new()),
+            ColumnType::Bool => Self::Bool(BooleanBuilder::new()),
+            ColumnType::Int32 => Self::Int32(Int32Builder::new()),
+            ColumnType::Int64 => Self::Int64(Int64Builder::new()),
+            ColumnType::Real => Self::Real(Float64Builder::new()),
+        }
+    }
+
+    /// A cell of another type becomes an empty one; a column that may not be empty then refuses the batch.
+    fn push(&mut self, cell: &Cell<'_>) {
+        match (self, cell) {
+            (Self::Text(builder), Cell::Text(text)) => builder.append_value(text),
+            (Self::Text(builder), _) => builder.append_null(),
+            (Self::Bool(builder), Cell::Bool(truth)) => builder.append_value(*truth),
+            (Self::Bool(builder), _) => builder.append_null(),
+            (Self::Int32(builder), Cell::Int(number)) => builder.append_option(i32::try_from(*number).ok()),
+            (Self::Int32(builder), _) => builder.append_null(),
+            (Self::Int64(builder), Cell::Int(number)) => builder.append_value(*number),
+            (Self::Int64(builder), _) => builder.append_null(),
+            (Self::Real(builder), Cell::Real(number)) => builder.append_value(*number),
+            (Self::Real(builder), _) => builder.append_null(),
+        }
+    }
+
+    fn finish(self) -> ArrayRef {
+        match self {
+            Self::Text(mut builder) => Arc::new(builder.finish()),
+            Self::Bool(mut builder) => Arc::new(builder.finish()),
+            Self::Int32(mut builder) => Arc::new(builder.finish()),
+            Self::Int64(mut builder) => Arc::new(builder.finish()),
+            Self::Real(mut builder) => Arc::new(builder.finish()),
+        }
+    }
+}
+
+/// A file that sums up what is written to it.
+struct Summed<W> {
+    inner: W,
+    crc: flate2::Crc,
+    bytes: u64,
+}
+
+impl<W> Summed<W> {
+    fn new(inner: W) -> Self {
+        Self { inner, crc: flate2::Crc::new(), bytes: 0 }
+    }
+
+    fn count(&mut self, bytes: &[u8]) {
+        self.crc.update(bytes);
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+    }
+}
+
+impl<W: Write> Write for Summed<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(bytes)?;
+        self.count(bytes.get(..written).unwrap_or(bytes));
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Puts an error of the Parquet writer into the variant that tells the user what to do.
+pub(super) fn write_error(path: &Path, error: ParquetError) -> DatasetError {
+    match error {
+        ParquetError::External(source) => match source.downcast::<io::Error>() {
+            Ok(source) => DatasetError::from_io(path, "write", *source),
+            Err(source) => DatasetError::damaged(path, source),
+        },
+        other => DatasetError::damaged(path, other),
+    }
+}
+
+/// Reads a sealed file, a batch of records at a time.
+pub(super) struct Reader {
+    batches: ParquetRecordBatchReader,
+    path: std::path::PathBuf,
+    row: u64,
+}
+
+impl Reader {
+    /// Opens a file that must be what the catalogue says: of this length and checksum. Nothing of a file
+    /// that is not reaches the Parquet reader.
+    pub(super) fn open(dataset: &Path, sealed: &SealedFile) -> Result<Self, DatasetError> {
+        let path = dataset.join(&sealed.name);
+        let file = folder::open_plain(&path, false)?;
+        check_sum(&file, &path, sealed)?;
+        let reader = Self::read(file, &path)?;
+        Ok(reader)
+    }
+
+    fn read(file: File, path: &Path) -> Result<Self, DatasetError> {
+        let damaged = |error: ParquetError| DatasetError::damaged(path, error);
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?;
+        let pairs = builder.metadata().file_metadata().key_value_metadata();
+        check_version(path, pairs.map_or(&[], Vec::as_slice))?;
+        let batches = builder.with_batch_size(BATCH).build().map_err(damaged)?;
+        Ok(Self { batches, path: path.to_owned(), row: 0 })
+    }
+
+    /// The next records; `None` at the end.
+    pub(super) fn next_batch(&mut self) -> Option<Result<Vec<ProbeRecord>, DatasetError>> {
+        let batch = self.batches.next()?;
+        let records = batch
+            .map_err(|error| DatasetError::damaged(&self.path, error))
+            .and_then(|batch| self.records(&batch));
+        Some(records)
+    }
+
+    fn records(&mut self, batch: &RecordBatch) -> Result<Vec<ProbeRecord>, DatasetError> {
+        let columns = read_columns(&self.path, batch)?;
+        let record = |index| {
+            self.row = self.row.saturating_add(1);
+            let cells: Vec<Cell<'_>> = columns.iter().map(|column| column.cell(index)).collect();
+            columns::record(&cells)
+                .map_err(|bad| DatasetError::damaged(&self.path, format_args!("row {}: {bad}", self.row)))
+        };
+        (0..batch.num_rows()).map(record).collect()
+    }
+}
+
+fn check_sum(mut file: &File, path: &Path, sealed: &SealedFile) -> Result<(), DatasetError> {
+    let failed = |error| DatasetError::from_io(path, "read", error);
+    let mut sum = Summed::new(io::sink());
+    let mut limited = file.take(sealed.bytes.saturating_add(1));
+    io::copy(&mut limited, &mut sum).map_err(failed)?;
+    if sum.bytes != sealed.bytes || sum.crc.sum() != sealed.crc32 {
+        let (is, was) = (sum.crc.sum(), sealed.crc32);
+        let reason = match sum.bytes.cmp(&sealed.bytes) {
+            std::cmp::Ordering::Less => format!("{} bytes of {}", sum.bytes, sealed.bytes),
+            std::cmp::Ordering::Equal => format!("its CRC-32 is {is:08x}, it was sealed with {was:08x}"),
+            std::cmp::Ordering::Greater => {
+                format!("longer than the {} bytes that were sealed", sealed.bytes)
+            }
+        };
+        return Err(DatasetError::damaged(path, reason));
+    }
+    io::Seek::rewind(&mut file).map_err(failed)
+}
+
+fn check_version(path: &Path, pairs: &[KeyValue]) -> Result<(), DatasetError> {
+    let pair = pairs.iter().find(|pair| pair.key == VERSION_KEY);
+    let version = pair.and_then(|pair| pair.value.as_ref()?.parse::<u64>().ok());
+    match version {
+        None => Err(DatasetError::damaged(path, format_args!("no {VERSION_KEY} in its metadata"))),
+        Some(found) if found > u64::from(FORMAT_VERSION) => {
+            Err(DatasetError::Newer { path: path.to_owned(), found, known: FORMAT_VERSION })
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// A column of a batch.
+enum ColumnArray<'a> {
+    Text(&'a StringArray),
+    Bool(&'a BooleanArray),
+    Int32(&'a Int32Array),
+    Int64(&'a Int64Array),
+    Real(&'a Float64Array),
+}
+
+impl<'a> ColumnArray<'a> {
+    fn cell(&self, index: usize) -> Cell<'a> {
+        match self {
+            Self::Text(array) if array.is_valid(index) => Cell::Text(array.value(index).into()),
+            Self::Bool(array) if array.is_valid(index) => Cell::Bool(array.value(index)),
+            Self::Int32(array) if array.is_valid(index) => Cell::Int(array.value(index).into()),
+            Self::Int64(array) if array.is_valid(index) => Cell::Int(array.value(index)),
+            Self::Real(array) if array.is_valid(index) => Cell::Real(array.value(index)),
+            _ => Cell::Empty,
+        }
+    }
+}
+
+fn read_columns<'a>(path: &Path, batch: &'a RecordBatch) -> Result<Vec<ColumnArray<'a>>, DatasetError> {
+    let column = |column: &Column| {
+        let array = batch.column_by_name(column.name);
+        let array = array.and_then(|array| match column.holds {
+            ColumnType::Text => array.as_string_opt().map(ColumnArray::Text),
+            ColumnType::Bool => array.as_boolean_opt().map(ColumnArray::Bool),
+            ColumnType::Int32 => array.as_primitive_opt::<Int32Type>().map(ColumnArray::Int32),
+            ColumnType::Int64 => array.as_primitive_opt::<Int64Type>().map(ColumnArray::Int64),
+            ColumnType::Real => array.as_primitive_opt::<Float64Type>().map(ColumnArray::Real),
+        });
+        array.ok_or_else(|| {
+            let reason = format_args!("no column {} of type {:?}", column.name, column.holds).to_string();
+            DatasetError::damaged(path, reason)
+        })
+    };
+    COLUMNS.iter().map(column).collect()
+}

@@ -1,0 +1,435 @@
+//! The dataset as its users see it.
+
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::model::{Event, Prefix, RoundId, WallTime};
+
+use super::catalogue::Catalogue;
+use super::manifest::Manifest;
+use super::reader::Records;
+use super::round::{OpenRound, RoundHeader, RoundState, RoundSummary, SealedFile};
+use super::{DatasetError, Ledger, ProbeRecord, folder, sealed};
+
+const MANIFEST: &str = "campaign.toml";
+const CATALOGUE: &str = "catalog.sqlite";
+
+/// Records of a round that are in memory while it is sealed.
+const PAGE: u32 = 8192;
+
+/// A dataset. Any number of processes may read it; one may write rounds.
+#[derive(Debug)]
+pub struct Dataset {
+    dir: PathBuf,
+    manifest: Manifest,
+    catalogue: Catalogue,
+    /// `campaign.toml`, locked; `None` if this was opened to be read.
+    lock: Option<File>,
+}
+
+/// Somebody asked not to be probed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OptOut {
+    /// What must not be probed.
+    pub prefix: Prefix,
+    /// Who asked, and where that is written down; as the user gave it.
+    pub reference: String,
+    /// When it was noted.
+    pub at: WallTime,
+}
+
+/// How an event came to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EventSource {
+    /// The campaign says so.
+    Declared,
+    /// It was seen in the measurements.
+    Detected,
+}
+
+impl EventSource {
+    /// As it stands in the catalogue.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Declared => "declared",
+            Self::Detected => "detected",
+        }
+    }
+}
+
+impl Dataset {
+    /// Makes a dataset in a folder that is new, empty, or holds what an interrupted `create` left.
+    ///
+    /// # Errors
+    /// [`DatasetError::AlreadyThere`], [`DatasetError::NotEmpty`], or the system's reason.
+    pub fn create(dir: &Path, manifest: &Manifest) -> Result<Self, DatasetError> {
+        let text = manifest.to_toml(&dir.join(MANIFEST))?;
+        fs::create_dir_all(dir).map_err(|error| DatasetError::from_io(dir, "create the folder", error))?;
+        let dir = real_folder(dir)?;
+        clear_unfinished(&dir)?;
+        let catalogue_path = dir.join(CATALOGUE);
+        drop(folder::create_new(&catalogue_path)?);
+        drop(Catalogue::create(&catalogue_path, &manifest.events)?);
+        // The manifest comes last: a folder without it is not yet a dataset.
+        folder::write_whole(&dir.join(MANIFEST), text.as_bytes())?;
+        dir.parent().map_or(Ok(()), folder::sync_folder)?;
+        Self::open(&dir)
+    }
+
+    /// Opens a dataset to read and write. What a crash left half done is put in order.
+    ///
+    /// # Errors
+    /// [`DatasetError::Busy`] if another process writes to it, [`DatasetError::Newer`] before anything is
+    /// touched, [`DatasetError::NotADataset`], or what is damaged.
+    pub fn open(dir: &Path) -> Result<Self, DatasetError> {
+        let dir = real_folder(dir)?;
+        let (lock, manifest) = read_manifest(&dir, true)?;
+        lock_for_writing(&lock, &dir)?;
+        let catalogue = Catalogue::open(&dir.join(CATALOGUE))?;
+        let dataset = Self { dir, manifest, catalogue, lock: Some(lock) };
+        dataset.remove_unfinished_seals()?;
+        Ok(dataset)
+    }
+
+    /// Opens a dataset to read it, also while another process writes to it and in a folder that may not
+    /// be written.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`], except that it is never busy.
+    pub fn open_read_only(dir: &Path) -> Result<Self, DatasetError> {
+        let dir = real_folder(dir)?;
+        let (_, manifest) = read_manifest(&dir, false)?;
+        let catalogue = Catalogue::open_to_read(&dir.join(CATALOGUE))?;
+        Ok(Self { dir, manifest, catalogue, lock: None })
+    }
+
+    /// Begins a round.
+    ///
+    /// # Errors
+    /// [`DatasetError::RoundState`] if there is one of that number.
+    pub fn begin_round(&mut self, header: &RoundHeader) -> Result<(), DatasetError> {
+        self.must_be_writable()?;
+        if self.catalogue.insert_round(header)? {
+            return Ok(());
+        }
+        Err(self.round_state(header.id, "begun"))
+    }
+
+    /// Records what became of probes of a round, with the round's ledger so far. When this returns, they
+    /// are acknowledged: no crash loses them. A probe that is recorded already keeps its first record.
+    ///
+    /// # Errors
+    /// If the round is not open, a record is of another round or vantage, or the system refuses; then
+    /// none of them is recorded.
+    pub fn append(
+        &mut self,
+        round: RoundId,
+        records: &[ProbeRecord],
+        ledger: &Ledger,
+    ) -> Result<(), DatasetError> {
+        self.must_be_writable()?;
+        let vantage = &self.manifest.vantage;
+        if records.iter().any(|record| record.probe.round != round || record.vantage != *vantage) {
+            return Err(DatasetError::ForeignRecord { path: self.dir.clone(), round });
+        }
+        if self.catalogue.append(round, records, ledger)? {
+            return Ok(());
+        }
+        Err(self.not_open(round)?)
+    }
+
+    /// Seals a round: writes its records into a Parquet file and lets them go from the catalogue. A crash
+    /// at any point leaves the round either open with all its records, or sealed. A round that is sealed
+    /// already stays as it is.
+    ///
+    /// # Errors
+    /// If the round was never begun or the system refuses; then it stays open.
+    pub fn seal(&mut self, round: RoundId, ledger: &Ledger, complete: bool) -> Result<(), DatasetError> {
+        self.must_be_writable()?;
+        let found = self.catalogue.round(round)?;
+        let found = found.ok_or_else(|| self.no_such_round(round))?;
+        if found.state.is_sealed() {
+            return Ok(());
+        }
+        let file = self.write_part(&found.header)?;
+        let path = self.dir.join(&file.name);
+        folder::publish(&folder::part_path(&path), &path)?;
+        let state = if complete { RoundState::Complete } else { RoundState::Interrupted };
+        self.catalogue.seal(round, ledger, state, &file)
+    }
+
+    /// Adds an opt-out. Also works on a dataset that was opened to be read, so that somebody can be heard
+    /// while a campaign runs.
+    ///
+    /// # Errors
+    /// The system's reason.
+    pub fn add_opt_out(
+        &mut self,
+        prefix: Prefix,
+        reference: &str,
+        at: WallTime,
+    ) -> Result<(), DatasetError> {
+        let opt_out = OptOut { prefix, reference: reference.to_owned(), at };
+        self.with_writer(|catalogue| catalogue.insert_opt_out(&opt_out))
+    }
+
+    /// Adds an event. Also works on a dataset that was opened to be read.
+    ///
+    /// # Errors
+    /// The system's reason.
+    pub fn add_event(&mut self, event: &Event, source: EventSource) -> Result<(), DatasetError> {
+        self.with_writer(|catalogue| catalogue.insert_event(event, source))
+    }
+
+    /// Puts a file into the dataset, as `origins/lab.pfx2as`; replaces one of that name.
+    ///
+    /// # Errors
+    /// [`DatasetError::BadFileName`] if the name leaves the dataset or is one of its own.
+    pub fn write_file(&mut self, name: &str, bytes: &[u8]) -> Result<PathBuf, DatasetError> {
+        self.must_be_writable()?;
+        let parts =
+            file_name_parts(name).ok_or_else(|| DatasetError::BadFileName { name: name.to_owned() })?;
+        let (file, folders) = parts.split_last().unwrap_or((&"", &[]));
+        let parent = self.ensure_folders(folders)?;
+        let path = parent.join(file);
+        folder::write_whole(&path, bytes)?;
+        Ok(path)
+    }
+
+    /// The campaign as it was run.
+    #[must_use]
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The folder, without links in its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where the origin tables of the manifest lie.
+    #[must_use]
+    pub fn origin_paths(&self) -> Vec<PathBuf> {
+        self.manifest.origins.iter().map(|origin| self.dir.join(origin)).collect()
+    }
+
+    /// Rounds that were begun and not sealed, for resuming.
+    ///
+    /// # Errors
+    /// What is damaged.
+    pub fn open_rounds(&self) -> Result<Vec<OpenRound>, DatasetError> {
+        let open = |round: RoundSummary| {
+            let is_open = !round.state.is_sealed();
+            is_open.then_some(OpenRound { header: round.header, ledger: round.ledger })
+        };
+        Ok(self.catalogue.rounds()?.into_iter().filter_map(open).collect())
+    }
+
+    /// All records of a round, open or sealed, in the order in which they were recorded.
+    ///
+    /// # Errors
+    /// If the round was never begun, or what is damaged.
+    pub fn recorded(&self, round: RoundId) -> Result<Vec<ProbeRecord>, DatasetError> {
+        let catalogue = self.snapshot()?;
+        let found = catalogue.round(round)?;
+        let found = found.ok_or_else(|| self.no_such_round(round))?;
+        Records::new(self.dir.clone(), catalogue, vec![found]).collect()
+    }
+
+    /// The highest number of a round; `None` before the first.
+    ///
+    /// # Errors
+    /// What is damaged.
+    pub fn last_round_id(&self) -> Result<Option<RoundId>, DatasetError> {
+        self.catalogue.last_round()
+    }
+
+    /// All rounds, in the order of their numbers.
+    ///
+    /// # Errors
+    /// What is damaged.
+    pub fn rounds(&self) -> Result<Vec<RoundSummary>, DatasetError> {
+        self.catalogue.rounds()
+    }
+
+    /// The ledgers of all rounds together, with what the kernel dropped.
+    ///
+    /// # Errors
+    /// What is damaged.
+    pub fn total_ledger(&self) -> Result<Ledger, DatasetError> {
+        let mut total = Ledger::default();
+        self.catalogue.rounds()?.iter().for_each(|round| total += round.ledger);
+        Ok(total)
+    }
+
+    /// All records, round after round, as the dataset is now.
+    ///
+    /// # Errors
+    /// What is damaged in the catalogue; what is damaged in a round comes with its records.
+    pub fn records(&self) -> Result<Records, DatasetError> {
+        let catalogue = self.snapshot()?;
+        let rounds = catalogue.rounds()?;
+        Ok(Records::new(self.dir.clone(), catalogue, rounds))
+    }
+
+    /// Everybody who asked not to be probed, with what other processes have added.
+    ///
+    /// # Errors
+    /// What is damaged.
+    pub fn opt_outs(&self) -> Result<Vec<OptOut>, DatasetError> {
+        self.catalogue.opt_outs()
+    }
+
+    /// Declared and detected events, in the order of time.
+    ///
+    /// # Errors
+    /// What is damaged.
+    pub fn events(&self) -> Result<Vec<(Event, EventSource)>, DatasetError> {
+        self.catalogue.events()
+    }
+
+    /// Writes the records of a round into a durable file under a temporary name.
+    pub(super) fn write_part(&self, header: &RoundHeader) -> Result<SealedFile, DatasetError> {
+        let (folders, file_name) = sealed::place(self.manifest.vantage.as_str(), header);
+        let parent = self.ensure_folders(&folders.each_ref().map(String::as_str))?;
+        let part = folder::part_path(&parent.join(&file_name));
+        let name = format!("{}/{file_name}", folders.join("/"));
+        let file = folder::create_part(&part)?;
+        self.fill_part(header.id, file, &part, name).inspect_err(|_| drop(fs::remove_file(&part)))
+    }
+
+    fn fill_part(
+        &self,
+        round: RoundId,
+        file: File,
+        part: &Path,
+        name: String,
+    ) -> Result<SealedFile, DatasetError> {
+        let failed = |error| sealed::write_error(part, error);
+        let mut writer = sealed::Writer::new(file).map_err(failed)?;
+        let mut after = i64::MIN;
+        loop {
+            let page = self.catalogue.page(round, after, PAGE)?;
+            if page.records.is_empty() {
+                return writer.finish(name).map_err(failed);
+            }
+            writer.write(&page.records).map_err(failed)?;
+            after = page.last;
+        }
+    }
+
+    /// A crash in the middle of sealing leaves files of rounds that are still open.
+    fn remove_unfinished_seals(&self) -> Result<(), DatasetError> {
+        for round in self.open_rounds()? {
+            let (folders, file_name) = sealed::place(self.manifest.vantage.as_str(), &round.header);
+            let path = self.dir.join(folders.join("/")).join(file_name);
+            folder::remove_if_there(&folder::part_path(&path))?;
+            folder::remove_if_there(&path)?;
+        }
+        Ok(())
+    }
+
+    fn ensure_folders(&self, names: &[&str]) -> Result<PathBuf, DatasetError> {
+        names.iter().try_fold(self.dir.clone(), |parent, name| folder::ensure_folder(&parent, name))
+    }
+
+    /// The catalogue as it is now, and stays for whoever holds this.
+    fn snapshot(&self) -> Result<Catalogue, DatasetError> {
+        let catalogue = Catalogue::open_to_read(&self.dir.join(CATALOGUE))?;
+        catalogue.freeze()?;
+        Ok(catalogue)
+    }
+
+    fn with_writer(
+        &mut self,
+        work: impl FnOnce(&mut Catalogue) -> Result<(), DatasetError>,
+    ) -> Result<(), DatasetError> {
+        if self.lock.is_some() {
+            return work(&mut self.catalogue);
+        }
+        work(&mut Catalogue::open(&self.dir.join(CATALOGUE))?)
+    }
+
+    fn must_be_writable(&self) -> Result<(), DatasetError> {
+        let read_only = || DatasetError::ReadOnly { path: self.dir.clone() };
+        self.lock.as_ref().map(|_| ()).ok_or_else(read_only)
+    }
+
+    fn not_open(&self, round: RoundId) -> Result<DatasetError, DatasetError> {
+        let found = self.catalogue.round(round)?;
+        Ok(found.map_or_else(|| self.no_such_round(round), |_| self.round_state(round, "sealed")))
+    }
+
+    fn no_such_round(&self, round: RoundId) -> DatasetError {
+        DatasetError::NoSuchRound { path: self.dir.clone(), round }
+    }
+
+    fn round_state(&self, round: RoundId, state: &'static str) -> DatasetError {
+        DatasetError::RoundState { path: self.dir.clone(), round, state }
+    }
+}
+
+/// The folder without links in its path: SQLite is told to follow none.
+fn real_folder(dir: &Path) -> Result<PathBuf, DatasetError> {
+    fs::canonicalize(dir).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => DatasetError::NotADataset { path: dir.to_owned() },
+        _ => DatasetError::from_io(dir, "open the folder", error),
+    })
+}
+
+/// Makes way for a new dataset where an earlier try was interrupted before anything was recorded.
+fn clear_unfinished(dir: &Path) -> Result<(), DatasetError> {
+    let names = folder::names_in(dir)?;
+    if names.iter().any(|name| name == MANIFEST) {
+        return Err(DatasetError::AlreadyThere { path: dir.to_owned() });
+    }
+    let part = folder::part_path(Path::new(MANIFEST));
+    let ours = |name: &std::ffi::OsString| {
+        let name = name.to_string_lossy();
+        name.starts_with(CATALOGUE) || Path::new(&*name) == part
+    };
+    let is_ours = names.iter().all(ours) && !has_rounds(&dir.join(CATALOGUE));
+    if !is_ours {
+        return Err(DatasetError::NotEmpty { path: dir.to_owned() });
+    }
+    names.iter().try_for_each(|name| folder::remove_if_there(&dir.join(name)))
+}
+
+/// Whether a catalogue holds something worth keeping; one without tables does not.
+fn has_rounds(path: &Path) -> bool {
+    Catalogue::open_to_read(path)
+        .and_then(|catalogue| catalogue.last_round())
+        .is_ok_and(|round| round.is_some())
+}
+
+/// Reads the manifest; gives it open, for locking.
+fn read_manifest(dir: &Path, write: bool) -> Result<(File, Manifest), DatasetError> {
+    let path = dir.join(MANIFEST);
+    if fs::symlink_metadata(&path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Err(DatasetError::NotADataset { path: dir.to_owned() });
+    }
+    let file = folder::open_plain(&path, write)?;
+    let text = folder::read_text(&file, &path)?;
+    let manifest = Manifest::from_toml(&path, &text)?;
+    Ok((file, manifest))
+}
+
+/// The system gives the lock back when the process ends, however it ends.
+fn lock_for_writing(file: &File, dir: &Path) -> Result<(), DatasetError> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => DatasetError::Busy { path: dir.to_owned() },
+        TryLockError::Error(error) => DatasetError::from_io(dir, "lock", error),
+    })
+}
+
+/// The parts of a path that stays inside the dataset and touches none of its own files.
+fn file_name_parts(name: &str) -> Option<Vec<&str>> {
+    let parts: Vec<&str> = name.split('/').collect();
+    let good = |part: &&str| part.parse::<crate::model::Name>().is_ok();
+    let first = parts.first()?;
+    let own = *first == MANIFEST || *first == "rounds" || first.starts_with(CATALOGUE);
+    (parts.iter().all(good) && !own).then_some(parts)
+}
