@@ -1,1 +1,34 @@
-//! (see the map in lib.rs)
+//! Findings for people and for papers: text for the terminal, one HTML page, tidy CSV, LaTeX tables, and
+//! figures as SVG.
+//!
+//! All of it is written from one [`Findings`](crate::analyse::compare::Findings) and from nothing else: no
+//! clock, no chance, no order that is not fixed. The same findings give the same bytes. Every digit comes
+//! from [`number`], every sentence about a unit from [`wording`], so that the outputs agree. Names from
+//! outside are escaped for the place where they are shown.
+
+mod columns;
+mod dictionary;
+mod html;
+mod latex;
+mod methods;
+mod number;
+mod path_figure;
+mod path_layout;
+mod svg;
+mod tables;
+mod terminal;
+mod time_axis;
+mod timeline_figure;
+mod wording;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use html::html;
+pub use latex::latex_files;
+pub use path_figure::paths_svg;
+pub use tables::csv_files;
+pub use terminal::{Style, terminal};
+pub use timeline_figure::timeline_svg;
+pub use write::{ReportError, write_all};

@@ -1,0 +1,348 @@
+//! The data dictionary: every CSV file, every column, what may stand in it and what it means. The files
+//! take their headers from here, so that the two cannot drift apart.
+//!
+//! Every cell comes from a closed alphabet: a number, an address block, an AS number, a time, a word of a
+//! fixed list, or a name with everything unusual escaped as `%XX`. No cell can begin with a character that
+//! a spreadsheet takes for a formula; a hyphen at the beginning stands before a number only. An empty cell
+//! means *not applicable*, never *unknown* or *zero*.
+
+/// What may stand in a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A whole number, 0 or more.
+    Count,
+    /// A number, with five decimals where it is a share.
+    Number,
+    /// RFC 3339 in UTC.
+    Time,
+    /// Nanoseconds since 1970-01-01T00:00:00Z; an integer.
+    Nanoseconds,
+    /// An address block, as in `175.45.176.0/24`.
+    Prefix,
+    /// An AS number, as in `AS131279`.
+    Asn,
+    /// An AS number, or `unknown`.
+    AsnOrUnknown,
+    /// Two AS numbers, as in `AS20485-AS131279`.
+    Link,
+    /// A name of letters, digits, `.`, `_` and `-`; everything else in it is escaped as `%XX` (UTF-8).
+    Name,
+    /// One word of a fixed list.
+    Word(&'static [&'static str]),
+}
+
+impl Kind {
+    /// As it stands in `columns.csv`.
+    pub(super) fn describe(self) -> String {
+        match self {
+            Self::Count => "count".to_owned(),
+            Self::Number => "number".to_owned(),
+            Self::Time => "time (RFC 3339 UTC)".to_owned(),
+            Self::Nanoseconds => "integer".to_owned(),
+            Self::Prefix => "prefix".to_owned(),
+            Self::Asn => "asn".to_owned(),
+            Self::AsnOrUnknown => "asn or unknown".to_owned(),
+            Self::Link => "link".to_owned(),
+            Self::Name => "name (%XX escaped)".to_owned(),
+            Self::Word(words) => words.join("|"),
+        }
+    }
+}
+
+/// One column.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Column {
+    pub(super) name: &'static str,
+    pub(super) kind: Kind,
+    /// What it is measured in; empty where that makes no sense.
+    pub(super) unit: &'static str,
+    pub(super) meaning: &'static str,
+}
+
+/// One file.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sheet {
+    pub(super) file: &'static str,
+    pub(super) columns: &'static [Column],
+}
+
+const fn column(name: &'static str, kind: Kind, unit: &'static str, meaning: &'static str) -> Column {
+    Column { name, kind, unit, meaning }
+}
+
+const BOOL: Kind = Kind::Word(&["false", "true"]);
+const METHOD: Kind = Kind::Word(&["echo", "tcp", "trace"]);
+
+const UNIT: Column = column("unit", Kind::Prefix, "", "the block about which the row speaks");
+const CONTROL: Column = column(
+    "control",
+    BOOL,
+    "",
+    "whether the unit is a control, there to tell the vantage's own trouble apart",
+);
+const EPOCH: Column = column("epoch", Kind::Count, "", "number of the epoch, from 1, as in epochs.csv");
+const LOW: Column = column("low", Kind::Number, "fraction", "lower end of the interval of the share");
+const HIGH: Column = column("high", Kind::Number, "fraction", "upper end of the interval of the share");
+const AT: Column = column("at", Kind::Time, "", "when the round began");
+const AT_NS: Column = column("at_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z");
+
+pub(super) const CAMPAIGN: Sheet = Sheet {
+    file: "campaign.csv",
+    columns: &[
+        column("campaign", Kind::Name, "", "the campaign, one row in all"),
+        column("rehearsal", BOOL, "", "whether the network was the simulated one of the lab"),
+        column("speed", Kind::Number, "", "wall seconds that passed in one real second; 1 outside the lab"),
+        column("confidence", Kind::Number, "fraction", "level of every interval in all files"),
+        column("rounds_sealed", Kind::Count, "rounds", "rounds that were completed"),
+        column("rounds_interrupted", Kind::Count, "rounds", "rounds that were begun and not completed"),
+    ],
+};
+
+pub(super) const VANTAGES: Sheet = Sheet {
+    file: "vantages.csv",
+    columns: &[column("vantage", Kind::Name, "", "who measured, one row each")],
+};
+
+pub(super) const NAMES: Sheet = Sheet {
+    file: "names.csv",
+    columns: &[
+        column("asn", Kind::Asn, "", "an AS that occurs in the other files"),
+        column("name", Kind::Name, "", "its name, where one is known; at most 200 characters of it"),
+    ],
+};
+
+pub(super) const EPOCHS: Sheet = Sheet {
+    file: "epochs.csv",
+    columns: &[
+        EPOCH,
+        column("start", Kind::Time, "", "when the epoch begins: at its event, or with the first probe"),
+        column("start_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
+        column("end", Kind::Time, "", "when it ends: at the next event, or with the last probe"),
+        column("end_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
+        column("events", Kind::Count, "events", "how many events open it, as in events.csv"),
+    ],
+};
+
+pub(super) const EVENTS: Sheet = Sheet {
+    file: "events.csv",
+    columns: &[
+        column("epoch", Kind::Count, "", "number of the epoch that the event opens"),
+        column("at", Kind::Time, "", "when"),
+        column("at_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
+        column("change", Kind::Word(&["added", "lost"]), "", "what happened to the link"),
+        column("link", Kind::Link, "", "the link between two ASes, the lower number first"),
+    ],
+};
+
+pub(super) const REACHABILITY: Sheet = Sheet {
+    file: "reachability.csv",
+    columns: &[
+        UNIT,
+        CONTROL,
+        EPOCH,
+        column("method", METHOD, "", "how it was asked"),
+        column("probes", Kind::Count, "packets", "probes to addresses that answered at least once"),
+        column("answered", Kind::Count, "packets", "of them answered in time"),
+        column("share", Kind::Number, "fraction", "answered / probes; empty if there was no such probe"),
+        LOW,
+        HIGH,
+    ],
+};
+
+pub(super) const UPSTREAMS: Sheet = Sheet {
+    file: "upstreams.csv",
+    columns: &[
+        UNIT,
+        CONTROL,
+        EPOCH,
+        column("upstream", Kind::Asn, "", "the neighbour of the origin AS on the path"),
+        column("flows", Kind::Count, "flows", "traced flows (target, flow, round) through it"),
+        column("share", Kind::Number, "fraction", "of the traced flows whose upstream is known"),
+        LOW,
+        HIGH,
+        column("seen_entering", Kind::Count, "flows", "of these flows, seen to enter the origin AS"),
+    ],
+};
+
+pub(super) const PATHS: Sheet = Sheet {
+    file: "paths.csv",
+    columns: &[
+        UNIT,
+        CONTROL,
+        EPOCH,
+        column("origin", Kind::AsnOrUnknown, "", "the AS that originates the unit by the origin tables"),
+        column(
+            "reach",
+            Kind::Word(&["reachable", "unreachable", "not_observable", "not_measured"]),
+            "",
+            "what can be said of the unit's reachability",
+        ),
+        column("traced", Kind::Count, "flows", "traced flows (target, flow, round)"),
+        column("unattributed", Kind::Count, "flows", "of them, flows whose upstream cannot be told"),
+        column("longest_gap", Kind::Count, "hops", "longest run of silent hops behind the last AS seen"),
+        column(
+            "address_paths",
+            Kind::Count,
+            "paths",
+            "distinct sequences of addresses; empty if not traced",
+        ),
+        column("as_paths", Kind::Count, "paths", "distinct sequences of ASes; empty if not traced"),
+        column("as_disjoint", Kind::Count, "paths", "AS-disjoint paths, a lower bound; empty if none seen"),
+        column("single_points", Kind::Count, "ASes", "ASes in every path, as in single_points.csv"),
+    ],
+};
+
+pub(super) const SINGLE_POINTS: Sheet = Sheet {
+    file: "single_points.csv",
+    columns: &[
+        UNIT,
+        CONTROL,
+        EPOCH,
+        column(
+            "asn",
+            Kind::Asn,
+            "",
+            "an AS, neither the vantage's nor the origin, that every path crosses",
+        ),
+    ],
+};
+
+pub(super) const CHANGES: Sheet = Sheet {
+    file: "changes.csv",
+    columns: &[
+        UNIT,
+        CONTROL,
+        column("epoch_before", Kind::Count, "", "number of the earlier epoch"),
+        column("epoch_after", Kind::Count, "", "number of the later epoch"),
+        column(
+            "metric",
+            Kind::Word(&["answered_share", "upstream_share", "as_paths", "as_disjoint"]),
+            "",
+            "what the row compares",
+        ),
+        column("method", METHOD, "", "for answered_share: how it was asked"),
+        column("upstream", Kind::Asn, "", "for upstream_share: through which AS"),
+        column("before", Kind::Number, "fraction or paths", "value in the earlier epoch"),
+        column("after", Kind::Number, "fraction or paths", "value in the later epoch"),
+        column("difference", Kind::Number, "fraction or paths", "after minus before"),
+        column(
+            "difference_low",
+            Kind::Number,
+            "fraction or paths",
+            "lower end of its interval; empty for counts",
+        ),
+        column(
+            "difference_high",
+            Kind::Number,
+            "fraction or paths",
+            "upper end of its interval; empty for counts",
+        ),
+    ],
+};
+
+pub(super) const TIMELINE: Sheet = Sheet {
+    file: "timeline.csv",
+    columns: &[
+        UNIT,
+        AT,
+        AT_NS,
+        column(
+            "probes",
+            Kind::Count,
+            "packets",
+            "echo and TCP probes of the round to addresses that ever answered",
+        ),
+        column("answered", Kind::Count, "packets", "of them answered in time"),
+        column("flows", Kind::Count, "flows", "traced flows of the round"),
+    ],
+};
+
+pub(super) const TIMELINE_UPSTREAMS: Sheet = Sheet {
+    file: "timeline_upstreams.csv",
+    columns: &[
+        UNIT,
+        AT,
+        AT_NS,
+        column("upstream", Kind::AsnOrUnknown, "", "through which AS, where it could be told"),
+        column("flows", Kind::Count, "flows", "traced flows of the round through it"),
+    ],
+};
+
+pub(super) const EDGES: Sheet = Sheet {
+    file: "edges.csv",
+    columns: &[
+        EPOCH,
+        column("from", Kind::Asn, "", "the AS nearer to the vantage"),
+        column("to", Kind::Asn, "", "the AS nearer to the target"),
+        column(
+            "flows",
+            Kind::Count,
+            "flows",
+            "traced flows towards units other than controls that crossed it",
+        ),
+        column(
+            "across_gap",
+            BOOL,
+            "",
+            "whether silent hops lay between, so that an AS may have been missed",
+        ),
+    ],
+};
+
+pub(super) const LEDGER: Sheet = Sheet {
+    file: "ledger.csv",
+    columns: &[
+        column(
+            "entry",
+            Kind::Word(&[
+                "planned",
+                "sent",
+                "blocked",
+                "send_failed",
+                "skipped",
+                "answered",
+                "late",
+                "silent",
+                "in_flight",
+                "duplicates",
+                "unmatched",
+                "malformed",
+                "kernel_dropped",
+            ]),
+            "",
+            "planned = sent + blocked + send_failed + skipped; sent = answered + late + silent + in_flight; \
+             the rest is counted beside",
+        ),
+        column("packets", Kind::Count, "packets", "how many"),
+    ],
+};
+
+/// This dictionary itself, as a file. Its cells are prose of ours and may hold spaces and commas.
+pub(super) const COLUMNS: Sheet = Sheet {
+    file: "columns.csv",
+    columns: &[
+        column("file", Kind::Name, "", "the file"),
+        column("column", Kind::Name, "", "the column"),
+        column("type", Kind::Name, "", "what may stand in it; words of a fixed list are separated by |"),
+        column("unit", Kind::Name, "", "what it is measured in; empty where that makes no sense"),
+        column("meaning", Kind::Name, "", "what it says"),
+    ],
+};
+
+/// All files with data, in the order in which one would read them.
+pub(super) const SHEETS: [Sheet; 14] = [
+    CAMPAIGN,
+    VANTAGES,
+    EPOCHS,
+    EVENTS,
+    REACHABILITY,
+    UPSTREAMS,
+    PATHS,
+    SINGLE_POINTS,
+    CHANGES,
+    TIMELINE,
+    TIMELINE_UPSTREAMS,
+    EDGES,
+    NAMES,
+    LEDGER,
+];

@@ -1,0 +1,67 @@
+//! What a referee would ask: what the intervals are, against which null, and what was not seen.
+
+use crate::analyse::compare::{Findings, Reach};
+
+use super::{number, wording};
+
+/// How the numbers are meant, one paragraph each, the general before the particular.
+pub(super) fn notes(findings: &Findings) -> Vec<String> {
+    let level = wording::confidence(findings);
+    let mut notes = vec![
+        format!(
+            "Shares stand with their {level} interval in brackets, in percent (Wilson's score interval). It takes \
+             probes as independent; where they fail together, in an outage, the truth is wider."
+        ),
+        "Answers are counted only from addresses that answered at least once in the campaign, so a silent \
+         address does not look like an outage. Where nothing ever answered, a unit is \"not observable\", \
+         which is not \"unreachable\"."
+            .to_owned(),
+        format!(
+            "A change is the later epoch minus the one before, in percentage points for shares, with a {level} \
+             interval; the null is that both epochs have the same share. Numbers of paths are counts of what was \
+             seen: no interval is claimed for them, and more effort finds more."
+        ),
+        "The upstream is the neighbour of the origin AS on the traced path. Where silent hops lie between them, \
+         it is the last AS seen before the gap, and an AS inside the gap would have been missed."
+            .to_owned(),
+        "AS-disjoint paths are counted in the measured graph: a lower bound. \"In every path\" names the ASes, \
+         other than the vantage's own and the origin, that every measured path crosses."
+            .to_owned(),
+    ];
+    notes.extend(unseen(findings));
+    notes
+}
+
+/// What this dataset does not show.
+fn unseen(findings: &Findings) -> Vec<String> {
+    let mut notes = Vec::new();
+    let unjudged: Vec<String> = findings
+        .units
+        .iter()
+        .filter(|unit| unit.by_epoch.iter().any(|epoch| is_unjudged(epoch.reach)))
+        .map(|unit| unit.unit.to_string())
+        .collect();
+    if !unjudged.is_empty() {
+        notes.push(format!("Reachability cannot be judged in every epoch for: {}.", unjudged.join(", ")));
+    }
+    let epochs = findings.units.iter().filter(|unit| !unit.control).flat_map(|unit| &unit.by_epoch);
+    let unattributed = epochs.map(|epoch| epoch.unattributed).fold(0, u64::saturating_add);
+    if unattributed > 0 {
+        notes.push(format!(
+            "{} traced flows towards units other than controls ended before any upstream could be told; \
+                 they are in no share.",
+            number::count(unattributed)
+        ));
+    }
+    notes.push(match findings.vantages.len() {
+        0 | 1 => "There was one vantage: what it cannot see, this report does not know.".to_owned(),
+        several => {
+            format!("There were {several} vantages: what none of them can see, this report does not know.")
+        }
+    });
+    notes
+}
+
+const fn is_unjudged(reach: Reach) -> bool {
+    matches!(reach, Reach::NotObservable | Reach::NotMeasured)
+}

@@ -1,0 +1,247 @@
+//! The one place where numbers and times become text. Every output takes its digits from here, so the
+//! terminal, the page, the CSV and the LaTeX tables cannot disagree.
+//!
+//! A share is rounded once, to five decimals. CSV shows these five; people see a percentage with one
+//! decimal, rounded from the same five. A percentage never says 0 or 100 unless that is what the five
+//! decimals say. What is not a number becomes `None`, never a text such as `NaN`.
+
+use std::time::Duration;
+
+use crate::analyse::compare::Estimate;
+use crate::model::WallTime;
+
+/// What one whole is counted in.
+const WHOLE: u64 = 100_000;
+/// A tenth of a percent, in the same parts.
+const TENTH: u64 = 100;
+
+/// A share or a difference of shares, rounded to hundred-thousandths.
+#[derive(Clone, Copy)]
+struct Parts {
+    negative: bool,
+    size: u64,
+}
+
+impl Parts {
+    /// `None` for what is no number or beyond all bounds.
+    fn of(value: f64) -> Option<Self> {
+        let size = format!("{:.0}", (value * 100_000.0).abs()).parse().ok()?;
+        Some(Self { negative: value < 0.0 && size > 0, size })
+    }
+
+    /// In tenths of a percent, halves rounded up.
+    const fn tenths(self) -> u64 {
+        self.size.saturating_add(TENTH.div_euclid(2)).div_euclid(TENTH)
+    }
+
+    /// `58.3`, without a sign.
+    fn rounded(self) -> String {
+        format!("{}.{}", self.tenths().div_euclid(10), self.tenths().rem_euclid(10))
+    }
+
+    /// The same, but never 0.0 or 100.0 by rounding alone.
+    fn percent(self) -> String {
+        let tenths = self.tenths();
+        if tenths == 0 && self.size > 0 {
+            return "<0.1".to_owned();
+        }
+        if tenths == 1000 && self.size < WHOLE {
+            return ">99.9".to_owned();
+        }
+        self.rounded()
+    }
+
+    /// `+`, a true minus sign, or nothing before zero.
+    const fn sign(self) -> &'static str {
+        match (self.negative, self.size) {
+            (true, _) => "\u{2212}",
+            (false, 0) => "",
+            (false, _) => "+",
+        }
+    }
+}
+
+/// A share for files: `0.58333`; negative differences with an ASCII hyphen.
+pub(super) fn fraction(value: f64) -> Option<String> {
+    let parts = Parts::of(value)?;
+    let (whole, rest) = (parts.size.div_euclid(WHOLE), parts.size.rem_euclid(WHOLE));
+    Some(format!("{}{whole}.{rest:05}", if parts.negative { "-" } else { "" }))
+}
+
+/// A share for people: `58.3 %`.
+pub(super) fn percent(share: f64) -> Option<String> {
+    Parts::of(share).map(|parts| format!("{} %", parts.percent()))
+}
+
+/// The interval of a share, for people, in percent: `[51.0, 65.4]`.
+pub(super) fn percent_interval(estimate: &Estimate) -> Option<String> {
+    let (low, high) = (Parts::of(estimate.low)?, Parts::of(estimate.high)?);
+    Some(format!("[{}, {}]", low.percent(), high.percent()))
+}
+
+/// A difference of shares in percentage points, for people: `+43.8 points`.
+pub(super) fn points(difference: f64) -> Option<String> {
+    signed(difference).map(|text| format!("{text} points"))
+}
+
+/// The interval of a difference of shares in percentage points: `[+38.9, +48.8]`.
+pub(super) fn points_interval((low, high): (f64, f64)) -> Option<String> {
+    Some(format!("[{}, {}]", signed(low)?, signed(high)?))
+}
+
+fn signed(difference: f64) -> Option<String> {
+    Parts::of(difference).map(|parts| format!("{}{}", parts.sign(), parts.rounded()))
+}
+
+/// A count for people, in groups of three: `59,031`.
+pub(super) fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let lead = digits.len().rem_euclid(3);
+    let mut grouped = String::with_capacity(digits.len().saturating_mul(2));
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && index.rem_euclid(3) == lead {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+/// A count that comes as a real number, for files: `2`, or `1.50` where it is a mean.
+pub(super) fn quantity(value: f64) -> Option<String> {
+    if !value.is_finite() {
+        return None;
+    }
+    let text = format!("{value:.2}");
+    let text = text.strip_prefix('-').filter(|size| *size == "0.00").map(str::to_owned).unwrap_or(text);
+    Some(text.strip_suffix(".00").map(str::to_owned).unwrap_or(text))
+}
+
+/// A difference of counts, for people: `+1`.
+pub(super) fn signed_quantity(value: f64) -> Option<String> {
+    let size = quantity(value.abs())?;
+    let sign = if size == "0" {
+        ""
+    } else if value < 0.0 {
+        "\u{2212}"
+    } else {
+        "+"
+    };
+    Some(format!("{sign}{size}"))
+}
+
+/// An integer as a real number; exact up to 2^53.
+pub(super) fn real(number: u64) -> f64 {
+    let low = u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+    let high = u32::try_from(number >> 32).unwrap_or(u32::MAX);
+    f64::from(high) * 4_294_967_296.0 + f64::from(low)
+}
+
+/// The length of something, as a real number.
+pub(super) fn length(items: usize) -> f64 {
+    real(u64::try_from(items).unwrap_or(u64::MAX))
+}
+
+/// The date and the time of day of a moment, to the second, both UTC: `2017-10-01`, `09:07:51`.
+pub(super) fn date_and_time(at: WallTime) -> (String, String) {
+    let text = at.to_string();
+    match text.split_once('T') {
+        Some((date, time)) => (date.to_owned(), time.chars().take(8).collect()),
+        None => (text, String::new()),
+    }
+}
+
+/// A moment for people: `2017-10-01 09:07:51`, UTC.
+pub(super) fn moment(at: WallTime) -> String {
+    let (date, time) = date_and_time(at);
+    format!("{date} {time}").trim_end().to_owned()
+}
+
+/// A span of time in its two largest units: `1 h 38 min`.
+pub(super) fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let parts = [
+        (seconds.div_euclid(86_400), "d"),
+        (seconds.div_euclid(3_600).rem_euclid(24), "h"),
+        (seconds.div_euclid(60).rem_euclid(60), "min"),
+        (seconds.rem_euclid(60), "s"),
+    ];
+    let from_largest = parts.into_iter().skip_while(|(size, _)| *size == 0).take(2);
+    let shown: Vec<String> =
+        from_largest.filter(|(size, _)| *size > 0).map(|(size, unit)| format!("{size} {unit}")).collect();
+    if shown.is_empty() { "under 1 s".to_owned() } else { shown.join(" ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_share_is_not_called_all_or_none_by_rounding() {
+        assert_eq!(percent(0.9997).unwrap(), ">99.9 %");
+        assert_eq!(percent(0.0002).unwrap(), "<0.1 %");
+        assert_eq!(percent(1.0).unwrap(), "100.0 %");
+        assert_eq!(percent(0.0).unwrap(), "0.0 %");
+        assert_eq!(percent(0.583_333).unwrap(), "58.3 %");
+    }
+
+    #[test]
+    fn what_is_no_number_has_no_text() {
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(fraction(value), None);
+            assert_eq!(percent(value), None);
+            assert_eq!(points(value), None);
+            assert_eq!(quantity(value), None);
+            assert_eq!(signed_quantity(value), None);
+        }
+    }
+
+    #[test]
+    fn differences_carry_a_sign_and_zero_carries_none() {
+        assert_eq!(points(-0.4381).unwrap(), "\u{2212}43.8 points");
+        assert_eq!(points(0.0).unwrap(), "0.0 points");
+        assert_eq!(points(-0.000_000_1).unwrap(), "0.0 points");
+        assert_eq!(fraction(-0.4381).unwrap(), "-0.43810");
+        assert_eq!(signed_quantity(-1.0).unwrap(), "\u{2212}1");
+        assert_eq!(signed_quantity(0.0).unwrap(), "0");
+    }
+
+    #[test]
+    fn counts_and_spans_read_well() {
+        assert_eq!(
+            [count(7), count(999), count(59_031), count(1_000_000)],
+            ["7", "999", "59,031", "1,000,000"]
+        );
+        assert_eq!(span(Duration::from_secs(5_871)), "1 h 37 min");
+        assert_eq!(span(Duration::from_secs(86_405)), "1 d");
+        assert_eq!(span(Duration::ZERO), "under 1 s");
+    }
+
+    #[test]
+    fn a_moment_drops_the_fraction_and_keeps_the_second() {
+        let at = WallTime::parse_rfc3339("2017-10-01T09:07:51.999999999Z").unwrap();
+        assert_eq!(moment(at), "2017-10-01 09:07:51");
+    }
+
+    proptest! {
+        #[test]
+        fn the_percentage_is_the_rounded_fraction_of_the_file(share in 0.0..=1.0_f64) {
+            let in_file: f64 = fraction(share).unwrap().parse().unwrap();
+            let shown = percent(share).unwrap();
+            let shown = shown.strip_suffix(" %").unwrap();
+            match shown.strip_prefix(['<', '>']) {
+                Some(_) => prop_assert!(in_file > 0.0 && in_file < 1.0),
+                None => {
+                    let percent: f64 = shown.parse().unwrap();
+                    prop_assert!((percent - in_file * 100.0).abs() <= 0.050_000_1);
+                }
+            }
+        }
+
+        #[test]
+        fn integers_become_reals_unchanged(number in 0..(1_u64 << 53)) {
+            prop_assert_eq!(format!("{:.0}", real(number)), number.to_string());
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! The path figure: for every epoch, over which ASes the traces ran from the vantage's AS at the left to
+//! the origin AS at the right, and which links came and went. An AS stands in the same place in all epochs.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::analyse::compare::{AsEdge, Findings};
+use crate::model::Asn;
+
+use super::path_layout::{Layout, Link, lay_out};
+use super::svg::{Anchor, Figure, Point, Rect};
+use super::{number, wording};
+
+const WIDTH: f64 = 960.0;
+const NODE: (f64, f64) = (124.0, 40.0);
+/// Height of a row of ASes, and of the heading of an epoch, in pixels.
+const ROW: f64 = 78.0;
+const HEADING: f64 = 34.0;
+/// Links with the fewest flows are left out beyond this many, and the figure says so.
+const MOST_LINKS: usize = 60;
+
+/// The path figure as a part of a page.
+pub(super) fn inline(findings: &Findings) -> String {
+    let (figure, height) = draw(findings);
+    figure.inline((WIDTH, height))
+}
+
+/// The path figure as an SVG file of its own.
+#[must_use]
+pub fn paths_svg(findings: &Findings) -> String {
+    let (figure, height) = draw(findings);
+    figure.standalone((WIDTH, height))
+}
+
+/// Use of one link in one epoch.
+#[derive(Clone, Copy, Debug, Default)]
+struct Use {
+    flows: u64,
+    /// Whether it was crossed without silent hops at least once.
+    seen_directly: bool,
+}
+
+type Uses = BTreeMap<Link, Use>;
+
+fn draw(findings: &Findings) -> (Figure, f64) {
+    let figure = Figure::new(
+        "paths",
+        "AS paths in each epoch",
+        "From left to right the ASes that traces crossed, from the vantage's AS to the origin AS, in each epoch, \
+         with the links that were newly seen and no longer seen. The numbers are in edges.csv.",
+    );
+    let (uses, left_out) = uses(findings);
+    let links: BTreeSet<Link> = uses.iter().flat_map(|epoch| epoch.keys().copied()).collect();
+    let origins: BTreeSet<Asn> = findings.units.iter().filter_map(|unit| unit.origin).collect();
+    let layout = lay_out(&links, &origins);
+    let mut paths = Paths { findings, figure, layout, uses, origins, y: 4.0 };
+    if links.is_empty() {
+        paths.note("No path between ASes was seen.");
+    } else {
+        paths.epochs();
+        paths.legend();
+    }
+    if left_out > 0 {
+        paths.note(&format!("{left_out} links with fewer flows are left out; they are in edges.csv."));
+    }
+    (paths.figure, paths.y)
+}
+
+/// The use of links by epoch, as far as they are drawn, and how many are not.
+fn uses(findings: &Findings) -> (Vec<Uses>, usize) {
+    let mut total: BTreeMap<Link, u64> = BTreeMap::new();
+    for edge in &findings.edges {
+        let flows = total.entry((edge.from, edge.to)).or_default();
+        *flows = flows.saturating_add(edge.flows);
+    }
+    let mut busiest: Vec<(u64, Link)> = total.into_iter().map(|(link, flows)| (flows, link)).collect();
+    busiest.sort_unstable_by(|one, other| other.cmp(one));
+    let left_out = busiest.len().saturating_sub(MOST_LINKS);
+    let drawn: BTreeSet<Link> = busiest.into_iter().take(MOST_LINKS).map(|(_, link)| link).collect();
+    let mut uses = vec![Uses::new(); findings.epochs.len()];
+    for edge in findings.edges.iter().filter(|edge| drawn.contains(&(edge.from, edge.to))) {
+        if let Some(epoch) = uses.get_mut(edge.epoch) {
+            count(epoch, edge);
+        }
+    }
+    (uses, left_out)
+}
+
+fn count(epoch: &mut Uses, edge: &AsEdge) {
+    let entry = epoch.entry((edge.from, edge.to)).or_default();
+    entry.flows = entry.flows.saturating_add(edge.flows);
+    entry.seen_directly |= !edge.across_gap;
+}
+
+struct Paths<'a> {
+    findings: &'a Findings,
+    figure: Figure,
+    layout: Layout,
+    uses: Vec<Uses>,
+    origins: BTreeSet<Asn>,
+    /// How far down the figure is drawn.
+    y: f64,
+}
+
+impl Paths<'_> {
+    fn epochs(&mut self) {
+        let none = Uses::new();
+        let epochs = self.uses.clone();
+        for (index, now) in epochs.iter().enumerate() {
+            let before = index.checked_sub(1).and_then(|before| epochs.get(before));
+            self.heading(index);
+            self.links(now, before);
+            self.nodes(index, now, before.unwrap_or(&none));
+            self.y += ROW * number::length(self.layout.rows) + 10.0;
+        }
+    }
+
+    fn heading(&mut self, index: usize) {
+        let title = format!("Epoch {}", index.saturating_add(1));
+        let since =
+            self.findings.epochs.get(index).map(|epoch| number::moment(epoch.start)).unwrap_or_default();
+        let since = format!("from {since} UTC: {}", wording::opening(self.findings, index));
+        self.figure.line("grid", (0.0, self.y), (WIDTH, self.y));
+        self.figure.text("strong", (0.0, self.y + 20.0), Anchor::Start, &title);
+        self.figure.text("small", (66.0, self.y + 20.0), Anchor::Start, &since);
+        self.y += HEADING;
+    }
+
+    fn links(&mut self, now: &Uses, before: Option<&Uses>) {
+        let most = number::real(now.values().map(|used| used.flows).max().unwrap_or(1).max(1));
+        let gone = before.into_iter().flatten().filter(|(link, _)| !now.contains_key(*link));
+        for (link, _) in gone {
+            let points = self.route(*link);
+            self.figure.titled(&format!("{} to {}: not seen any more", link.0, link.1), |figure| {
+                figure.curve("gone", &points, 1.6);
+            });
+            self.label(&points, "warn halo", "no longer seen");
+        }
+        for (link, used) in now {
+            let points = self.route(*link);
+            let is_new = before.is_some_and(|before| !before.contains_key(link));
+            let class = link_class(is_new, used.seen_directly);
+            let width = 2.0 + 8.0 * number::real(used.flows) / most;
+            let flows = number::count(used.flows);
+            self.figure.titled(&format!("{} to {}: {flows} flows", link.0, link.1), |figure| {
+                figure.curve(class, &points, if used.seen_directly { width } else { width.min(6.0) });
+            });
+            let text = if is_new { format!("{flows}, new") } else { flows };
+            self.label(&points, if is_new { "news halo" } else { "small halo" }, &text);
+        }
+    }
+
+    /// Writes on the middle of a link, which is where its curve between two layers is.
+    fn label(&mut self, points: &[Point], class: &str, text: &str) {
+        let middle = points.len().saturating_sub(2).div_euclid(2);
+        let mut ends = points.iter().skip(middle);
+        if let (Some(one), Some(next)) = (ends.next(), ends.next()) {
+            let at = (f64::midpoint(one.0, next.0), f64::midpoint(one.1, next.1) - 6.0);
+            self.figure.text(class, at, Anchor::Middle, text);
+        }
+    }
+
+    fn nodes(&mut self, epoch: usize, now: &Uses, before: &Uses) {
+        let seen = ends(now);
+        let first: BTreeSet<Asn> =
+            seen.iter().copied().filter(|asn| !now.keys().any(|(_, to)| to == asn)).collect();
+        for asn in seen.union(&ends(before)) {
+            let (units, of) = self.cut_units(epoch, *asn);
+            let class = if !seen.contains(asn) {
+                "ghost"
+            } else if first.contains(asn) || self.origins.contains(asn) {
+                "end"
+            } else if units > 0 {
+                "cut"
+            } else {
+                "node"
+            };
+            self.node(*asn, class);
+            if units > 0 {
+                let (x, y) = self.centre(*asn);
+                let text = format!("in every path: {units} of {of} units");
+                self.figure.text("warn halo", (x, y + NODE.1 / 2.0 + 13.0), Anchor::Middle, &text);
+            }
+        }
+    }
+
+    /// For how many units, of all that were traced, an AS lies in every path.
+    fn cut_units(&self, epoch: usize, asn: Asn) -> (usize, usize) {
+        let units = self.findings.units.iter().filter(|unit| !unit.control);
+        let found =
+            units.filter_map(|unit| unit.by_epoch.get(epoch)).filter(|found| found.as_disjoint.is_some());
+        let found: Vec<_> = found.collect();
+        (found.iter().filter(|found| found.single_points.contains(&asn)).count(), found.len())
+    }
+
+    fn node(&mut self, asn: Asn, class: &str) {
+        let (x, y) = self.centre(asn);
+        let box_of = Rect { x: x - NODE.0 / 2.0, y: y - NODE.1 / 2.0, width: NODE.0, height: NODE.1 };
+        let whole = wording::as_name(self.findings, asn, 200);
+        let title = whole.map_or_else(|| asn.to_string(), |name| format!("{asn} {name}"));
+        let short = wording::as_name(self.findings, asn, 18);
+        self.figure.titled(&title, |figure| {
+            figure.rounded(class, box_of);
+            let lift = if short.is_some() { 3.0 } else { -4.5 };
+            figure.text("strong", (x, y - lift), Anchor::Middle, &asn.to_string());
+            if let Some(name) = &short {
+                figure.text("small", (x, y + 13.0), Anchor::Middle, name);
+            }
+        });
+    }
+
+    fn centre(&self, asn: Asn) -> Point {
+        self.place(self.layout.places.get(&asn).copied().unwrap_or_default())
+    }
+
+    /// From steps of the layout to pixels.
+    fn place(&self, (layer, row): Point) -> Point {
+        let last = number::length(self.layout.layers.saturating_sub(1)).max(1.0);
+        let middle = self.y + ROW * number::length(self.layout.rows) / 2.0;
+        (4.0 + NODE.0 / 2.0 + layer / last * (WIDTH - NODE.0 - 8.0), middle + row * ROW)
+    }
+
+    /// The points of a link, beginning and ending at the edges of its ASes.
+    fn route(&self, link: Link) -> Vec<Point> {
+        let steps = self.layout.routes.get(&link).map(Vec::as_slice).unwrap_or_default();
+        let mut points: Vec<Point> = steps.iter().map(|step| self.place(*step)).collect();
+        if let Some(first) = points.first_mut() {
+            first.0 += NODE.0 / 2.0;
+        }
+        if let Some(last) = points.last_mut() {
+            last.0 -= NODE.0 / 2.0;
+        }
+        points
+    }
+
+    fn legend(&mut self) {
+        let y = self.y + 10.0;
+        let entries: [(&str, f64, &str); 4] = [
+            ("edge", 6.0, "seen; width and figure: flows"),
+            ("gained", 6.0, "new: not seen in the epoch before"),
+            ("gone", 1.6, "no longer seen"),
+            ("edge gap", 5.0, "across silent hops"),
+        ];
+        let mut x = 4.0;
+        for (class, width, text) in entries {
+            self.figure.curve(class, &[(x, y), (x + 34.0, y)], width);
+            self.figure.text("small", (x + 42.0, y + 4.0), Anchor::Start, text);
+            x += 42.0 + 6.0 * number::length(text.chars().count()) + 22.0;
+        }
+        self.y += 26.0;
+    }
+
+    fn note(&mut self, text: &str) {
+        self.figure.text("note", (4.0, self.y + 16.0), Anchor::Start, text);
+        self.y += 28.0;
+    }
+}
+
+const fn link_class(is_new: bool, seen_directly: bool) -> &'static str {
+    match (is_new, seen_directly) {
+        (true, true) => "gained",
+        (true, false) => "gained gap",
+        (false, true) => "edge",
+        (false, false) => "edge gap",
+    }
+}
+
+fn ends(uses: &Uses) -> BTreeSet<Asn> {
+    uses.keys().flat_map(|(from, to)| [*from, *to]).collect()
+}

@@ -1,0 +1,221 @@
+//! The report as text, for a terminal, a pipe or a mail.
+//!
+//! Verdicts come first, numbers after them. Colour is only added where it is asked for and never says
+//! anything that the words do not say.
+
+use crate::analyse::compare::{Findings, Reach, UnitFindings};
+
+use super::columns::{paragraph, side_by_side};
+use super::wording::{self, ChangeRow, Row};
+use super::{methods, number};
+
+/// How the text is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether the reader understands ANSI colours.
+    pub colour: bool,
+    /// Characters in a line; less than 72 is set as 72, more than 120 as 120.
+    pub width: usize,
+}
+
+impl Style {
+    /// For files and pipes: no colour, 100 characters.
+    pub const PLAIN: Self = Self { colour: false, width: 100 };
+}
+
+/// Width of the questions at the left of a unit's table.
+const LABEL: usize = 19;
+/// The narrowest column that holds an estimate with its interval: `100.0 % [99.1, 100.0]`.
+const NARROWEST: usize = 22;
+/// The widest that is still pleasant to read.
+const WIDEST: usize = 30;
+
+const BOLD: &str = "1";
+const GREEN: &str = "32";
+const RED: &str = "31";
+const YELLOW: &str = "33";
+
+/// The whole report as text. It ends with a newline and holds no control characters other than newlines,
+/// and colours where the style asks for them.
+#[must_use]
+pub fn terminal(findings: &Findings, style: Style) -> String {
+    let page = Page { findings, style: Style { width: style.width.clamp(72, 120), ..style } };
+    let (controls, units): (Vec<_>, Vec<_>) = findings.units.iter().partition(|unit| unit.control);
+    let mut text = page.header();
+    text += &page.verdicts(&units);
+    text += &page.epochs();
+    text += &page.tables(&format!("UNITS, with {} intervals", wording::confidence(findings)), &units);
+    text += &page.tables("CONTROL UNITS, to tell the vantage's own trouble apart", &controls);
+    text += &page.names();
+    text += &page.reading();
+    text += &page.ledger();
+    text
+}
+
+struct Page<'a> {
+    findings: &'a Findings,
+    style: Style,
+}
+
+impl Page<'_> {
+    fn header(&self) -> String {
+        let title = format!("{} \u{b7} {}", self.findings.campaign, wording::vantages(self.findings));
+        let mut text = self.painted(BOLD, &title) + "\n" + &wording::period(self.findings) + "\n";
+        if let Some(note) = wording::rehearsal(self.findings) {
+            text += &paragraph("", &note, self.style.width);
+        }
+        text
+    }
+
+    fn verdicts(&self, units: &[&UnitFindings]) -> String {
+        let mut text = self.heading("VERDICTS");
+        if let Some(reason) = wording::nothing_to_compare(self.findings) {
+            text += &paragraph("  ", reason, self.style.width);
+        }
+        for unit in units {
+            text += &format!("  {}\n", self.painted(BOLD, &self.title(unit)));
+            for sentence in wording::verdicts(unit) {
+                text += &paragraph("    - ", &sentence, self.style.width);
+            }
+        }
+        text
+    }
+
+    fn title(&self, unit: &UnitFindings) -> String {
+        match unit.origin {
+            Some(origin) => format!("{} ({origin})", unit.unit),
+            None => format!("{} (origin AS not known)", unit.unit),
+        }
+    }
+
+    fn epochs(&self) -> String {
+        let mut text = self.heading("EPOCHS, UTC");
+        for (index, epoch) in self.findings.epochs.iter().enumerate() {
+            let mark = format!("  {}  {}  ", index.saturating_add(1), number::moment(epoch.start));
+            let lasted = number::span(epoch.end.since(epoch.start));
+            let text_of = format!("{}, lasted {lasted}", wording::opening(self.findings, index));
+            text += &paragraph(&mark, &text_of, self.style.width);
+        }
+        text
+    }
+
+    fn tables(&self, title: &str, units: &[&UnitFindings]) -> String {
+        if units.is_empty() {
+            return String::new();
+        }
+        let mut text = self.heading(title);
+        for (index, unit) in units.iter().enumerate() {
+            if index > 0 {
+                text.push('\n');
+            }
+            text += &format!("  {}\n", self.painted(BOLD, &self.title(unit)));
+            text += &self.table(unit);
+            text += &self.changes(unit);
+        }
+        text
+    }
+
+    /// The unit's table, in banks of as many epochs as the line holds.
+    fn table(&self, unit: &UnitFindings) -> String {
+        let room = self.style.width.saturating_sub(LABEL).saturating_sub(4);
+        let side = room.div_euclid(NARROWEST.saturating_add(2)).max(1);
+        let shown = side.min(unit.by_epoch.len()).max(1);
+        let width = room.div_euclid(shown).saturating_sub(2).clamp(NARROWEST, WIDEST);
+        let rows = wording::unit_rows(unit);
+        let banks = (0..unit.by_epoch.len()).step_by(side);
+        banks.map(|first| self.bank(&rows, first..first.saturating_add(side), width)).collect()
+    }
+
+    fn bank(&self, rows: &[Row], epochs: std::ops::Range<usize>, width: usize) -> String {
+        let count = rows.first().map_or(0, |row| row.cells.len());
+        let heads: Vec<String> = epochs
+            .clone()
+            .take_while(|epoch| *epoch < count)
+            .map(|epoch| format!("epoch {}", epoch.saturating_add(1)))
+            .collect();
+        let mut text = set(4, "", &heads, width);
+        for row in rows {
+            let cells = row.cells.iter().skip(epochs.start).take(epochs.len());
+            let cells: Vec<String> = cells.map(wording::Cell::joined).collect();
+            text += &self.marked(&set(4, &row.label, &cells, width), &row.label);
+        }
+        text
+    }
+
+    /// Colours the words for states, which say the same without it.
+    fn marked(&self, line: &str, label: &str) -> String {
+        if label != "state" || !self.style.colour {
+            return line.to_owned();
+        }
+        let paint = |reach: Reach, colour: &str| {
+            let word = wording::reach(reach);
+            (format!("  {word}"), format!("  {}", self.painted(colour, word)))
+        };
+        let paints = [
+            paint(Reach::Reachable, GREEN),
+            paint(Reach::Unreachable, RED),
+            paint(Reach::NotObservable, YELLOW),
+            paint(Reach::NotMeasured, YELLOW),
+        ];
+        paints.iter().fold(line.to_owned(), |line, (plain, painted)| line.replace(plain, painted))
+    }
+
+    fn changes(&self, unit: &UnitFindings) -> String {
+        let rows = wording::change_rows(unit);
+        if rows.is_empty() {
+            return String::new();
+        }
+        let mut text = "    changes, largest first\n".to_owned();
+        text.extend(rows.iter().map(set_change));
+        text
+    }
+
+    fn names(&self) -> String {
+        if self.findings.names.is_empty() {
+            return String::new();
+        }
+        let mut text = self.heading("NAMES");
+        let room = self.style.width.saturating_sub(16);
+        for asn in self.findings.names.keys() {
+            if let Some(name) = wording::as_name(self.findings, *asn, room) {
+                text += &format!("  {:<12}  {name}\n", asn.to_string());
+            }
+        }
+        text
+    }
+
+    fn reading(&self) -> String {
+        let notes = methods::notes(self.findings);
+        let body = notes.iter().map(|note| paragraph("  - ", note, self.style.width));
+        self.heading("HOW TO READ THIS") + &body.collect::<String>()
+    }
+
+    fn ledger(&self) -> String {
+        let mut text = self.heading("LEDGER, in packets");
+        for line in self.findings.ledger.to_string().lines() {
+            text += &paragraph("  ", line, self.style.width);
+        }
+        text + &format!("  {}\n", wording::rounds(self.findings))
+    }
+
+    fn heading(&self, title: &str) -> String {
+        format!("\n{}\n", self.painted(BOLD, title))
+    }
+
+    fn painted(&self, code: &str, text: &str) -> String {
+        if self.style.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+}
+
+fn set(indent: usize, label: &str, cells: &[String], width: usize) -> String {
+    let mut columns = vec![(label, LABEL)];
+    columns.extend(cells.iter().map(|cell| (cell.as_str(), width)));
+    side_by_side(indent, &columns)
+}
+
+fn set_change(change: &ChangeRow) -> String {
+    let value = format!("{} \u{2192} {}", change.before, change.after);
+    let difference = format!("{} {}", change.difference, change.interval);
+    let epochs = format!("epoch {}", change.epochs);
+    side_by_side(6, &[(&epochs, 13), (&change.what, 16), (&value, 18), (&difference, 38)])
+}
