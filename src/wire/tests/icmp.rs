@@ -196,6 +196,18 @@ fn a_length_field_that_points_past_the_end_costs_no_answer() {
     }
 }
 
+#[test]
+fn an_extension_behind_a_short_quote_is_not_read_as_our_payload() {
+    let codec = codec_of([7; 16], None);
+    let (payload, expected) = two_labels();
+    let structure = extension(&[(1, 1, payload)]);
+    for probe in one_of_each().iter().filter(|probe| probe.target.is_ipv4()) {
+        let body = [&as_quoted(encoded(&codec, probe))[..28], &structure].concat();
+        let answer = answer(&codec, &icmp(ROUTER_V4.into(), (11, 0), [0, 7, 0, 0], &body));
+        assert_eq!((answer.key, &answer.mpls[..]), (codec.key_of(probe), &expected[..]));
+    }
+}
+
 /// A long attribution is quoted past byte 128, where old senders put the extension.
 #[test]
 fn our_own_payload_is_not_taken_for_an_extension() {

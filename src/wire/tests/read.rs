@@ -226,6 +226,10 @@ fn a_fragment_without_transport_header_is_left_alone() {
     assert_eq!(codec.decode(&packet), Ok(Received::Foreign));
     let packet = with_headers(&from_target(&codec, &v6, false), &[(44, LATER_FRAGMENT)]);
     assert_eq!(codec.decode(&packet), Ok(Received::Foreign));
+    // What stands behind a later fragment's header is payload, whatever number it has.
+    let chain: &[(u8, &[u8])] = &[(44, LATER_FRAGMENT), (60, &[255, 0, 0, 0, 0, 0, 0])];
+    let packet = with_headers(&from_target(&codec, &v6, false), chain);
+    assert_eq!(codec.decode(&packet), Ok(Received::Foreign));
     let quote = with_headers(&as_quoted(encoded(&codec, &v6)), &[(44, LATER_FRAGMENT)]);
     assert_eq!(codec.decode(&time_exceeded_quoting(&v6, &quote)), Ok(Received::Foreign));
 }
@@ -293,6 +297,20 @@ fn a_quote_of_the_other_family_is_malformed() {
 }
 
 #[test]
+fn a_header_shorter_than_a_header_is_malformed() {
+    let (codec, probe) = (codec(), one_of_each()[0]);
+    let mut packet = from_target(&codec, &probe, false);
+    packet[0] = 0x44;
+    assert_eq!(codec.decode(&packet).unwrap_err().to_string(), "bad_header_length at byte 0");
+    let mut quote = as_quoted(encoded(&codec, &probe));
+    quote[0] = 0x44;
+    let error = codec.decode(&time_exceeded_quoting(&probe, &quote)).unwrap_err();
+    assert_eq!(error.to_string(), "bad_quote at byte 28");
+    assert_eq!(codec.decode(&[]).unwrap_err().to_string(), "truncated at byte 0");
+    assert_eq!(codec.decode(&[0x55]).unwrap_err().to_string(), "bad_version at byte 0");
+}
+
+#[test]
 fn ethernet_padding_is_not_a_part_of_the_packet() {
     let codec = codec();
     for probe in one_of_each().iter().filter(|probe| probe.protocol != Protocol::Udp) {
@@ -325,7 +343,9 @@ fn what_others_send_from_our_address_is_not_taken_for_a_probe() {
     let codec = codec();
     let target = [198, 51, 100, 77];
     let builder = || PacketBuilder::ipv4(OUR_V4.octets(), target, 64);
-    let mut packets = vec![Vec::new(); 4];
+    let mut packets = vec![Vec::new(); 5];
+    let v6 = PacketBuilder::ipv6(OUR_V6.octets(), ROUTER_V6.octets(), 64);
+    v6.tcp(39_999, 443, 5, 65_535).syn().write(&mut packets[4], &[]).unwrap();
     builder().udp(41_000, 53).write(&mut packets[0], b"a query, not a probe").unwrap();
     builder().icmpv4_echo_request(1, 1).write(&mut packets[1], &[0; 56]).unwrap();
     let options = [etherparse::TcpOptionElement::MaximumSegmentSize(1460)];
