@@ -1,4 +1,4 @@
-//! Who sends this, told in every payload (RFC 9511 §3.2).
+//! Who sends this, told in every payload (RFC 9511).
 
 /// Longest attribution, in bytes: the whole probe then stays below the 576 bytes that every IPv4 host takes.
 const LONGEST: usize = 200;

@@ -1,7 +1,7 @@
 //! ICMP extension structures (RFC 4884) and the MPLS label stacks in them (RFC 4950).
 //!
-//! An extension whose version or checksum is wrong is taken for a part of the quote, as RFC 4884 §5.5 has
-//! it for senders that know nothing of extensions. One that is verified and yet contradicts itself is an error.
+//! Bytes whose version or checksum is wrong are no extension but a part of the quote: the answer counts
+//! without labels. An extension that is verified and yet contradicts itself is an error.
 
 use pnet::packet::util;
 
@@ -12,7 +12,7 @@ use crate::model::MplsLabel;
 /// Deeper label stacks are cut off here.
 const MAX_LABELS: usize = 16;
 
-/// Where senders from before RFC 4884 put the extension: behind 128 bytes of quote (RFC 4884 §5.3).
+/// Where senders from before RFC 4884 put the extension: behind 128 bytes of quote (RFC 4884 §5.5).
 const OLD_PLACE: usize = 128;
 
 /// Bytes before the quote: type, code, checksum and four that depend on the type.

@@ -2,7 +2,7 @@
 
 use crate::model::{FlowId, Port, Probe, Protocol};
 
-/// Of flow 0. Above the ephemeral ports that most systems hand out by default, from where there are many.
+/// Of flow 0: never 0, and never a port that servers listen on.
 const FIRST_WORD: u16 = 40_000;
 
 /// Of the last flow. 65535 is left out: as an ICMP checksum it is the other zero, which no sender writes.

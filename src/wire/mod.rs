@@ -38,10 +38,12 @@
 //!
 //! `text` is the attribution URI (RFC 9511), at the first octet and ended by a zero octet; a second zero
 //! makes the length even. Without attribution all three are left out. `balance` is the 16-bit word that
-//! makes the checksum come out as the table says. Two readings are therefore possible: from the headers, and from the
-//! payload when the quote reaches that far. The payload wins (address translators rewrite headers), and a
-//! header that differs makes the match [`Tolerant`](crate::model::MatchQuality::Tolerant). UDP over IPv6
-//! has only `hi` in its header and needs the payload; RFC 4443 §2.4 has routers quote it.
+//! makes the checksum come out as the table says.
+//!
+//! The tag can therefore be read twice: from the headers, and from the payload where the quote reaches that
+//! far. The payload wins (address translators rewrite headers), and a header that differs makes the match
+//! [`Tolerant`](crate::model::MatchQuality::Tolerant). UDP over IPv6 has only `hi` in its header and needs
+//! the payload; RFC 4443 §2.4 has routers quote it.
 //!
 //! The "don't fragment" bit stays off: with it set, middleboxes may treat the IPv4 identification as
 //! meaningless (RFC 6864 §4.1).
