@@ -94,6 +94,9 @@ impl fmt::Display for FlowId {
 pub struct Pps(f64);
 
 impl Pps {
+    /// One packet in a hundred seconds: the slowest that a campaign can ask for.
+    pub const SLOWEST: Self = Self(0.01);
+
     /// `None` if it is not above 0 and at most 1,000,000.
     #[must_use]
     pub fn new(rate: f64) -> Option<Self> {

@@ -1,1 +1,7 @@
-//! (see the map in lib.rs)
+//! What is wanted: a campaign, read from `probes.toml`, and what it would send.
+
+pub mod config;
+
+pub use config::{
+    Campaign, Operator, Origins, ProberKind, ProberSpec, Rates, Select, Target, TargetSet, VantageConfig,
+};

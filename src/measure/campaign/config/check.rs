@@ -1,0 +1,562 @@
+//! From tables to a [`Campaign`]: every rule that a file must keep. All that is wrong is told at once: where a
+//! value is refused, its default stands in for it, so that the rest can be checked too.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::fmt::{Debug, Display};
+use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::limits::{self, Limit, MAX_ALL};
+use super::raw::{self, Number, Text, Whole};
+use super::targets::host_bits;
+use super::{Campaign, Operator, Origins, Rates, Select, TargetSet, VantageConfig, probers};
+use crate::model::{
+    Event, FileError, FileErrors, LinkChange, Name, Pps, Prefix, SourceText, Unit, WallTime,
+};
+
+/// Turns the tables into a campaign; `folder` is what relative paths are relative to.
+pub(super) fn campaign(
+    source: SourceText<'_>,
+    folder: &Path,
+    file: &raw::File,
+) -> Result<Campaign, FileErrors> {
+    let mut check = Checker { source, errors: Vec::new() };
+    let campaign = check.campaign(folder, file);
+    if let Some(campaign) = campaign.as_ref().filter(|_| check.errors.is_empty()) {
+        check.liveness(campaign, file);
+    }
+    check.errors.sort_by_key(|error| error.line);
+    match campaign {
+        Some(campaign) if check.errors.is_empty() => Ok(campaign),
+        _ => Err(FileErrors(check.errors)),
+    }
+}
+
+/// Collects what is wrong.
+pub(super) struct Checker<'a> {
+    source: SourceText<'a>,
+    errors: Vec<FileError>,
+}
+
+/// Values, one by one.
+impl Checker<'_> {
+    /// Refuses a value.
+    pub(super) fn refuse<T: Debug>(&mut self, key: &str, value: &Spanned<T>, rule: impl Display) {
+        let found = format!("{key} = {:?}", value.get_ref());
+        self.refuse_at(&value.span(), &found, rule);
+    }
+
+    pub(super) fn refuse_at(&mut self, span: &Range<usize>, found: &str, rule: impl Display) {
+        self.errors.push(self.source.error_at(span, found, rule));
+    }
+
+    pub(super) fn whole(&mut self, key: &str, value: Option<&Whole>, limit: Limit<i64>) -> i64 {
+        let Some(value) = value else { return limit.default };
+        if limit.allows(value.get_ref()) {
+            return *value.get_ref();
+        }
+        let range = format!("must be a whole number from {} to {}", limit.lowest, limit.highest);
+        self.refuse(key, value, range);
+        limit.default
+    }
+
+    fn number(&mut self, key: &str, value: Option<&Number>, (limit, unit): (Limit<f64>, &str)) -> f64 {
+        let Some(value) = value else { return limit.default };
+        if limit.allows(value.get_ref()) {
+            return *value.get_ref();
+        }
+        let rule = format!("must be from {} to {} {unit}", limit.lowest, limit.highest);
+        self.refuse_at(&value.span(), &format!("{key} = {}", value.get_ref()), rule);
+        limit.default
+    }
+
+    pub(super) fn span_of_time(
+        &mut self,
+        key: &str,
+        value: Option<&Text>,
+        limit: Limit<Duration>,
+    ) -> Duration {
+        value.and_then(|value| self.given_span_of_time(key, value, limit)).unwrap_or(limit.default)
+    }
+
+    pub(super) fn given_span_of_time(
+        &mut self,
+        key: &str,
+        value: &Text,
+        limit: Limit<Duration>,
+    ) -> Option<Duration> {
+        let span = humantime::parse_duration(value.get_ref()).ok().filter(|span| limit.allows(span));
+        if span.is_none() {
+            let (lowest, highest) =
+                (humantime::format_duration(limit.lowest), humantime::format_duration(limit.highest));
+            let rule = format!(
+                "must be a time with its unit, as in \"90s\" or \"30m\", from {lowest} to {highest}"
+            );
+            self.refuse(key, value, rule);
+        }
+        span
+    }
+
+    pub(super) fn parsed<T>(&mut self, key: &str, value: &Text) -> Option<T>
+    where
+        T: FromStr,
+        T::Err: Display,
+    {
+        value.get_ref().parse().map_err(|error| self.refuse(key, value, error)).ok()
+    }
+
+    fn address<T: FromStr>(&mut self, key: &str, value: Option<&Text>, rule: &str) -> Option<T> {
+        let value = value?;
+        value.get_ref().parse().map_err(|_| self.refuse(key, value, rule)).ok()
+    }
+
+    /// A text for people: not empty, not long, nothing that could forge a line of a report or a header.
+    fn words(&mut self, key: &str, value: &Text) -> String {
+        let text = value.get_ref().trim();
+        let length = text.chars().count();
+        if text.is_empty() || length > limits::MAX_TEXT || text.chars().any(char::is_control) {
+            let rule = format!("must be 1 to {} characters on one line", limits::MAX_TEXT);
+            self.refuse(key, value, rule);
+        }
+        text.to_owned()
+    }
+
+    fn path(&mut self, key: &str, folder: &Path, value: &Text) -> PathBuf {
+        if value.get_ref().trim().is_empty() || value.get_ref().contains('\0') {
+            self.refuse(key, value, "must be a path");
+        }
+        folder.join(value.get_ref())
+    }
+}
+
+/// Tables, in the order of the file.
+impl Checker<'_> {
+    fn campaign(&mut self, folder: &Path, file: &raw::File) -> Option<Campaign> {
+        let name = self.parsed::<Name>("campaign.name", &file.campaign.name);
+        let vantage = self.vantage(&file.vantage);
+        let seed = self.whole("campaign.seed", file.campaign.seed.as_ref(), limits::SEED);
+        let duration = file.campaign.duration.as_ref();
+        let duration =
+            duration.and_then(|text| self.given_span_of_time("campaign.duration", text, limits::DURATION));
+        let operator = file.operator.as_ref().map(|table| self.operator(table));
+        let rates = self.rates(&file.rates);
+        let opt_outs = file.guard.opt_outs.as_ref().map(|path| self.path("guard.opt_outs", folder, path));
+        let targets = self.target_sets(&file.targets);
+        let probers = self.probers(&file.probers);
+        let origins = self.origins(folder, &file.origins);
+        let events = self.events(&file.events);
+        let directory = file.output.directory.as_ref();
+        let output = directory.map(|path| self.path("output.directory", folder, path));
+        let name = name?;
+        Some(Campaign {
+            output: output.unwrap_or_else(|| folder.join(name.as_str())),
+            name,
+            seed: u64::try_from(seed).unwrap_or_default(),
+            duration,
+            operator,
+            vantage: vantage?,
+            rates,
+            allow_private: file.guard.allow_private,
+            targets,
+            probers,
+            origins,
+            events,
+            opt_outs,
+        })
+    }
+
+    fn operator(&mut self, table: &raw::OperatorTable) -> Operator {
+        let contact = self.words("operator.contact", &table.contact);
+        let (user, host) = contact.split_once('@').unwrap_or_default();
+        if user.is_empty() || !host.contains('.') || contact.contains(char::is_whitespace) {
+            self.refuse("operator.contact", &table.contact, "must be a mail address that somebody reads");
+        }
+        if is_placeholder(host) {
+            let rule = "is a placeholder: must be a mail address that somebody reads";
+            self.refuse("operator.contact", &table.contact, rule);
+        }
+        Operator {
+            name: self.words("operator.name", &table.name),
+            url: table.url.as_ref().map(|url| self.url(url)),
+            purpose: self.words("operator.purpose", &table.purpose),
+            contact,
+        }
+    }
+
+    fn url(&mut self, value: &Text) -> String {
+        let url = self.words("operator.url", value);
+        let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://")).unwrap_or_default();
+        let host = rest.split(['/', ':', '?', '#']).next().unwrap_or_default();
+        if host.is_empty() || !url.is_ascii() || url.contains(' ') {
+            self.refuse("operator.url", value, "must be a page, as in https://probing.your-institute.org/");
+        } else if is_placeholder(host) {
+            self.refuse("operator.url", value, "is a placeholder: must be a page about this measurement");
+        }
+        url
+    }
+
+    fn vantage(&mut self, table: &raw::VantageTable) -> Option<VantageConfig> {
+        let name = self.parsed("vantage.name", &table.name);
+        let interface = table.interface.as_ref();
+        // IFNAMSIZ of Linux leaves 15 characters.
+        let odd = |text: &Text| {
+            let name = text.get_ref();
+            !(1..=15).contains(&name.len()) || name.contains(|c: char| c == '/' || !c.is_ascii_graphic())
+        };
+        if let Some(value) = interface.filter(|text| odd(text)) {
+            self.refuse("vantage.interface", value, "must be the name of an interface, 1 to 15 characters");
+        }
+        let interface = interface.map(|value| value.get_ref().clone());
+        let source_v4 =
+            self.address("vantage.source_v4", table.source_v4.as_ref(), "must be an IPv4 address");
+        let source_v6 =
+            self.address("vantage.source_v6", table.source_v6.as_ref(), "must be an IPv6 address");
+        Some(VantageConfig { name: name?, interface, source_v4, source_v6 })
+    }
+
+    fn rates(&mut self, table: &raw::RatesTable) -> Rates {
+        let per_second = |limit| (limit, "packets per second");
+        let total = self.number("rates.total", table.total.as_ref(), per_second(limits::TOTAL));
+        let within_total = |limit: Limit<f64>| Limit { default: limit.default.min(total), ..limit };
+        let per_unit = per_second(within_total(limits::PER_UNIT));
+        let per_responder = per_second(within_total(limits::PER_RESPONDER));
+        let per_unit = self.rate_within("rates.per_unit", table.per_unit.as_ref(), total, per_unit);
+        let per_responder =
+            self.rate_within("rates.per_responder", table.per_responder.as_ref(), total, per_responder);
+        let per_hour = (limits::LIVENESS, "packets to a unit and hour");
+        let liveness = table.liveness_per_unit_hour.as_ref();
+        Rates {
+            total: pps(total),
+            burst: self.burst(table.burst.as_ref(), total),
+            per_unit: pps(per_unit),
+            per_responder: pps(per_responder),
+            liveness_per_unit_hour: self.number("rates.liveness_per_unit_hour", liveness, per_hour),
+        }
+    }
+
+    fn rate_within(
+        &mut self,
+        key: &str,
+        value: Option<&Number>,
+        total: f64,
+        limit: (Limit<f64>, &str),
+    ) -> f64 {
+        let rate = self.number(key, value, limit);
+        if let Some(value) = value.filter(|_| rate > total) {
+            let rule = format!("must be at most rates.total, which is {total}");
+            self.refuse_at(&value.span(), &format!("{key} = {rate}"), rule);
+        }
+        rate
+    }
+
+    fn burst(&mut self, value: Option<&Whole>, total: f64) -> u32 {
+        let most =
+            (1..=limits::BURST.highest).rev().find(|burst| whole_to_f64(*burst) <= total).unwrap_or(1);
+        let default = limits::BURST.default.min(most);
+        let burst = self.whole("rates.burst", value, Limit { default, ..limits::BURST });
+        if let Some(value) = value.filter(|_| burst > most) {
+            let rule =
+                format!("must be at most what rates.total allows in one second, which is {most} packets");
+            self.refuse("rates.burst", value, rule);
+        }
+        u32::try_from(burst).unwrap_or(1)
+    }
+
+    fn origins(&mut self, folder: &Path, table: &raw::OriginsTable) -> Origins {
+        let resolver = table.resolver.as_ref().and_then(|value| {
+            let text = value.get_ref();
+            let with_port = || text.parse::<IpAddr>().map(|address| SocketAddr::new(address, 53));
+            let parsed = text.parse::<SocketAddr>().or_else(|_| with_port());
+            let rule = "must be the address of a resolver, as in \"9.9.9.9\" or \"[2620:fe::fe]:53\"";
+            parsed.map_err(|_| self.refuse("origins.resolver", value, rule)).ok()
+        });
+        let pfx2as = table.pfx2as.iter().map(|path| self.path("origins.pfx2as", folder, path)).collect();
+        let queries = table.queries_per_second.as_ref();
+        let queries_per_second =
+            self.number("origins.queries_per_second", queries, (limits::QUERIES, "look-ups per second"));
+        let timeout = self.span_of_time("origins.timeout", table.timeout.as_ref(), limits::DNS_TIMEOUT);
+        let (reverse_dns, cymru) = (table.reverse_dns, table.cymru);
+        Origins { pfx2as, reverse_dns, cymru, resolver, queries_per_second, timeout }
+    }
+
+    fn events(&mut self, tables: &[raw::EventTable]) -> Vec<Event> {
+        let mut events = BTreeSet::new();
+        for (index, table) in tables.iter().enumerate() {
+            let Some(event) = self.event(table) else { continue };
+            if !events.insert(event) {
+                self.refuse("events.at", &table.at, "is declared twice");
+            }
+            if index == limits::MAX_EVENTS {
+                let rule = format!("must be at most {} events", limits::MAX_EVENTS);
+                self.refuse("events.at", &table.at, rule);
+            }
+        }
+        events.into_iter().collect()
+    }
+
+    fn event(&mut self, table: &raw::EventTable) -> Option<Event> {
+        let at = match table.at.get_ref() {
+            toml::Value::String(text) => WallTime::parse_rfc3339(text),
+            other => WallTime::parse_rfc3339(&other.to_string()),
+        };
+        let at = at.map_err(|error| self.refuse("events.at", &table.at, error)).ok();
+        let change = match table.change.get_ref().as_str() {
+            "added" => Some(LinkChange::Added),
+            "lost" => Some(LinkChange::Lost),
+            _ => {
+                self.refuse("events.change", &table.change, "must be \"added\" or \"lost\"");
+                None
+            }
+        };
+        let link = self.parsed("events.link", &table.link);
+        Some(Event { at: at?, change: change?, link: link? })
+    }
+}
+
+/// Target sets.
+impl Checker<'_> {
+    fn target_sets(&mut self, tables: &[raw::TargetTable]) -> Vec<TargetSet> {
+        if tables.is_empty() {
+            self.errors
+                .push(self.source.error("nothing to probe: must hold at least one [[targets]] table"));
+        }
+        let mut sets: Vec<TargetSet> = Vec::new();
+        for (index, table) in tables.iter().enumerate() {
+            let Some(set) = self.target_set(table) else { continue };
+            let twin = sets.iter().find(|other| overlap(&other.prefix, &set.prefix));
+            if let Some(twin) = twin {
+                let rule =
+                    format!("overlaps {} above: an address must belong to one target set", twin.prefix);
+                self.refuse("targets.prefix", &table.prefix, rule);
+            }
+            if index == limits::MAX_SETS {
+                let rule = format!("must be at most {} target sets", limits::MAX_SETS);
+                self.refuse("targets.prefix", &table.prefix, rule);
+                break;
+            }
+            sets.push(set);
+            self.totals(&sets, table);
+        }
+        sets
+    }
+
+    fn target_set(&mut self, table: &raw::TargetTable) -> Option<TargetSet> {
+        let prefix: Option<Prefix> = self.parsed("targets.prefix", &table.prefix);
+        let prefix = prefix?;
+        let unit_length = self.unit_length(prefix, table.unit_length.as_ref())?;
+        let select = self.select(table)?;
+        let hitlist = self.hit_list(prefix, table.hitlist.as_deref().unwrap_or_default());
+        let set =
+            TargetSet { prefix, unit_length, select, hitlist, control: table.control.unwrap_or(false) };
+        self.hit_list_fits(&set, table);
+        self.whole_prefix_is_small(&set, table);
+        Some(set)
+    }
+
+    fn unit_length(&mut self, prefix: Prefix, value: Option<&Whole>) -> Option<u8> {
+        let longest: u8 = if prefix.is_ipv4() { 32 } else { 128 };
+        let default = Unit::default_length(prefix.is_ipv4()).max(prefix.length());
+        let Some(value) = value else { return Some(default) };
+        let length = u8::try_from(*value.get_ref()).ok();
+        let length = length.filter(|length| (prefix.length()..=longest).contains(length));
+        if length.is_none() {
+            let rule = format!(
+                "must be from {} (the length of {prefix}) to {longest}: a unit is a part of its prefix",
+                prefix.length()
+            );
+            self.refuse("targets.unit_length", value, rule);
+        }
+        length
+    }
+
+    fn select(&mut self, table: &raw::TargetTable) -> Option<Select> {
+        let select = table.select.as_ref().map_or("sample", |select| select.get_ref().as_str());
+        let per_unit = table.per_unit.as_ref();
+        if let Some(value) = per_unit.filter(|_| matches!(select, "all" | "hitlist")) {
+            let rule = format!("contradicts select = \"{select}\": leave out one of them");
+            self.refuse("targets.per_unit", value, rule);
+        }
+        match select {
+            "all" => Some(Select::All),
+            "hitlist" => Some(Select::HitList),
+            "sample" => {
+                let per_unit = self.whole("targets.per_unit", per_unit, limits::PER_UNIT_TARGETS);
+                Some(Select::Sample { per_unit: u32::try_from(per_unit).unwrap_or(1) })
+            }
+            _ => {
+                let rule = "must be \"sample\", \"all\" or \"hitlist\"";
+                table.select.as_ref().map(|value| self.refuse("targets.select", value, rule))?;
+                None
+            }
+        }
+    }
+
+    fn hit_list(&mut self, prefix: Prefix, values: &[Text]) -> Vec<IpAddr> {
+        let mut addresses = Vec::new();
+        let mut known = BTreeSet::new();
+        for value in values {
+            let Ok(address) = value.get_ref().parse::<IpAddr>() else {
+                self.refuse("targets.hitlist", value, "must be an address");
+                continue;
+            };
+            if !prefix.contains(address) {
+                self.refuse("targets.hitlist", value, format!("lies outside of {prefix}"));
+            } else if known.insert(address) {
+                addresses.push(address);
+            } else {
+                self.refuse("targets.hitlist", value, "is listed twice");
+            }
+        }
+        addresses
+    }
+
+    fn hit_list_fits(&mut self, set: &TargetSet, table: &raw::TargetTable) {
+        let listed = table.hitlist.as_deref().unwrap_or_default();
+        match (set.select, listed.first()) {
+            (Select::All, Some(first)) => {
+                self.refuse(
+                    "targets.hitlist",
+                    first,
+                    "contradicts select = \"all\": leave out one of them",
+                );
+            }
+            (Select::HitList, None) => {
+                let rule = "needs addresses in targets.hitlist";
+                if let Some(select) = &table.select {
+                    self.refuse("targets.select", select, rule);
+                }
+            }
+            (Select::Sample { per_unit }, _) => self.sample_holds_hit_list(set, per_unit, listed),
+            (Select::All, None) | (Select::HitList, Some(_)) => {}
+        }
+    }
+
+    fn sample_holds_hit_list(&mut self, set: &TargetSet, per_unit: u32, listed: &[Text]) {
+        let mut in_unit = std::collections::BTreeMap::<Unit, u32>::new();
+        for value in listed {
+            let address = value.get_ref().parse().ok().filter(|address| set.prefix.contains(*address));
+            let unit = address.and_then(|address| Prefix::covering(address, set.unit_length)).map(Unit);
+            let Some(unit) = unit else { continue };
+            let count = in_unit.entry(unit).or_default();
+            *count = count.saturating_add(1);
+            if *count == per_unit.saturating_add(1) {
+                let rule = format!("is one more than targets.per_unit = {per_unit} allows in {unit}");
+                self.refuse("targets.hitlist", value, rule);
+            }
+        }
+    }
+
+    fn whole_prefix_is_small(&mut self, set: &TargetSet, table: &raw::TargetTable) {
+        let too_large = 1_u128.checked_shl(host_bits(set.prefix).into()).is_none_or(|n| n > MAX_ALL.into());
+        if let Some(select) = table.select.as_ref().filter(|_| set.select == Select::All && too_large) {
+            let rule = format!("{} has more than {MAX_ALL} addresses: take a sample", set.prefix);
+            self.refuse("targets.select", select, rule);
+        }
+    }
+
+    /// Refuses the set with which the campaign grows beyond what is held in memory.
+    fn totals(&mut self, sets: &[TargetSet], table: &raw::TargetTable) {
+        let Some((_, before)) = sets.split_last() else { return };
+        let (had_units, had_targets) = size(before);
+        let (units, targets) = size(sets);
+        if units > u128::from(limits::MAX_UNITS) && had_units <= u128::from(limits::MAX_UNITS) {
+            let rule = format!("makes {units} units: must be at most {} in all", limits::MAX_UNITS);
+            self.refuse("targets.prefix", &table.prefix, rule);
+        } else if targets > u128::from(limits::MAX_TARGETS)
+            && had_targets <= u128::from(limits::MAX_TARGETS)
+        {
+            let rule = format!("makes {targets} targets: must be at most {} in all", limits::MAX_TARGETS);
+            self.refuse("targets.prefix", &table.prefix, rule);
+        }
+    }
+}
+
+/// Units and targets of target sets, at most.
+fn size(sets: &[TargetSet]) -> (u128, u128) {
+    let units = |set: &TargetSet| {
+        1_u128.checked_shl(set.unit_length.saturating_sub(set.prefix.length()).into()).unwrap_or(u128::MAX)
+    };
+    let targets = |set: &TargetSet| match set.select {
+        Select::All => 1_u128.checked_shl(host_bits(set.prefix).into()).unwrap_or(u128::MAX),
+        Select::HitList => u128::try_from(set.hitlist.len()).unwrap_or(u128::MAX),
+        Select::Sample { per_unit } => units(set).saturating_mul(per_unit.into()),
+    };
+    sets.iter().fold((0, 0), |(u, t), set| (u.saturating_add(units(set)), t.saturating_add(targets(set))))
+}
+
+/// Probers, and what they come to together.
+impl Checker<'_> {
+    fn probers(&mut self, tables: &[raw::ProberTable]) -> Vec<super::ProberSpec> {
+        if tables.is_empty() {
+            self.errors.push(self.source.error("nothing to ask: must hold at least one [[probers]] table"));
+        }
+        let mut names = BTreeSet::new();
+        for (index, table) in tables.iter().enumerate() {
+            if !names.insert(table.name.get_ref()) {
+                self.refuse("probers.name", &table.name, "is the name of another prober above");
+            }
+            if index == limits::MAX_PROBERS {
+                let rule = format!("must be at most {} probers", limits::MAX_PROBERS);
+                self.refuse("probers.name", &table.name, rule);
+            }
+        }
+        tables.iter().filter_map(|table| probers::prober(self, table)).collect()
+    }
+
+    /// Echo and TCP probers together must leave every unit within its sustained budget.
+    fn liveness(&mut self, campaign: &Campaign, file: &raw::File) {
+        let counts = campaign.targets_by_unit();
+        let Some((unit, targets)) =
+            counts.into_iter().max_by_key(|(unit, targets)| (*targets, Reverse(*unit)))
+        else {
+            return;
+        };
+        let loads = campaign.liveness_probers().map(|prober| prober.hourly_load(targets));
+        let (terms, packets): (Vec<String>, Vec<f64>) = loads.unzip();
+        let (sum, allowed) = (packets.iter().sum::<f64>(), campaign.rates.liveness_per_unit_hour);
+        // Thousandths of a packet are rounding.
+        if sum <= allowed + 0.001 {
+            return;
+        }
+        let found = format!("rates.liveness_per_unit_hour = {allowed}");
+        let rule = format!(
+            "{unit} would get {} packets an hour: {}; probe fewer targets a unit, or less often",
+            probers::tidy(sum),
+            terms.join(" + ")
+        );
+        let given = file.rates.liveness_per_unit_hour.as_ref().map(Spanned::span);
+        let first = file.probers.iter().find(|table| table.kind.get_ref() != "trace");
+        match given.or_else(|| first.map(|table| table.name.span())) {
+            Some(span) => self.refuse_at(&span, &found, rule),
+            None => self.errors.push(self.source.error(rule)),
+        }
+    }
+}
+
+fn overlap(one: &Prefix, other: &Prefix) -> bool {
+    one.covers(other) || other.covers(one)
+}
+
+/// Domains that nobody reads (RFC 2606, RFC 6761).
+fn is_placeholder(host: &str) -> bool {
+    let host = host.to_ascii_lowercase();
+    let reserved = ["example", "invalid", "test", "localhost", "example.com", "example.net", "example.org"];
+    reserved
+        .iter()
+        .any(|name| host.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.')))
+}
+
+/// A rate that was checked against its limits.
+fn pps(rate: f64) -> Pps {
+    Pps::new(rate).unwrap_or(Pps::SLOWEST)
+}
+
+fn whole_to_f64(number: i64) -> f64 {
+    i32::try_from(number).map_or(f64::INFINITY, f64::from)
+}

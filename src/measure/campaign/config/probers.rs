@@ -1,0 +1,243 @@
+//! One `[[probers]]` table → one [`ProberSpec`].
+
+use std::fmt::Debug;
+use std::ops::Range;
+use std::time::Duration;
+
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
+use toml::Spanned;
+
+use super::check::Checker;
+use super::limits::{self, Limit};
+use super::raw::{ProberTable, Text, Whole};
+use super::{ProberKind, ProberSpec};
+use crate::measure::schedule::{Schedule, When};
+use crate::model::{Method, Port, Protocol, Ttl, WallTime};
+
+/// 2017-01-01T00:00:00Z: cron patterns are judged by the rounds that they would give from here on.
+const REFERENCE: WallTime = WallTime::from_nanos(1_483_228_800_000_000_000);
+
+/// Reads the table of a prober; `None` if something is wrong that no default can stand in for.
+pub(super) fn prober(check: &mut Checker<'_>, table: &ProberTable) -> Option<ProberSpec> {
+    let name = check.parsed("probers.name", &table.name);
+    let timeout = check.span_of_time("probers.timeout", table.timeout.as_ref(), limits::TIMEOUT);
+    let schedule = schedule(check, table);
+    let method = method(check, table);
+    if let Some(method) = method {
+        refuse_foreign_keys(check, table, method);
+    }
+    let kind = match method? {
+        Method::Echo => echo(check, table),
+        Method::Tcp => tcp(check, table)?,
+        Method::Trace => trace(check, table)?,
+    };
+    Some(ProberSpec { name: name?, kind, timeout, schedule: schedule? })
+}
+
+fn method(check: &mut Checker<'_>, table: &ProberTable) -> Option<Method> {
+    match table.kind.get_ref().as_str() {
+        "echo" => Some(Method::Echo),
+        "tcp" => Some(Method::Tcp),
+        "trace" => Some(Method::Trace),
+        _ => {
+            check.refuse("probers.kind", &table.kind, "must be \"echo\", \"tcp\" or \"trace\"");
+            None
+        }
+    }
+}
+
+/// A key and what stands there, if it is given.
+type Given = (&'static str, Option<(Range<usize>, String)>);
+
+fn given<T: Debug>(key: &'static str, value: Option<&Spanned<T>>) -> Given {
+    (key, value.map(|value| (value.span(), format!("probers.{key} = {:?}", value.get_ref()))))
+}
+
+/// Refuses keys that mean nothing for this kind of prober.
+fn refuse_foreign_keys(check: &mut Checker<'_>, table: &ProberTable, method: Method) {
+    let ports = table.ports.as_ref().map(|ports| {
+        let numbers: Vec<i64> = ports.get_ref().iter().map(|port| *port.get_ref()).collect();
+        (ports.span(), format!("probers.ports = {numbers:?}"))
+    });
+    let by_owner: [(Given, &[Method]); 10] = [
+        (given("echoes", table.echoes.as_ref()), &[Method::Echo]),
+        (given("spacing", table.spacing.as_ref()), &[Method::Echo]),
+        (("ports", ports), &[Method::Tcp]),
+        (given("attempts", table.attempts.as_ref()), &[Method::Tcp, Method::Trace]),
+        (given("protocol", table.protocol.as_ref()), &[Method::Trace]),
+        (given("port", table.port.as_ref()), &[Method::Trace]),
+        (given("flows", table.flows.as_ref()), &[Method::Trace]),
+        (given("first_ttl", table.first_ttl.as_ref()), &[Method::Trace]),
+        (given("max_ttl", table.max_ttl.as_ref()), &[Method::Trace]),
+        (given("gap_limit", table.gap_limit.as_ref()), &[Method::Trace]),
+    ];
+    for ((_, value), owners) in by_owner {
+        let Some((span, found)) = value.filter(|_| !owners.contains(&method)) else { continue };
+        let names: Vec<String> = owners.iter().map(|owner| format!("{:?}", owner.as_str())).collect();
+        let rule =
+            format!("belongs to kind = {}, not to kind = \"{}\"", names.join(" or "), method.as_str());
+        check.refuse_at(&span, &found, rule);
+    }
+}
+
+fn echo(check: &mut Checker<'_>, table: &ProberTable) -> ProberKind {
+    let echoes = check.whole("probers.echoes", table.echoes.as_ref(), limits::ECHOES);
+    let spacing = check.span_of_time("probers.spacing", table.spacing.as_ref(), limits::SPACING);
+    ProberKind::Echo { echoes: small(echoes), spacing }
+}
+
+fn tcp(check: &mut Checker<'_>, table: &ProberTable) -> Option<ProberKind> {
+    let attempts = check.whole("probers.attempts", table.attempts.as_ref(), limits::TCP_ATTEMPTS);
+    let Some(list) = &table.ports else {
+        check.refuse("probers.kind", &table.kind, "needs probers.ports, as in ports = [443]");
+        return None;
+    };
+    if !(1..=limits::MAX_PORTS).contains(&list.get_ref().len()) {
+        let found = format!("probers.ports = [{} ports]", list.get_ref().len());
+        check.refuse_at(&list.span(), &found, format!("must be 1 to {} ports", limits::MAX_PORTS));
+    }
+    let mut ports = Vec::new();
+    for value in list.get_ref() {
+        match port(check, "probers.ports", value) {
+            Some(port) if ports.contains(&port) => {
+                check.refuse("probers.ports", value, "is listed twice");
+            }
+            Some(port) => ports.push(port),
+            None => {}
+        }
+    }
+    Some(ProberKind::Tcp { ports, attempts: small(attempts) })
+}
+
+fn trace(check: &mut Checker<'_>, table: &ProberTable) -> Option<ProberKind> {
+    let (protocol, port) = carrier(check, table)?;
+    let flows = check.whole("probers.flows", table.flows.as_ref(), limits::FLOWS);
+    let lowest = Limit { default: limits::TTL.lowest, ..limits::TTL };
+    let first_ttl = check.whole("probers.first_ttl", table.first_ttl.as_ref(), lowest);
+    let max_ttl = check.whole("probers.max_ttl", table.max_ttl.as_ref(), limits::TTL);
+    if let Some(value) = table.first_ttl.as_ref().filter(|_| first_ttl > max_ttl) {
+        let rule = format!("must be at most probers.max_ttl, which is {max_ttl}");
+        check.refuse("probers.first_ttl", value, rule);
+    }
+    let gap_limit = check.whole("probers.gap_limit", table.gap_limit.as_ref(), limits::GAP_LIMIT);
+    let attempts = check.whole("probers.attempts", table.attempts.as_ref(), limits::TRACE_ATTEMPTS);
+    Some(ProberKind::Trace {
+        protocol,
+        port,
+        flows: u16::try_from(flows).unwrap_or(1),
+        first_ttl: Ttl::new(small(first_ttl)).unwrap_or(Ttl::FIRST),
+        max_ttl: Ttl::new(small(max_ttl)).unwrap_or(Ttl::FIRST),
+        gap_limit: small(gap_limit),
+        attempts: small(attempts),
+    })
+}
+
+/// What a trace is carried in, and to which port.
+fn carrier(check: &mut Checker<'_>, table: &ProberTable) -> Option<(Protocol, Option<Port>)> {
+    let protocol = match table.protocol.as_ref().map_or("icmp", |text| text.get_ref().as_str()) {
+        "icmp" => Protocol::Icmp,
+        "udp" => Protocol::Udp,
+        "tcp" => Protocol::Tcp,
+        _ => {
+            let rule = "must be \"icmp\", \"udp\" or \"tcp\"";
+            table.protocol.as_ref().map(|value| check.refuse("probers.protocol", value, rule))?;
+            return None;
+        }
+    };
+    let asked = table.port.as_ref().map(|value| (value, port(check, "probers.port", value)));
+    match (protocol, asked) {
+        (Protocol::Icmp, Some((value, _))) => {
+            check.refuse("probers.port", value, "contradicts protocol = \"icmp\", which has no ports");
+            None
+        }
+        (Protocol::Icmp, None) => Some((protocol, None)),
+        (Protocol::Udp | Protocol::Tcp, Some((_, port))) => Some((protocol, Some(port?))),
+        (Protocol::Udp, None) => Some((protocol, Some(Port::TRACEROUTE))),
+        (Protocol::Tcp, None) => Some((protocol, Port::new(limits::TCP_TRACE_PORT))),
+    }
+}
+
+fn port(check: &mut Checker<'_>, key: &str, value: &Whole) -> Option<Port> {
+    let port = u16::try_from(*value.get_ref()).ok().and_then(Port::new);
+    if port.is_none() {
+        check.refuse(key, value, "must be a port from 1 to 65535");
+    }
+    port
+}
+
+fn schedule(check: &mut Checker<'_>, table: &ProberTable) -> Option<Schedule> {
+    let when = match (&table.every, &table.cron) {
+        (Some(every), None) => {
+            When::Every(check.given_span_of_time("probers.every", every, limits::EVERY)?)
+        }
+        (None, Some(pattern)) => When::Cron(Box::new(cron(check, pattern)?)),
+        (Some(_), Some(pattern)) => {
+            check.refuse("probers.cron", pattern, "contradicts probers.every: leave out one of them");
+            return None;
+        }
+        (None, None) => {
+            let rule = "needs a schedule: every = \"30m\", or cron = \"0 * * * *\"";
+            check.refuse("probers.name", &table.name, rule);
+            return None;
+        }
+    };
+    let gap = when.shortest_gap(REFERENCE).unwrap_or(limits::EVERY.highest);
+    let most = gap.checked_div(2).unwrap_or_default();
+    let usual = gap.checked_div(10).unwrap_or_default().min(limits::DEFAULT_JITTER);
+    let limit = Limit { lowest: Duration::ZERO, default: usual, highest: most };
+    let jitter = check.span_of_time("probers.jitter", table.jitter.as_ref(), limit);
+    Some(Schedule { when, jitter })
+}
+
+/// Five fields, no seconds and no year, so that a round a minute is the most that a pattern can ask for.
+fn cron(check: &mut Checker<'_>, pattern: &Text) -> Option<Cron> {
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+    let cron = match parser.parse(pattern.get_ref()) {
+        Ok(cron) => cron,
+        Err(error) => {
+            let rule =
+                format!("must be five fields of cron, minute hour day month weekday, in UTC ({error})");
+            check.refuse("probers.cron", pattern, rule);
+            return None;
+        }
+    };
+    let when = When::Cron(Box::new(cron.clone()));
+    if when.shortest_gap(REFERENCE).is_none() {
+        check.refuse("probers.cron", pattern, "matches no two times: a round would never come");
+        return None;
+    }
+    Some(cron)
+}
+
+impl ProberSpec {
+    /// What a round and hour of this prober sends to a unit of so many targets: as a term of a sum, and in packets.
+    pub(super) fn hourly_load(&self, targets: u64) -> (String, f64) {
+        let (packets, rounds) = (self.kind.packets_per_target(), self.rounds_per_hour());
+        let term = format!("{} {targets} targets x {packets} packets x {} rounds", self.name, tidy(rounds));
+        (term, count(targets) * count(packets) * rounds)
+    }
+
+    /// Rounds an hour where they lie closest.
+    #[must_use]
+    pub fn rounds_per_hour(&self) -> f64 {
+        self.schedule.when.rounds_per_hour(REFERENCE)
+    }
+}
+
+/// Whole numbers without a point, others with two digits behind it.
+pub(in crate::measure::campaign) fn tidy(number: f64) -> String {
+    let text = format!("{number:.2}");
+    text.strip_suffix(".00").map_or(text.clone(), str::to_owned)
+}
+
+/// A count as a number to reckon with.
+#[allow(clippy::cast_precision_loss, reason = "counts of packets stay far below 2^53")]
+pub(in crate::measure::campaign) const fn count(number: u64) -> f64 {
+    number as f64
+}
+
+/// A value that was checked against limits within 255.
+fn small(value: i64) -> u8 {
+    u8::try_from(value).unwrap_or(1)
+}
