@@ -170,8 +170,7 @@ pub(super) fn tcp(packet: &Packet, open: bool, sequence: u32, speaker: &Speaker<
         reply.ack = true;
         let taken = if open { 0 } else { u32::try_from(data.len()).ok()? };
         let controls = u32::from(asked.syn).wrapping_add(u32::from(asked.fin && !open));
-        reply.acknowledgment_number =
-            asked.sequence_number.wrapping_add(taken).wrapping_add(controls);
+        reply.acknowledgment_number = asked.sequence_number.wrapping_add(taken).wrapping_add(controls);
     }
     let mut segment = reply.to_bytes().to_vec();
     let flow = reply_flow(packet, speaker, TCP);

@@ -13,8 +13,10 @@
 //! ```
 
 mod answer;
+mod namespace;
 mod origins;
 mod packet;
+mod real_time;
 mod routing;
 mod scenario;
 mod simulator;
@@ -24,7 +26,9 @@ mod topology;
 mod truth;
 mod walk;
 
+pub use namespace::{Namespace, NoNamespace};
 pub use origins::write_origins;
+pub use real_time::{NoRealTimeLab, RealTimeLab};
 pub use scenario::Scenario;
 pub use simulator::{Simulator, VirtualInternet};
 pub use truth::{TrueEnd, TrueHop, TruePath, Truth};

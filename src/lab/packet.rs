@@ -154,3 +154,23 @@ fn first_four(payload: &[u8]) -> [u8; 4] {
     }
     four
 }
+
+/// Does what a network card does for a kernel that leaves the checksums of TCP and UDP to it: where the field
+/// holds only the sum of the pseudo-header, the whole checksum is put there. Everything else stays.
+pub(super) fn complete_checksum(bytes: &mut [u8]) {
+    let Some(packet) = Packet::read(bytes) else { return };
+    let field: usize = match packet.flow.protocol {
+        TCP => 16,
+        UDP => 6,
+        _ => return,
+    };
+    let payload = packet.payload();
+    let partial = !pseudo_header(&packet.flow, payload.len()).ones_complement();
+    let end = field.saturating_add(2);
+    if payload.get(field..end) != Some(partial.to_ne_bytes().as_slice()) {
+        return;
+    }
+    // The partial sum in the field stands for the pseudo-header.
+    let whole = Sum16BitWords::new().add_slice(payload).to_ones_complement_with_no_zero();
+    put(bytes, packet.header_length().saturating_add(field), &whole.to_ne_bytes());
+}

@@ -317,3 +317,6 @@ impl Manners<'_> {
         answer::tcp(packet, open, dice.0.next_u32(), speaker)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,8 +8,8 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 
 use super::scenario::{
-    Announced, As, AsIndex, Change, Changed, Host, HostIndex, Link, LinkIndex, Relation, Router, RouterIndex,
-    Scenario,
+    Announced, As, AsIndex, Change, Changed, Host, HostIndex, Link, LinkIndex, Relation, Router,
+    RouterIndex, Scenario,
 };
 use crate::model::{Asn, ClockPair, LinkChange, MonoTime};
 
@@ -253,7 +253,8 @@ fn state(scenario: &Scenario, link: &Link, histories: &BTreeMap<Changed, Presenc
         let home = scenario.routers.get(router.0)?.home;
         scenario.ases.get(home.0).map(|asys| asys.number)
     };
-    let between = number(one).zip(number(other)).and_then(|(one, other)| crate::model::AsLink::new(one, other));
+    let between =
+        number(one).zip(number(other)).and_then(|(one, other)| crate::model::AsLink::new(one, other));
     let of_ases = between.and_then(|link| histories.get(&Changed::AsLink(link)));
     let parts: Vec<&Presence> = of_routers.into_iter().chain(of_ases).collect();
     let mut times: Vec<MonoTime> = parts.iter().flat_map(|part| &part.changes).map(|(at, _)| *at).collect();

@@ -79,9 +79,10 @@ impl<'a> Check<'a> {
         let speed = self.speed(file.clock.speed.as_ref());
         let duration = self.span("clock.duration", &file.clock.duration, LONGEST_DURATION);
         let changes = self.events(file, &links, start..=start.after(duration));
-        let convergence = file.convergence.as_ref().map_or(USUAL_CONVERGENCE, |span| {
-            self.span("convergence", span, LONGEST_DELAY)
-        });
+        let convergence = file
+            .convergence
+            .as_ref()
+            .map_or(USUAL_CONVERGENCE, |span| self.span("convergence", span, LONGEST_DELAY));
         Some(Scenario {
             seed: file.seed,
             start,
@@ -387,13 +388,7 @@ impl<'a> Check<'a> {
         self.router_homes.get(router.0).copied()
     }
 
-    fn error<T>(
-        &mut self,
-        at: &Spanned<T>,
-        key: &str,
-        value: impl fmt::Display,
-        rule: impl fmt::Display,
-    ) {
+    fn error<T>(&mut self, at: &Spanned<T>, key: &str, value: impl fmt::Display, rule: impl fmt::Display) {
         self.errors.push(self.source.error_at(&at.span(), format!("{key} = {value}"), rule));
     }
 }

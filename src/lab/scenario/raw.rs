@@ -227,7 +227,9 @@ impl TryFrom<String> for Span {
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let shown: String = text.chars().take(32).collect();
         humantime::parse_duration(&text).map(Self).map_err(|error| {
-            format!("{shown:?} is not a span of time ({error}): must be a number with a unit, as in \"45ms\"")
+            format!(
+                "{shown:?} is not a span of time ({error}): must be a number with a unit, as in \"45ms\""
+            )
         })
     }
 }

@@ -75,7 +75,8 @@ impl Check<'_> {
             let [Some(one), Some(other)] = link.ends.map(|end| self.home(end)) else { continue };
             linked.extend([(one, other), (other, one)]);
             if one != other && !self.neighbours.contains(&(one, other)) {
-                let names = table.between.get_ref().each_ref().map(|name| name.get_ref().as_str()).join(", ");
+                let names =
+                    table.between.get_ref().each_ref().map(|name| name.get_ref().as_str()).join(", ");
                 let rule = "the ASes of both routers must be provider and customer, or peers";
                 self.error(&table.between, "link.between", names, rule);
             }
