@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, ToSql, TransactionBehav
 
 use crate::model::{AsLink, Event, LinkChange, Method, Prefix, RoundId, WallTime};
 
-use super::columns::{self, COLUMNS, Cell, ColumnType, FORMAT_VERSION};
+use super::columns::{self, BadCell, COLUMNS, Cell, ColumnType, FORMAT_VERSION};
 use super::round::{RoundHeader, RoundState, RoundSummary, SealedFile};
 use super::{DatasetError, EventSource, Ledger, OptOut, ProbeRecord};
 
@@ -216,7 +216,10 @@ impl Catalogue {
             quoted_names()
         );
         let rows = self.list(&sql, params![sql_int(round.0), after, limit], |row| {
-            Ok((row.get::<_, i64>(0)?, read_record(row)?))
+            let seq: i64 = row.get(0)?;
+            let record = read_record(row)?;
+            let record = record.map_err(|bad| unreadable(0, format!("in_flight row {seq}: {bad}")))?;
+            Ok((seq, record))
         })?;
         let last = rows.last().map_or(after, |(seq, _)| *seq);
         Ok(Page { records: rows.into_iter().map(|(_, record)| record).collect(), last })
@@ -254,6 +257,11 @@ impl Catalogue {
                 word(row, 3, &[EventSource::Declared, EventSource::Detected], EventSource::as_str)?;
             Ok((Event { at: WallTime::from_nanos(row.get(0)?), change, link }, source))
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn keep_from_growing(&self) {
+        self.connection.query_row("PRAGMA max_page_count = 1", [], |_| Ok(())).unwrap();
     }
 
     /// One transaction: all of it is durable when this returns, or none of it is there.
@@ -378,10 +386,10 @@ fn read_round(row: &rusqlite::Row<'_>) -> rusqlite::Result<RoundSummary> {
 }
 
 /// The columns of a record follow the place in the row.
-fn read_record(row: &rusqlite::Row<'_>) -> rusqlite::Result<ProbeRecord> {
+fn read_record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<ProbeRecord, BadCell>> {
     let cells: Result<Vec<Cell<'_>>, _> =
         COLUMNS.iter().zip(1..).map(|(column, index)| read_cell(row, index, column.holds)).collect();
-    columns::record(&cells?).map_err(|error| unreadable(1, error))
+    Ok(columns::record(&cells?))
 }
 
 fn read_cell<'r>(

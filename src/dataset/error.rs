@@ -154,6 +154,19 @@ impl DatasetError {
             Some(Code::DatabaseCorrupt | Code::NotADatabase) => {
                 Self::Damaged { path, reason: source.to_string() }
             }
+            _ => Self::catalogue(path, source),
+        }
+    }
+
+    fn catalogue(path: PathBuf, source: rusqlite::Error) -> Self {
+        use rusqlite::Error;
+        match source {
+            Error::FromSqlConversionFailure(_, _, reason) => {
+                Self::Damaged { path, reason: reason.to_string() }
+            }
+            Error::InvalidColumnType(..) | Error::IntegralValueOutOfRange(..) => {
+                Self::Damaged { path, reason: source.to_string() }
+            }
             _ => Self::Catalogue { path, source },
         }
     }

@@ -113,6 +113,15 @@ impl AddAssign for Ledger {
     }
 }
 
+impl std::iter::Sum for Ledger {
+    fn sum<I: Iterator<Item = Self>>(ledgers: I) -> Self {
+        ledgers.fold(Self::default(), |mut total, ledger| {
+            total.add_assign(ledger);
+            total
+        })
+    }
+}
+
 impl fmt::Display for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(

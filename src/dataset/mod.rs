@@ -12,6 +12,8 @@
 //!
 //! This module does not measure and does not judge: both wings of the house stand on it.
 
+#[cfg(test)]
+pub(crate) mod arbitrary;
 mod catalogue;
 mod columns;
 mod error;

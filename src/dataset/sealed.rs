@@ -67,12 +67,11 @@ impl Writer {
     }
 
     /// Ends the file, makes it durable, and says what is in it.
-    pub(super) fn finish(self, name: String) -> Result<SealedFile, ParquetError> {
-        let Self { parquet, rows, .. } = self;
-        let mut summed = parquet.into_inner()?;
-        summed.flush()?;
+    pub(super) fn finish(mut self, name: String) -> Result<SealedFile, ParquetError> {
+        self.parquet.finish()?;
+        let summed = self.parquet.inner();
         summed.inner.sync_all()?;
-        Ok(SealedFile { name, rows, bytes: summed.bytes, crc32: summed.crc.sum() })
+        Ok(SealedFile { name, rows: self.rows, bytes: summed.bytes, crc32: summed.crc.sum() })
     }
 }
 
@@ -180,13 +179,12 @@ impl<W: Write> Write for Summed<W> {
 
 /// Puts an error of the Parquet writer into the variant that tells the user what to do.
 pub(super) fn write_error(path: &Path, error: ParquetError) -> DatasetError {
-    match error {
-        ParquetError::External(source) => match source.downcast::<io::Error>() {
-            Ok(source) => DatasetError::from_io(path, "write", *source),
-            Err(source) => DatasetError::damaged(path, source),
-        },
-        other => DatasetError::damaged(path, other),
-    }
+    let source = match error {
+        ParquetError::External(source) => source,
+        other => other.into(),
+    };
+    let source = source.downcast().map_or_else(io::Error::other, |source| *source);
+    DatasetError::from_io(path, "write", source)
 }
 
 /// Reads a sealed file, a batch of records at a time.

@@ -1,1 +1,9 @@
-//! (see the map in lib.rs)
+//! What others write and read: origin tables, CSV, and look-ups in the DNS.
+//!
+//! Every reader here is total and bounded: a bad line gives an error with its file and line, never a
+//! panic, and no line or answer is read into memory without a limit.
+
+pub mod csv;
+//DNS
+mod lines;
+pub mod pfx2as;
