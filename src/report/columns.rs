@@ -51,7 +51,11 @@ pub(super) fn paragraph(mark: &str, text: &str, width: usize) -> String {
     let hang = mark.chars().count();
     let lines = wrap(text, width.saturating_sub(hang));
     let start = |row: usize| if row == 0 { mark.to_owned() } else { " ".repeat(hang) };
-    lines.iter().enumerate().map(|(row, line)| format!("{}{line}\n", start(row))).collect()
+    let mut text = String::new();
+    for (row, line) in lines.iter().enumerate() {
+        text.extend([start(row).as_str(), line, "\n"]);
+    }
+    text
 }
 
 #[cfg(test)]

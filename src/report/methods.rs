@@ -10,7 +10,8 @@ pub(super) fn notes(findings: &Findings) -> Vec<String> {
     let mut notes = vec![
         format!(
             "Shares stand with their {level} interval in brackets, in percent (Wilson's score interval). It takes \
-             probes as independent; where they fail together, in an outage, the truth is wider."
+             probes and flows as independent; the same addresses and flows are asked in every round and can fail \
+             together, so the truth is wider."
         ),
         "Answers are counted only from addresses that answered at least once in the campaign, so a silent \
          address does not look like an outage. Where nothing ever answered, a unit is \"not observable\", \
@@ -18,8 +19,10 @@ pub(super) fn notes(findings: &Findings) -> Vec<String> {
             .to_owned(),
         format!(
             "A change is the later epoch minus the one before, in percentage points for shares, with a {level} \
-             interval; the null is that both epochs have the same share. Numbers of paths are counts of what was \
-             seen: no interval is claimed for them, and more effort finds more."
+             interval (Newcombe's hybrid score interval). The null is that both epochs have the same share: an \
+             interval that holds 0 does not tell them apart. The intervals are not corrected for how many there \
+             are. Numbers of paths are counts of what was seen: no interval is claimed for them, and more effort \
+             finds more."
         ),
         "The upstream is the neighbour of the origin AS on the traced path. Where silent hops lie between them, \
          it is the last AS seen before the gap, and an AS inside the gap would have been missed."

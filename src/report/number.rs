@@ -230,12 +230,11 @@ mod tests {
             let in_file: f64 = fraction(share).unwrap().parse().unwrap();
             let shown = percent(share).unwrap();
             let shown = shown.strip_suffix(" %").unwrap();
-            match shown.strip_prefix(['<', '>']) {
-                Some(_) => prop_assert!(in_file > 0.0 && in_file < 1.0),
-                None => {
-                    let percent: f64 = shown.parse().unwrap();
-                    prop_assert!((percent - in_file * 100.0).abs() <= 0.050_000_1);
-                }
+            if shown.starts_with(['<', '>']) {
+                prop_assert!(in_file > 0.0 && in_file < 1.0);
+            } else {
+                let percent: f64 = shown.parse().unwrap();
+                prop_assert!((percent - in_file * 100.0).abs() <= 0.050_000_1);
             }
         }
 

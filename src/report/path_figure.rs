@@ -11,7 +11,7 @@ use super::svg::{Anchor, Figure, Point, Rect};
 use super::{number, wording};
 
 const WIDTH: f64 = 960.0;
-const NODE: (f64, f64) = (124.0, 40.0);
+const NODE: (f64, f64) = (138.0, 40.0);
 /// Height of a row of ASes, and of the heading of an epoch, in pixels.
 const ROW: f64 = 78.0;
 const HEADING: f64 = 34.0;

@@ -71,7 +71,7 @@ impl Figure {
     pub(super) fn filled(&mut self, fill: usize, rect: Rect) {
         let id = self.id;
         let fill = fill.min(FILLS);
-        self.shape(format_args!("<rect fill=\"url(#{id}-fill{fill})\" {}/>", Box(rect)));
+        self.shape(format_args!("<rect class=\"cell\" fill=\"url(#{id}-fill{fill})\" {}/>", Box(rect)));
     }
 
     pub(super) fn line(&mut self, class: &str, from: Point, to: Point) {

@@ -73,7 +73,7 @@ impl Page<'_> {
             text += &paragraph("  ", reason, self.style.width);
         }
         for unit in units {
-            text += &format!("  {}\n", self.painted(BOLD, &self.title(unit)));
+            text += &self.title(unit);
             for sentence in wording::verdicts(unit) {
                 text += &paragraph("    - ", &sentence, self.style.width);
             }
@@ -82,10 +82,11 @@ impl Page<'_> {
     }
 
     fn title(&self, unit: &UnitFindings) -> String {
-        match unit.origin {
+        let title = match unit.origin {
             Some(origin) => format!("{} ({origin})", unit.unit),
             None => format!("{} (origin AS not known)", unit.unit),
-        }
+        };
+        format!("  {}\n", self.painted(BOLD, &title))
     }
 
     fn epochs(&self) -> String {
@@ -108,7 +109,7 @@ impl Page<'_> {
             if index > 0 {
                 text.push('\n');
             }
-            text += &format!("  {}\n", self.painted(BOLD, &self.title(unit)));
+            text += &self.title(unit);
             text += &self.table(unit);
             text += &self.changes(unit);
         }
@@ -165,8 +166,8 @@ impl Page<'_> {
         if rows.is_empty() {
             return String::new();
         }
-        let mut text = "    changes, largest first\n".to_owned();
-        text.extend(rows.iter().map(set_change));
+        let mut text = "    changes from epoch to epoch, largest first\n".to_owned();
+        text.extend(rows.iter().map(|row| set_change(row, self.style.width)));
         text
     }
 
@@ -178,7 +179,7 @@ impl Page<'_> {
         let room = self.style.width.saturating_sub(16);
         for asn in self.findings.names.keys() {
             if let Some(name) = wording::as_name(self.findings, *asn, room) {
-                text += &format!("  {:<12}  {name}\n", asn.to_string());
+                text += &paragraph(&format!("  {:<12}  ", asn.to_string()), &name, self.style.width);
             }
         }
         text
@@ -213,9 +214,9 @@ fn set(indent: usize, label: &str, cells: &[String], width: usize) -> String {
     side_by_side(indent, &columns)
 }
 
-fn set_change(change: &ChangeRow) -> String {
+fn set_change(change: &ChangeRow, width: usize) -> String {
     let value = format!("{} \u{2192} {}", change.before, change.after);
     let difference = format!("{} {}", change.difference, change.interval);
-    let epochs = format!("epoch {}", change.epochs);
-    side_by_side(6, &[(&epochs, 13), (&change.what, 16), (&value, 18), (&difference, 38)])
+    let rest = width.saturating_sub(53);
+    side_by_side(6, &[(&change.epochs, 8), (&change.what, 16), (&value, 17), (&difference, rest)])
 }

@@ -9,15 +9,357 @@
 )]
 
 mod october;
+mod reading;
 
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::dictionary::{self, Kind};
 use super::*;
-use october::october;
+use crate::analyse::compare::{Estimate, Findings, Reach};
+use crate::model::Untrusted;
+use october::{asn, nothing, october};
+use reading::{CsvFile, page_rows, terminal_rows, without_colour};
+
+fn csv_of(findings: &Findings) -> Vec<CsvFile> {
+    csv_files(findings).unwrap().iter().map(|(name, bytes)| CsvFile::read(name, bytes)).collect()
+}
+
+fn csv_named(findings: &Findings, name: &str) -> CsvFile {
+    csv_of(findings).into_iter().find(|file| file.name == name).unwrap()
+}
+
+fn everything(findings: &Findings) -> Vec<(String, String)> {
+    let mut texts = vec![
+        ("terminal".to_owned(), terminal(findings, Style::PLAIN)),
+        ("report.html".to_owned(), html(findings).unwrap()),
+        ("timeline.svg".to_owned(), timeline_svg(findings)),
+        ("paths.svg".to_owned(), paths_svg(findings)),
+    ];
+    let csv = csv_files(findings).unwrap();
+    texts.extend(csv.into_iter().map(|(name, bytes)| (name.to_owned(), String::from_utf8(bytes).unwrap())));
+    texts.extend(latex_files(findings).into_iter().map(|(name, text)| (name.to_owned(), text)));
+    texts
+}
+
+/// What a reader makes of three cells of a CSV file: percent with one decimal, rounded half up.
+fn shown_share([value, low, high]: [&str; 3]) -> String {
+    let percent = |cell: &str| {
+        let (whole, decimals) = cell.split_once('.').unwrap();
+        let parts: u64 = format!("{whole}{decimals}").parse().unwrap();
+        match parts {
+            1..=49 => "<0.1".to_owned(),
+            99_950..=99_999 => ">99.9".to_owned(),
+            _ => format!("{:.1}", (parts as f64 / 100.0).round() / 10.0),
+        }
+    };
+    format!("{} % [{}, {}]", percent(value), percent(low), percent(high))
+}
 
 #[test]
-fn look() {
-    let Ok(folder) = std::env::var("LOOK") else { return };
-    write_all(&october(), std::path::Path::new(&folder)).unwrap();
-    write_all(&october::nothing(), &std::path::Path::new(&folder).join("nothing")).unwrap();
-    let narrow = terminal(&october(), Style { colour: true, width: 80 });
-    std::fs::write(std::path::Path::new(&folder).join("narrow.txt"), narrow).unwrap();
+fn the_terminal_the_page_and_the_csv_give_the_same_shares() {
+    let findings = october();
+    let text = terminal(&findings, Style::PLAIN);
+    let page = html(&findings).unwrap();
+    let mut compared = 0;
+    for (file, label) in [("reachability.csv", "method"), ("upstreams.csv", "upstream")] {
+        for row in csv_named(&findings, file).rows.iter().filter(|row| !row["share"].is_empty()) {
+            let shown = shown_share(["share", "low", "high"].map(|column| row[column].as_str()));
+            let label = match (label, row[label].as_str()) {
+                ("upstream", upstream) => format!("via {upstream}"),
+                (_, "tcp") => "TCP answered".to_owned(),
+                (_, method) => format!("{method} answered"),
+            };
+            let epoch: usize = row["epoch"].parse().unwrap();
+            assert_eq!(terminal_rows(&text, &row["unit"])[&label][epoch - 1], shown, "{row:?}");
+            assert_eq!(page_rows(&page, &row["unit"])[&label][epoch - 1], shown, "{row:?}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 30, "{compared}");
+}
+
+#[test]
+fn the_terminal_the_page_and_the_csv_give_the_same_counts() {
+    let findings = october();
+    let text = terminal(&findings, Style::PLAIN);
+    let page = html(&findings).unwrap();
+    for row in &csv_named(&findings, "paths.csv").rows {
+        let epoch: usize = row["epoch"].parse().unwrap();
+        for rows in [terminal_rows(&text, &row["unit"]), page_rows(&page, &row["unit"])] {
+            assert_eq!(rows["state"][epoch - 1].replace(' ', "_"), row["reach"], "{row:?}");
+            assert_eq!(rows["flows traced"][epoch - 1], row["traced"], "{row:?}");
+            if row["traced"] != "0" {
+                assert_eq!(rows["AS paths"][epoch - 1], row["as_paths"], "{row:?}");
+                assert_eq!(rows["address paths"][epoch - 1], row["address_paths"], "{row:?}");
+            }
+        }
+    }
+    for row in &csv_named(&findings, "ledger.csv").rows {
+        let known = match row["entry"].as_str() {
+            "kernel_dropped" => "dropped by the kernel".to_owned(),
+            entry => entry.replace('_', " "),
+        };
+        let shown = format!("{known} {}", row["packets"]);
+        assert!(text.contains(&shown) && page.contains(&shown), "{shown}");
+    }
+}
+
+#[test]
+fn the_terminal_the_page_and_the_csv_give_the_same_changes() {
+    let findings = october();
+    let (text, page) = (terminal(&findings, Style::PLAIN), html(&findings).unwrap());
+    let rows = csv_named(&findings, "changes.csv").rows;
+    assert!(rows.len() > 12);
+    for row in &rows {
+        let difference: f64 = row["difference"].parse().unwrap();
+        let sign = if difference < 0.0 { '\u{2212}' } else { '+' };
+        let shown = if row["metric"].ends_with("_share") {
+            format!("{sign}{:.1} points", (difference.abs() * 1000.0 + 1e-7).round() / 10.0)
+        } else {
+            format!("{sign}{difference:.0}").replace("\u{2212}-", "\u{2212}")
+        };
+        assert!(text.contains(&shown), "{shown} {row:?}");
+        assert!(page.contains(&format!("<strong>{shown}</strong>")), "{shown} {row:?}");
+    }
+}
+
+#[test]
+fn every_cell_is_what_the_dictionary_says_and_no_spreadsheet_takes_it_for_a_formula() {
+    for findings in [october(), hostile(), nothing()] {
+        for file in csv_of(&findings).iter().filter(|file| file.name != "columns.csv") {
+            let sheet = dictionary::SHEETS.iter().find(|sheet| sheet.file == file.name).unwrap();
+            for row in &file.rows {
+                for column in sheet.columns {
+                    let cell = &row[column.name];
+                    assert!(reading::fits(column.kind, cell), "{} {}: {cell:?}", file.name, column.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn columns_csv_names_the_columns_of_every_file() {
+    let files = csv_of(&october());
+    let dictionary = files.last().unwrap();
+    assert_eq!(dictionary.name, "columns.csv");
+    for file in &files {
+        let rows = dictionary.rows.iter().filter(|row| row["file"] == file.name);
+        let documented: Vec<&str> = rows.map(|row| row["column"].as_str()).collect();
+        assert_eq!(documented, file.header, "{}", file.name);
+    }
+    assert!(dictionary.rows.iter().all(|row| !row["type"].is_empty() && !row["meaning"].is_empty()));
+}
+
+#[test]
+fn two_reports_of_the_same_findings_are_the_same_bytes() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let first = write_all(&october(), one.path()).unwrap();
+    std::fs::write(other.path().join(".report.html.partial"), "left by a crash").unwrap();
+    std::fs::write(other.path().join("report.html"), "of yesterday").unwrap();
+    write_all(&october(), other.path()).unwrap();
+    assert_eq!(first.len(), std::fs::read_dir(other.path()).unwrap().count());
+    for path in first {
+        let name = path.file_name().unwrap();
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            std::fs::read(other.path().join(name)).unwrap(),
+            "{name:?}"
+        );
+    }
+}
+
+#[test]
+fn an_error_names_what_could_not_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("occupied");
+    std::fs::write(&file, "").unwrap();
+    let error = write_all(&october(), &file).unwrap_err();
+    assert!(error.to_string().contains(file.to_str().unwrap()), "{error}");
+    std::fs::create_dir_all(folder.path().join("report/paths.svg")).unwrap();
+    let error = write_all(&october(), &folder.path().join("report")).unwrap_err();
+    assert!(error.to_string().ends_with("report/paths.svg"), "{error}");
+}
+
+/// Names and sentences as an enemy would choose them.
+fn hostile() -> Findings {
+    let mut findings = october();
+    let texts = [
+        "<script>alert(1)</script>".to_owned(),
+        "</title></style><img src=x onerror=alert(1)>".to_owned(),
+        "\u{1b}[2J\u{1b}]0;owned\u{7}".to_owned(),
+        "=cmd|' /C calc'!A0".to_owned(),
+        "-2+3\",\"x\r\n@SUM(1)".to_owned(),
+        "\u{202e}gnp.exe\u{2066} \u{5d0}\u{5d1}".to_owned(),
+        "x".repeat(65_536),
+        "nul\0 {{ campaign }} \\input{/etc/passwd} \u{ffff}".to_owned(),
+    ];
+    let asns: Vec<_> = findings.names.keys().copied().collect();
+    findings.names = asns.into_iter().zip(texts.iter().cloned().map(Untrusted::new)).collect();
+    findings.names.insert(asn(99), Untrusted::new("\t=1+1"));
+    findings.units[0].verdict = texts.to_vec();
+    findings
+}
+
+#[test]
+fn names_from_outside_do_no_harm_in_any_output() {
+    for (name, text) in everything(&hostile()) {
+        let csv = name.rsplit('.').next() == Some("csv");
+        let allowed = |c: char| c == '\n' || (c == '\r' && csv);
+        let bad = text.chars().find(|c| {
+            (c.is_control() && !allowed(*c))
+                || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        });
+        assert_eq!(bad, None, "{name}");
+        if name.ends_with("html") || name.ends_with("svg") {
+            assert!(!text.contains("<script") && !text.contains("<img"), "{name}");
+        }
+        if name.ends_with("tex") {
+            assert!(!text.contains("\\input"), "{name}");
+        }
+        assert!(text.len() < 300_000, "{name}: {}", text.len());
+    }
+}
+
+#[test]
+fn the_page_asks_for_nothing_from_elsewhere() {
+    let page = html(&october()).unwrap();
+    let page = page.replace("http://www.w3.org/2000/svg", "");
+    for outside in ["http:", "https:", "src=", "@import", "<link", "<script", "<iframe"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    assert_eq!(page.matches("url(").count(), page.matches("url(#").count());
+}
+
+#[test]
+fn every_id_on_the_page_is_there_once_and_every_reference_has_its_id() {
+    let page = html(&october()).unwrap();
+    let values = |start: &str, end: char| -> Vec<String> {
+        page.split(start).skip(1).map(|rest| rest.split(end).next().unwrap().to_owned()).collect()
+    };
+    let ids = values(" id=\"", '"');
+    let unique: BTreeSet<String> = ids.iter().cloned().collect();
+    assert_eq!(unique.len(), ids.len());
+    let labels = values("aria-labelledby=\"", '"').into_iter();
+    let labels = labels.flat_map(|list| list.split(' ').map(str::to_owned).collect::<Vec<_>>());
+    for reference in values("url(#", ')').into_iter().chain(values("href=\"#", '"')).chain(labels) {
+        assert!(unique.contains(&reference), "{reference}");
+    }
+}
+
+#[test]
+fn a_dataset_that_holds_nothing_is_said_to_hold_nothing() {
+    let findings = nothing();
+    let no_unit = "No unit was measured, so nothing can be said.";
+    assert!(terminal(&findings, Style::PLAIN).contains(no_unit));
+    assert!(html(&findings).unwrap().contains(no_unit));
+    assert!(timeline_svg(&findings).contains("there is no timeline"));
+    assert!(paths_svg(&findings).contains("No path between ASes was seen"));
+    let without_epochs = Findings { epochs: Vec::new(), ..nothing() };
+    assert_eq!(everything(&without_epochs).len(), everything(&findings).len());
+}
+
+#[test]
+fn one_epoch_has_no_before_and_after() {
+    let mut findings = october();
+    findings.epochs.truncate(1);
+    for unit in &mut findings.units {
+        unit.by_epoch.truncate(1);
+        unit.changes.clear();
+        unit.verdict.clear();
+    }
+    for text in [terminal(&findings, Style::PLAIN), html(&findings).unwrap()] {
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains("no before and after to compare"));
+        assert!(text.contains("Cannot be judged"));
+    }
+}
+
+#[test]
+fn what_is_no_number_never_reaches_a_reader() {
+    let mut findings = october();
+    let broken = Estimate { value: f64::NAN, low: f64::NEG_INFINITY, high: f64::INFINITY };
+    findings.speed = f64::NAN;
+    findings.confidence = f64::NAN;
+    for unit in &mut findings.units {
+        for epoch in &mut unit.by_epoch {
+            epoch.reachability.iter_mut().for_each(|entry| entry.share = Some(broken));
+            epoch.upstreams.iter_mut().for_each(|entry| entry.share = broken);
+        }
+        for change in &mut unit.changes {
+            (change.before, change.after, change.difference) = (f64::NAN, f64::INFINITY, f64::NAN);
+            change.interval = Some((f64::NAN, f64::NAN));
+        }
+    }
+    for (name, text) in everything(&findings) {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+        assert_eq!(words.filter(|word| matches!(*word, "NaN" | "inf" | "nan")).count(), 0, "{name}");
+    }
+    assert!(terminal(&findings, Style::PLAIN).contains("not known"));
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    for findings in [october(), hostile(), nothing()] {
+        for width in [72, 80, 100, 120] {
+            let text = terminal(&findings, Style { colour: false, width });
+            let widest = text.lines().max_by_key(|line| line.chars().count()).unwrap();
+            assert!(widest.chars().count() <= width, "{width}: {widest:?}");
+        }
+    }
+}
+
+#[test]
+fn colour_adds_nothing_that_the_words_do_not_say() {
+    let plain = terminal(&october(), Style { colour: false, width: 100 });
+    let coloured = terminal(&october(), Style { colour: true, width: 100 });
+    assert!(!plain.contains('\u{1b}'));
+    assert!(coloured.contains('\u{1b}'));
+    assert_eq!(without_colour(&coloured), plain);
+}
+
+#[test]
+fn a_unit_that_never_answered_is_not_called_unreachable() {
+    let findings = october();
+    let rows = terminal_rows(&terminal(&findings, Style::PLAIN), "175.45.177.0/24");
+    assert_eq!(rows["state"], ["not observable"; 3]);
+    assert!(findings.units[1].by_epoch.iter().all(|epoch| epoch.reach == Reach::NotObservable));
+    assert!(timeline_svg(&findings).contains("not observable: nothing there ever answered"));
+}
+
+#[test]
+fn the_path_figure_tells_what_came_and_what_went() {
+    let svg = paths_svg(&october());
+    let epochs: Vec<&str> = svg.split(">Epoch ").skip(1).collect();
+    let [first, second, third] = epochs.as_slice() else { unreachable!("{} epochs", epochs.len()) };
+    assert!(!first.contains(", new<") && !first.contains(">no longer seen<"));
+    assert!(second.contains("AS20485 to AS131279: 270 flows") && second.contains(">270, new<"));
+    assert!(third.contains("AS4837 to AS131279: not seen any more"));
+    assert!(third.contains("in every path: 2 of 2 units"));
+}
+
+#[test]
+fn the_text_reads_as_it_should() {
+    insta::assert_snapshot!("october", terminal(&october(), Style::PLAIN));
+    insta::assert_snapshot!("nothing", terminal(&nothing(), Style { colour: false, width: 80 }));
+}
+
+#[test]
+#[ignore = "writes a report to look at: LOOK=folder cargo test --lib report_to_look_at -- --ignored"]
+fn report_to_look_at() {
+    let folder = std::env::var("LOOK").unwrap();
+    write_all(&october(), Path::new(&folder)).unwrap();
+    write_all(&nothing(), &Path::new(&folder).join("nothing")).unwrap();
+    write_all(&hostile(), &Path::new(&folder).join("hostile")).unwrap();
+}
+
+#[test]
+fn the_dictionary_has_no_word_that_a_spreadsheet_could_run() {
+    for column in dictionary::SHEETS.iter().flat_map(|sheet| sheet.columns) {
+        if let Kind::Word(words) = column.kind {
+            let plain = |c: char| c.is_ascii_lowercase() || c == '_';
+            assert!(words.iter().all(|word| word.chars().all(plain)), "{words:?}");
+        }
+    }
 }

@@ -100,7 +100,7 @@ impl Column {
 }
 
 /// Rounds as columns. A round lasts until the next, but not much longer than rounds usually do, so that
-/// time in which nothing was measured stays blank.
+/// time in which nothing was measured stays blank. Columns begin and end on whole pixels.
 pub(super) fn columns(axis: &Axis, mut samples: Vec<Sample>) -> Vec<Column> {
     samples.sort_by_key(|sample| sample.at);
     let usual = usual_distance(&samples);
@@ -109,7 +109,8 @@ pub(super) fn columns(axis: &Axis, mut samples: Vec<Sample>) -> Vec<Column> {
         let latest = sample.at.after(usual.mul_f64(1.6));
         let next = samples.iter().skip(index).map(|other| other.at).find(|at| *at > sample.at);
         let end = next.filter(|next| *next < latest).unwrap_or_else(|| sample.at.after(usual));
-        let column = Column { from: axis.x(sample.at), to: axis.x(end), counts: sample.counts.clone() };
+        let (from, to) = (axis.x(sample.at).round(), axis.x(end).round());
+        let column = Column { from, to, counts: sample.counts.clone() };
         match all.last_mut() {
             Some(last) if column.from - last.from < NARROWEST => last.take_in(&column),
             Some(last) if column.from - last.to < 0.5 && last.same_shares(&column) => last.take_in(&column),

@@ -16,9 +16,9 @@ const WIDTH: f64 = 960.0;
 const LEFT: f64 = 150.0;
 const RIGHT: f64 = 944.0;
 /// Heights in pixels: the strip of upstreams, the lane of answers, and a panel with the space below it.
-const STRIP: f64 = 44.0;
+const STRIP: f64 = 50.0;
 const LANE: f64 = 14.0;
-const PANEL: f64 = 88.0;
+const PANEL: f64 = 94.0;
 const LINE: f64 = 18.0;
 
 /// The timeline as a part of a page.
@@ -197,7 +197,7 @@ impl Timeline<'_> {
             let mut y = self.y;
             for share in shares {
                 let height = STRIP * number::real(share.flows) / traced;
-                if height >= 14.0 && to - from >= 66.0 {
+                if height >= 16.0 && to - from >= 66.0 {
                     let at = (f64::midpoint(from, to), y + height / 2.0 + 4.0);
                     self.figure.text("halo", at, Anchor::Middle, &share.upstream.to_string());
                 }

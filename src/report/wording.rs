@@ -155,9 +155,9 @@ pub(super) fn verdicts(unit: &UnitFindings) -> Vec<String> {
 pub(super) fn unit_rows(unit: &UnitFindings) -> Vec<Row> {
     let mut rows = vec![row("state", unit, |epoch| Cell::plain(reach(epoch.reach)))];
     for method in methods(unit) {
-        rows.push(row(&format!("{} answered", method.as_str()), unit, |epoch| answered(epoch, method)));
+        rows.push(row(&format!("{} answered", method_name(method)), unit, |epoch| answered(epoch, method)));
         if unit.by_epoch.iter().filter_map(|epoch| of_method(epoch, method)).any(|entry| entry.probes > 0) {
-            rows.push(row(&format!("{} probes", method.as_str()), unit, |epoch| probes(epoch, method)));
+            rows.push(row(&format!("{} probes", method_name(method)), unit, |epoch| probes(epoch, method)));
         }
     }
     for upstream in upstreams(unit) {
@@ -205,6 +205,14 @@ pub(super) const fn reach(reach: Reach) -> &'static str {
         Reach::Unreachable => "unreachable",
         Reach::NotObservable => "not observable",
         Reach::NotMeasured => "not measured",
+    }
+}
+
+const fn method_name(method: Method) -> &'static str {
+    match method {
+        Method::Echo => "echo",
+        Method::Tcp => "TCP",
+        Method::Trace => "trace",
     }
 }
 
@@ -319,9 +327,9 @@ pub(super) const fn is_share(metric: Metric) -> bool {
 
 fn metric(metric: Metric) -> String {
     match metric {
-        Metric::Answered(method) => format!("{} answered", method.as_str()),
+        Metric::Answered(method) => format!("{} answered", method_name(method)),
         Metric::Upstream(upstream) => format!("via {upstream}"),
-        Metric::AsPaths => "AS paths seen".to_owned(),
-        Metric::AsDisjoint => "AS-disjoint paths seen".to_owned(),
+        Metric::AsPaths => "AS paths".to_owned(),
+        Metric::AsDisjoint => "disjoint paths".to_owned(),
     }
 }

@@ -42,7 +42,7 @@ const HABITS: [Habit; 6] = [
         answers: [0.98, 0.97, 0.95],
         over_ttk: [Some(0.0), Some(0.44), Some(1.0)],
         verdict: &[
-            "Gained a second upstream, AS20485, with the event at 09:07:51: its share went from 0.0 % to about 44 %.",
+            "Gained a second upstream, AS20485, with the event at 09:07:51: its share went from 0.0 % to 45.5 %.",
             "AS4837 was in every path before 09:07:51 and in none after 11:00:00; losing it did not cut the unit off.",
         ],
     },
