@@ -97,11 +97,15 @@ fn ports(protocol: Protocol, body: Stretch<'_>) -> Result<(u16, u16), Malformed>
     }
 }
 
-/// The tag behind the attribution; `None` if another text stands there, or the quote ends before.
+/// The tag behind the attribution; `None` if another text stands there, or the quote ends before. Routers
+/// that append an extension pad a short quote with zeros to 128 bytes (RFC 4884 §4.1), which looks like a
+/// longer quote; no half of a tag is zero.
 fn payload_tag(codec: &Codec, body: Stretch<'_>) -> Option<u32> {
     let payload = body.bytes().get(SHORT_HEADER..)?;
     let behind = payload.strip_prefix(codec.lead.as_slice())?;
-    behind.first_chunk().copied().map(u32::from_be_bytes)
+    let tag = behind.first_chunk().copied().map(u32::from_be_bytes)?;
+    let (high, low) = tag::halves(tag);
+    (high != 0 && low != 0).then_some(tag)
 }
 
 /// What the headers have of the tag.

@@ -208,6 +208,24 @@ fn an_extension_behind_a_short_quote_is_not_read_as_our_payload() {
     }
 }
 
+/// A router that keeps only the 28 bytes of RFC 792 pads them with zeros to 128 before an extension.
+#[test]
+fn the_padding_of_a_short_quote_is_not_read_as_our_payload() {
+    let codec = codec_of([7; 16], None);
+    let (payload, expected) = two_labels();
+    let structure = extension(&[(1, 1, payload)]);
+    for probe in one_of_each().iter().filter(|probe| probe.target.is_ipv4()) {
+        for kept in 28..36 {
+            let mut quote = as_quoted(encoded(&codec, probe));
+            quote.truncate(kept);
+            quote.resize(128, 0);
+            let body = [&quote[..], &structure].concat();
+            let answer = answer(&codec, &icmp(ROUTER_V4.into(), (11, 0), [0, 32, 0, 0], &body));
+            assert_eq!((answer.key, &answer.mpls[..]), (codec.key_of(probe), &expected[..]), "{kept} kept");
+        }
+    }
+}
+
 /// A long attribution is quoted past byte 128, where old senders put the extension.
 #[test]
 fn our_own_payload_is_not_taken_for_an_extension() {
