@@ -33,7 +33,7 @@ pub struct Simulator {
 pub type VirtualInternet = Simulator;
 
 /// Packets on their way at one time; what comes on top is lost, as in a full queue.
-const MOST_IN_FLIGHT: usize = 1 << 20;
+const MOST_IN_FLIGHT: usize = 1 << 18;
 /// TTLs with which routers and hosts send.
 const ROUTER_TTL: u8 = 255;
 const HOST_TTL: u8 = 64;

@@ -1,1 +1,174 @@
+use super::Scenario;
+use crate::model::{FileErrors, LinkChange};
 
+/// Two ASes, a vantage in one and a host in the other.
+const SMALL: &str = r#"
+[clock]
+start = "2017-10-01T07:30:00Z"
+duration = "1h"
+
+[vantage]
+name = "here"
+addresses = ["188.1.0.10"]
+gateway = "r1"
+
+[[as]]
+number = 680
+name = "One"
+prefixes = ["188.1.0.0/16"]
+providers = [3356]
+
+[[as]]
+number = 3356
+name = "Two"
+
+[[router]]
+name = "r1"
+as = 680
+addresses = ["188.1.0.1"]
+
+[[router]]
+name = "r2"
+as = 3356
+addresses = ["4.0.0.1"]
+
+[[link]]
+between = ["r1", "r2"]
+delay = "5ms"
+
+[[network]]
+prefix = "4.0.1.0/24"
+router = "r2"
+
+[[host]]
+addresses = ["4.0.1.10"]
+
+[[event]]
+at = "2017-10-01T08:00:00Z"
+lost = "AS680-AS3356"
+"#;
+
+fn errors(text: &str) -> FileErrors {
+    Scenario::parse("s.toml", text).unwrap_err()
+}
+
+/// The line of the small scenario that holds `old`, and what is said when `new` stands there instead.
+fn mistake(old: &str, new: &str) -> (usize, String) {
+    let at = SMALL.find(old).unwrap_or_else(|| panic!("{old} is not in the scenario"));
+    let line = SMALL[..at].lines().count().max(1) + usize::from(SMALL[..at].ends_with('\n'));
+    (line, errors(&SMALL.replacen(old, new, 1)).to_string())
+}
+
+#[test]
+fn the_scenario_of_the_demo_is_as_documented() {
+    let scenario = Scenario::october_2017().unwrap();
+    assert_eq!(scenario.start().to_string(), "2017-10-01T07:30:00Z");
+    assert_eq!(scenario.duration().as_secs(), 5 * 3600);
+    assert_eq!(scenario.as_name("AS131279".parse().unwrap()), Some("Star JV"));
+    let events: Vec<String> = scenario.events().map(|event| format!("{} {event}", event.at)).collect();
+    assert_eq!(
+        events,
+        [
+            "2017-10-01T09:07:51Z link AS20485-AS131279 added",
+            "2017-10-01T10:50:00Z link AS4837-AS131279 lost",
+        ]
+    );
+}
+
+#[test]
+fn a_small_scenario_needs_no_more_than_it_shows() {
+    let scenario = Scenario::parse("s.toml", SMALL).unwrap();
+    let event = scenario.events().next().unwrap();
+    assert_eq!(event.change, LinkChange::Lost);
+    assert!((scenario.speed() - 1.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn a_mistake_is_named_with_its_line_its_value_and_the_rule() {
+    let cases = [
+        ("name = \"here\"", "nane = \"here\"", "unknown field"),
+        ("\"1h\"", "\"1 fortnight\"", "span of time"),
+        ("\"2017-10-01T07:30:00Z\"", "\"yesterday\"", "RFC 3339"),
+        ("188.1.0.0/16", "188.1.0.1/16", "did you mean 188.1.0.0/16"),
+        ("gateway = \"r1\"", "gateway = \"r7\"", "vantage.gateway = r7: must be the name of a [[router]]"),
+        ("\"188.1.0.10\"", "\"4.0.1.11\"", "must lie inside a prefix of the AS of the gateway"),
+        (
+            "providers = [3356]",
+            "providers = [3357]",
+            "as.providers = AS3357: must be the number of an [[as]]",
+        ),
+        ("providers = [3356]", "providers = [680]", "must be another AS"),
+        ("number = 3356", "number = 680", "must be defined only once"),
+        ("name = \"r2\"", "name = \"r1\"", "router.name = r1: must be defined only once"),
+        ("[\"4.0.0.1\"]", "[\"188.1.0.1\"]", "must belong to nobody else: r1 has it already"),
+        ("[\"4.0.0.1\"]", "[\"4.0.0.1\", \"4.0.0.2\"]", "at most one address of each family"),
+        ("delay = \"5ms\"", "delay = \"5h\"", "must be at most 1m"),
+        ("delay = \"5ms\"", "delay = \"5ms\"\nloss = 1.5", "link.loss = 1.5: must be a probability"),
+        ("[\"r1\", \"r2\"]", "[\"r1\", \"r1\"]", "must be two different routers"),
+        ("\"4.0.1.10\"", "\"4.0.2.10\"", "host.addresses = 4.0.2.10: must lie inside a [[network]]"),
+        ("\"2017-10-01T08:00:00Z\"", "\"2017-10-01T09:00:00Z\"", "must be from 2017-10-01T07:30:00Z"),
+        ("\"AS680-AS3356\"", "\"AS680\"", "not a link between ASes"),
+        ("\"AS680-AS3356\"", "\"AS680-AS9\"", "must be a link between ASes that are"),
+        ("\"AS680-AS3356\"", "[\"r1\", \"r9\"]", "must be two routers with a [[link]]"),
+        (
+            "router = \"r2\"",
+            "router = \"r2\"\nannounce_to = [3356]",
+            "must be a provider, peer or customer",
+        ),
+    ];
+    for (old, new, rule) in cases {
+        let (line, said) = mistake(old, new);
+        assert!(said.contains(rule), "{new}: {said}");
+        let added = new.matches('\n').count();
+        let named = said.lines().any(|error| error.starts_with(&format!("s.toml:{}:", line + added)));
+        assert!(named, "{new} in line {line}: {said}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_in_the_order_of_the_lines() {
+    let text =
+        SMALL.replace("4.0.1.10", "9.9.9.9").replace("188.1.0.10", "9.9.9.8").replace("AS680-", "AS681-");
+    let lines: Vec<usize> = errors(&text).0.iter().filter_map(|error| error.line).collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines.is_sorted());
+}
+
+#[test]
+fn a_circle_of_providers_is_refused() {
+    let text = SMALL.replace("name = \"Two\"", "name = \"Two\"\nproviders = [9]")
+        + "[[as]]\nnumber = 9\nname = \"Nine\"\nproviders = [680]\n";
+    assert!(errors(&text).to_string().contains("must not be a customer of its own customers"));
+}
+
+#[test]
+fn a_relation_without_a_link_and_a_link_without_a_relation_are_refused() {
+    let stranger = "[[as]]\nnumber = 9\nname = \"Nine\"\n[[router]]\nname = \"r9\"\nas = 9\n";
+    let unlinked = format!("{SMALL}{stranger}").replace("[3356]", "[3356, 9]");
+    assert!(errors(&unlinked).to_string().contains("must have a [[link]] to AS9"));
+    let unrelated = format!("{SMALL}{stranger}[[link]]\nbetween = [\"r1\", \"r9\"]\ndelay = \"1ms\"\n");
+    assert!(errors(&unrelated).to_string().contains("must be provider and customer, or peers"));
+}
+
+#[test]
+fn events_must_take_turns() {
+    let twice = format!("{SMALL}[[event]]\nat = \"2017-10-01T08:10:00Z\"\nlost = \"AS680-AS3356\"\n");
+    assert!(errors(&twice).to_string().contains("lost only while it is there"));
+    let both =
+        SMALL.replace("lost = \"AS680-AS3356\"", "lost = \"AS680-AS3356\"\nadded = \"AS680-AS3356\"");
+    assert!(errors(&both).to_string().contains("must say one thing"));
+}
+
+#[test]
+fn every_example_of_the_documentation_is_a_scenario() {
+    let page = include_str!("../../../docs/scenarios.md");
+    let mut examples = 0;
+    for block in page.split("```toml\n").skip(1) {
+        let text = block.split("```").next().unwrap();
+        if text.contains("[clock]") {
+            Scenario::parse("docs/scenarios.md", text).unwrap();
+            examples += 1;
+        }
+    }
+    assert!(examples > 0);
+}
