@@ -47,6 +47,21 @@ pub struct GuardRules {
     pub budget: Budget,
 }
 
+impl GuardRules {
+    /// Rules that let nothing out.
+    #[must_use]
+    pub fn closed() -> Self {
+        Self {
+            territory: Territory::Internet,
+            has_operator: false,
+            allow_private: false,
+            targets: Vec::new(),
+            opt_outs: Vec::new(),
+            budget: Budget { rate: Pps::SLOWEST, depth: 1 },
+        }
+    }
+}
+
 /// A target set, as far as the guard must know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AllowedTargets {
