@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::model::{MplsLabel, Protocol, ReplyKind};
+use super::{Codec, flow};
+use crate::model::{MatchQuality, MplsLabel, Probe, Protocol, Reply, ReplyKind};
 
 /// What names an outstanding probe: where it went, in what, and its keyed tag. Somebody who does not know
 /// the key guesses a tag with probability 2⁻³².
@@ -37,6 +38,48 @@ pub struct Answer {
     pub size: u16,
 }
 
+impl Answer {
+    /// How well this agrees with the probe that its key found. `None` if it contradicts it: another tag, or
+    /// an answer in the target's name from somebody else.
+    #[must_use]
+    pub fn agreement(&self, codec: &Codec, probe: &Probe) -> Option<MatchQuality> {
+        if self.key != codec.key_of(probe) {
+            return None;
+        }
+        match (self.kind, self.quoted) {
+            (ReplyKind::EchoReply | ReplyKind::SynAck | ReplyKind::Rst, _) => {
+                (self.in_protocol(probe.protocol) && self.from == probe.target)
+                    .then_some(MatchQuality::Exact)
+            }
+            (_, Some(quoted)) => Some(quoted.quality(probe)),
+            (_, None) => None,
+        }
+    }
+
+    /// Whether an answer of the target itself is one that this protocol has.
+    const fn in_protocol(&self, protocol: Protocol) -> bool {
+        match self.kind {
+            ReplyKind::EchoReply => matches!(protocol, Protocol::Icmp),
+            _ => matches!(protocol, Protocol::Tcp),
+        }
+    }
+
+    /// The reply that is recorded, once the probe is found.
+    #[must_use]
+    pub fn into_reply(self, quality: MatchQuality) -> Reply {
+        Reply {
+            from: self.from,
+            kind: self.kind,
+            icmp: self.icmp,
+            reply_ttl: Some(self.reply_ttl),
+            quoted_ttl: self.quoted.map(|quoted| quoted.ttl),
+            mpls: self.mpls,
+            size: self.size,
+            matched: quality,
+        }
+    }
+}
+
 /// What an ICMP error quotes of the probe, host byte order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quoted {
@@ -46,4 +89,19 @@ pub struct Quoted {
     pub source_port: u16,
     /// Destination port, or 0 for ICMP.
     pub destination_port: u16,
+    /// Whether every copy of the tag that the quote reaches is the same; an address translator on the way
+    /// may have left only the one in the payload.
+    pub tag_intact: bool,
+}
+
+impl Quoted {
+    fn quality(self, probe: &Probe) -> MatchQuality {
+        let same_ports = flow::ports(probe) == Some((self.source_port, self.destination_port));
+        let possible_ttl = self.ttl <= probe.ttl.get();
+        if same_ports && possible_ttl && self.tag_intact {
+            MatchQuality::Exact
+        } else {
+            MatchQuality::Tolerant
+        }
+    }
 }
