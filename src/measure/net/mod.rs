@@ -1,9 +1,28 @@
 //! The packet path: raw sockets, capture, kernel time stamps, privileges. Nothing else in the crate
 //! sends, and nothing here sends without a [`Permit`].
 
+mod netlink;
+mod privilege;
+mod raw;
+mod territory;
+mod unprivileged;
+mod vantage;
+mod virtual_link;
+
+#[cfg(test)]
+mod tests;
+
+pub use netlink::NetlinkError;
+pub use privilege::{NoEchoAccess, NoRawAccess, echo_access, raw_access};
+pub use raw::{RawError, RawLink};
+pub use territory::{Territory, territory};
+pub use unprivileged::{UnprivilegedError, UnprivilegedLink};
+pub use vantage::{Present, Vantage, VantageError};
+pub use virtual_link::VirtualLink;
+
 use crate::measure::guard::Permit;
 use crate::model::{MonoTime, Probe, Reply, Rtt, SendFault, WallTime};
-use crate::wire;
+use crate::wire::{self, EncodeError};
 
 /// A way to the network: real sockets, the unprivileged engine, or the lab in virtual time.
 pub trait Link {
@@ -54,4 +73,12 @@ pub enum Arrival {
     },
     /// A packet that could not be read.
     Malformed(wire::Malformed),
+}
+
+/// What it says of a probe that no packet could be built for it.
+const fn fault_of_encoding(error: EncodeError) -> SendFault {
+    match error {
+        EncodeError::NoSource(_) => SendFault::NoSource,
+        EncodeError::FlowTooHigh(_) => SendFault::Other,
+    }
 }
