@@ -1,7 +1,27 @@
-//! What is wanted: a campaign, read from `probes.toml`, and what it would send.
+//! A campaign: what one probes.toml asks for (`config`), what it would send (`plan`), and its running
+//! loop. The loop's heart is the pure `engine`; `drive` turns it with a link, `recorder` writes down what
+//! it says, `run` does so in real time and `rehearse` in virtual time. `station` makes a vantage ready.
 
 pub mod config;
+mod drive;
+mod engine;
+mod manifest;
+//mod plan;
+mod recorder;
+mod rehearse;
+mod rounds;
+mod rtt;
+mod run;
+mod station;
 
 pub use config::{
     Campaign, Operator, Origins, ProberKind, ProberSpec, Rates, Select, Target, TargetSet, VantageConfig,
 };
+pub use drive::drive;
+pub use engine::{Engine, EngineParts, Report, RoundOrder, Step};
+pub use manifest::{Circumstances, manifest};
+//pub use plan::Plan;
+pub use rehearse::rehearse;
+pub use rounds::RoundMaker;
+pub use run::{Progress, RunEnd, RunError, Setup, SharedProgress, run};
+pub use station::{Station, StationError, StationOrder, order as station_order, prepare, prepare_virtual};

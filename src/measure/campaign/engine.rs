@@ -1,0 +1,488 @@
+//! The engine: several rounds at once, within the rates, behind the guard. Pure: it takes `now`, arrivals
+//! and the results of sending, and gives back permits, deadlines and records. It neither sends nor waits,
+//! so that a whole campaign can run in virtual time.
+//!
+//! What becomes of a probe that was sent:
+//!
+//! ```text
+//!               valid reply
+//!   waiting ─────────────────▶ answered (recorded) ──┐
+//!      │ time-out                                    │ end of the late window
+//!      ▼          valid reply                        ├─────────────────────────▶ forgotten
+//!   overdue ─────────────────▶ late (recorded) ──────┤
+//!      └── end of the late window ▶ silent (recorded)┘
+//! ```
+//!
+//! The prober hears of a time-out at once; the record waits for the end of the late window, which is twice
+//! the time-out after sending. Valid replies to a recorded probe are counted as duplicates.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::dataset::{Ledger, ProbeRecord};
+use crate::measure::campaign::rtt::{self, Stamps};
+use crate::measure::guard::{Guard, Permit};
+use crate::measure::net::Arrival;
+use crate::measure::probe::{News, Next, Prober};
+use crate::measure::schedule::Pacer;
+use crate::model::{
+    BlockRule, ClockPair, Method, MonoTime, Name, Outcome, Probe, Reply, ReplyKind, RoundId, Rtt,
+    SendFault, Ttl, Unit, WallTime,
+};
+use crate::wire::{Answer, Codec, MatchKey};
+
+/// How many drawn probes may wait for the rates of their unit or responder, so that one slow unit does not
+/// hold up the others.
+const PARKED_AT_MOST: usize = 2048;
+
+/// A round to be run.
+pub struct RoundOrder {
+    /// Its number.
+    pub id: RoundId,
+    /// The prober of the campaign that it belongs to.
+    pub prober_name: Name,
+    /// What is asked.
+    pub method: Method,
+    /// The state machine that asks.
+    pub prober: Box<dyn Prober>,
+    /// How long a prober waits for a reply.
+    pub timeout: Duration,
+    /// The unit of each target, and whether it is a control target.
+    pub targets: Arc<BTreeMap<IpAddr, (Unit, bool)>>,
+    /// What an interrupted run of this round already counted.
+    pub ledger: Ledger,
+}
+
+/// What the engine wants next.
+#[derive(Debug)]
+pub enum Step {
+    /// Send this now, and report to [`Engine::sent`].
+    Send(Permit),
+    /// Nothing before this time, unless something arrives or a round is started.
+    Wait(MonoTime),
+    /// No round is running.
+    Idle,
+}
+
+/// What the engine has to tell.
+#[derive(Debug)]
+pub enum Report {
+    /// What became of a probe.
+    Record(ProbeRecord),
+    /// A round is over; nothing of it is outstanding.
+    RoundOver {
+        /// Which.
+        round: RoundId,
+        /// Its ledger.
+        ledger: Ledger,
+    },
+}
+
+/// The engine.
+pub struct Engine {
+    vantage: Name,
+    codec: Arc<Codec>,
+    clock: ClockPair,
+    guard: Guard,
+    pacer: Pacer,
+    rounds: Vec<Round>,
+    /// Which round is asked first at the next draw.
+    turn: usize,
+    flights: HashMap<MatchKey, Flight>,
+    deadlines: BinaryHeap<Reverse<(MonoTime, MatchKey)>>,
+    parked: BinaryHeap<Reverse<(MonoTime, u64, Probe)>>,
+    parked_ever: u64,
+    responders: HashMap<(Unit, Ttl), IpAddr>,
+    reports: Vec<Report>,
+    /// What belongs to no round; counted with the round that ends next.
+    stray: Ledger,
+    kernel_drops: u64,
+}
+
+struct Round {
+    order: RoundOrder,
+    ledger: Ledger,
+    done: bool,
+    /// Probes drawn, and neither refused nor recorded.
+    undecided: u64,
+}
+
+struct Flight {
+    probe: Probe,
+    sent: MonoTime,
+    departed: Option<WallTime>,
+    timeout: Duration,
+    state: FlightState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FlightState {
+    Waiting,
+    Overdue,
+    Recorded,
+}
+
+/// What an engine is made of.
+pub struct EngineParts {
+    /// The vantage's name.
+    pub vantage: Name,
+    /// Tags and layouts of the packets.
+    pub codec: Arc<Codec>,
+    /// Monotonic to wall time.
+    pub clock: ClockPair,
+    /// What may be sent.
+    pub guard: Guard,
+    /// How fast.
+    pub pacer: Pacer,
+}
+
+impl Engine {
+    /// An engine with no rounds.
+    #[must_use]
+    pub fn new(parts: EngineParts) -> Self {
+        Self {
+            vantage: parts.vantage,
+            codec: parts.codec,
+            clock: parts.clock,
+            guard: parts.guard,
+            pacer: parts.pacer,
+            rounds: Vec::new(),
+            turn: 0,
+            flights: HashMap::new(),
+            deadlines: BinaryHeap::new(),
+            parked: BinaryHeap::new(),
+            parked_ever: 0,
+            responders: HashMap::new(),
+            reports: Vec::new(),
+            stray: Ledger::default(),
+            kernel_drops: 0,
+        }
+    }
+
+    /// Starts a round beside those that run.
+    pub fn start(&mut self, order: RoundOrder) {
+        let ledger = order.ledger;
+        self.rounds.push(Round { order, ledger, done: false, undecided: 0 });
+    }
+
+    /// Whether a round of this prober is running.
+    #[must_use]
+    pub fn is_running(&self, prober: &Name) -> bool {
+        self.rounds.iter().any(|round| round.order.prober_name == *prober)
+    }
+
+    /// The guard, to add opt-outs while running.
+    pub fn guard_mut(&mut self) -> &mut Guard {
+        &mut self.guard
+    }
+
+    /// What to do now.
+    pub fn poll(&mut self, now: MonoTime) -> Step {
+        self.expire(now);
+        self.finish_rounds();
+        if self.rounds.is_empty() {
+            return Step::Idle;
+        }
+        let ready = self.pacer.earliest_total(now);
+        if ready > now {
+            return Step::Wait(ready.min(self.next_deadline()));
+        }
+        if let Some(permit) = self.unpark(now) {
+            return Step::Send(permit);
+        }
+        match self.draw(now) {
+            Drawn::Permit(permit) => Step::Send(permit),
+            Drawn::Nothing(wake) => {
+                self.finish_rounds();
+                Step::Wait(wake.min(self.next_deadline()).min(self.next_unparking()))
+            }
+        }
+    }
+
+    /// Takes in the result of sending a probe for which `poll` gave a permit.
+    pub fn sent(&mut self, probe: &Probe, result: Result<MonoTime, SendFault>, now: MonoTime) {
+        match result {
+            Ok(at) => self.take_off(probe, at),
+            Err(fault) => self.refuse(probe, Outcome::SendFailed(fault), now),
+        }
+    }
+
+    /// Takes in something that arrived.
+    pub fn hear(&mut self, arrival: Arrival, now: MonoTime) {
+        match arrival {
+            Arrival::Departed { key, kernel } => {
+                if let Some(flight) = self.flights.get_mut(&key) {
+                    flight.departed.get_or_insert(kernel);
+                }
+            }
+            Arrival::Answer { answer, at, kernel } => self.hear_answer(answer, at, kernel, now),
+            Arrival::Matched { probe, reply, rtt } => {
+                let key = self.codec.key_of(&probe);
+                self.accept(key, reply, rtt, now);
+            }
+            Arrival::Malformed(_) => self.stray.malformed = self.stray.malformed.saturating_add(1),
+        }
+    }
+
+    /// What there is to tell since the last call.
+    pub fn take_reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
+    }
+
+    /// Takes in the kernel's count of packets that it dropped since the link was opened.
+    pub fn note_kernel_drops(&mut self, total: u64) {
+        let fresh = total.saturating_sub(self.kernel_drops);
+        self.kernel_drops = total;
+        self.stray.kernel_dropped = self.stray.kernel_dropped.saturating_add(fresh);
+    }
+
+    /// All running rounds: prober, probes asked for at most, and asked for or skipped so far.
+    pub fn progress(&self) -> impl Iterator<Item = (&Name, (u64, u64))> {
+        self.rounds.iter().map(|round| (&round.order.prober_name, round.order.prober.progress()))
+    }
+
+    /// Whether no round is running.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.rounds.is_empty()
+    }
+
+    fn next_deadline(&self) -> MonoTime {
+        self.deadlines.peek().map_or(MonoTime::NEVER, |Reverse((at, _))| *at)
+    }
+
+    fn next_unparking(&self) -> MonoTime {
+        self.parked.peek().map_or(MonoTime::NEVER, |Reverse((at, ..))| *at)
+    }
+
+    /// The first parked probe whose unit and responder are ready.
+    fn unpark(&mut self, now: MonoTime) -> Option<Permit> {
+        while let Some(Reverse((at, _, _))) = self.parked.peek() {
+            if *at > now {
+                return None;
+            }
+            let Some(Reverse((_, _, probe))) = self.parked.pop() else { return None };
+            if let Some(permit) = self.admit(probe, now) {
+                return Some(permit);
+            }
+        }
+        None
+    }
+
+    /// Asks the rounds in turn until one has a probe that may go now.
+    fn draw(&mut self, now: MonoTime) -> Drawn {
+        let mut wake = MonoTime::NEVER;
+        let mut dry = 0;
+        while dry < self.rounds.len() && self.parked.len() < PARKED_AT_MOST {
+            self.turn = self.turn.saturating_add(1).checked_rem(self.rounds.len()).unwrap_or(0);
+            let Some(round) = self.rounds.get_mut(self.turn) else { break };
+            match round.order.prober.next(now) {
+                Next::Probe(probe) => {
+                    dry = 0;
+                    round.undecided = round.undecided.saturating_add(1);
+                    if let Some(permit) = self.admit(probe, now) {
+                        return Drawn::Permit(permit);
+                    }
+                }
+                Next::Wait(until) => {
+                    wake = wake.min(until);
+                    dry = dry.saturating_add(1);
+                }
+                Next::Done => {
+                    round.done = true;
+                    dry = dry.saturating_add(1);
+                }
+            }
+        }
+        Drawn::Nothing(wake)
+    }
+
+    /// A permit, if the rates and the guard let the probe out now. Otherwise it is parked or refused.
+    fn admit(&mut self, probe: Probe, now: MonoTime) -> Option<Permit> {
+        let Some((unit, method)) = self.question_of(&probe) else {
+            self.refuse(&probe, Outcome::Blocked(BlockRule::NotATarget), now);
+            return None;
+        };
+        let responder = self.expected_responder(unit, &probe);
+        let ready = self.pacer.earliest(now, unit, responder);
+        if ready > now {
+            self.parked_ever = self.parked_ever.saturating_add(1);
+            self.parked.push(Reverse((ready, self.parked_ever, probe)));
+            return None;
+        }
+        match self.guard.examine(probe, method, now) {
+            Ok(permit) => {
+                self.pacer.spend(now, unit, responder);
+                Some(permit)
+            }
+            Err(rule) => {
+                self.refuse(&probe, Outcome::Blocked(rule), now);
+                None
+            }
+        }
+    }
+
+    /// Who will probably answer: the target itself, or the router that last answered at this TTL for this
+    /// unit. Unknown routers are not capped until they have answered once.
+    fn expected_responder(&self, unit: Unit, probe: &Probe) -> Option<IpAddr> {
+        if probe.ttl >= Ttl::TO_THE_END {
+            return Some(probe.target);
+        }
+        self.responders.get(&(unit, probe.ttl)).copied()
+    }
+
+    /// About which unit a probe of a running round asks, and what.
+    fn question_of(&self, probe: &Probe) -> Option<(Unit, Method)> {
+        let round = self.rounds.iter().find(|round| round.order.id == probe.round)?;
+        round.order.targets.get(&probe.target).map(|(unit, _)| (*unit, round.order.method))
+    }
+
+    fn round_mut(&mut self, id: RoundId) -> Option<&mut Round> {
+        self.rounds.iter_mut().find(|round| round.order.id == id)
+    }
+
+    fn take_off(&mut self, probe: &Probe, at: MonoTime) {
+        let Some(round) = self.round_mut(probe.round) else { return };
+        round.ledger.count_sent();
+        let timeout = round.order.timeout;
+        let key = self.codec.key_of(probe);
+        let flight =
+            Flight { probe: *probe, sent: at, departed: None, timeout, state: FlightState::Waiting };
+        self.deadlines.push(Reverse((at.after(timeout), key)));
+        self.flights.insert(key, flight);
+    }
+
+    /// A probe that never left.
+    fn refuse(&mut self, probe: &Probe, outcome: Outcome, now: MonoTime) {
+        if let Some(round) = self.round_mut(probe.round) {
+            round.order.prober.settle(probe, News::NotSent, now);
+        }
+        self.record(probe, None, outcome);
+    }
+
+    fn hear_answer(&mut self, answer: Answer, at: MonoTime, kernel: Option<WallTime>, now: MonoTime) {
+        let key = answer.key;
+        let codec = Arc::clone(&self.codec);
+        let known = self.flights.get(&key).and_then(|flight| {
+            let quality = answer.agreement(&codec, &flight.probe)?;
+            let stamps =
+                Stamps { sent: flight.sent, received: at, departed: flight.departed, arrived: kernel };
+            Some((quality, rtt::measure(&stamps)))
+        });
+        match known {
+            Some((quality, rtt)) => self.accept(key, answer.into_reply(quality), rtt, now),
+            None => self.stray.unmatched = self.stray.unmatched.saturating_add(1),
+        }
+    }
+
+    /// A valid reply to a probe of ours.
+    fn accept(&mut self, key: MatchKey, reply: Reply, rtt: Rtt, now: MonoTime) {
+        let Some(flight) = self.flights.get_mut(&key) else {
+            self.stray.unmatched = self.stray.unmatched.saturating_add(1);
+            return;
+        };
+        let (probe, sent, state) = (flight.probe, flight.sent, flight.state);
+        flight.state = FlightState::Recorded;
+        match state {
+            FlightState::Waiting => {
+                self.remember_responder(&probe, &reply);
+                if let Some(round) = self.round_mut(probe.round) {
+                    round.order.prober.settle(&probe, News::Reply(&reply), now);
+                }
+                self.record(&probe, Some(sent), Outcome::Answered { reply, rtt });
+            }
+            FlightState::Overdue => self.record(&probe, Some(sent), Outcome::Late { reply, rtt }),
+            FlightState::Recorded => self.count_duplicate(probe.round),
+        }
+    }
+
+    fn remember_responder(&mut self, probe: &Probe, reply: &Reply) {
+        if reply.kind == ReplyKind::TimeExceeded
+            && let Some((unit, _)) = self.question_of(probe)
+        {
+            self.responders.insert((unit, probe.ttl), reply.from);
+        }
+    }
+
+    fn count_duplicate(&mut self, round: RoundId) {
+        let ledger = match self.rounds.iter_mut().find(|running| running.order.id == round) {
+            Some(running) => &mut running.ledger,
+            None => &mut self.stray,
+        };
+        ledger.duplicates = ledger.duplicates.saturating_add(1);
+    }
+
+    /// Time-outs, and the ends of late windows.
+    fn expire(&mut self, now: MonoTime) {
+        while let Some(Reverse((at, key))) = self.deadlines.peek().copied() {
+            if at > now {
+                return;
+            }
+            self.deadlines.pop();
+            self.expire_flight(key, at, now);
+        }
+    }
+
+    fn expire_flight(&mut self, key: MatchKey, at: MonoTime, now: MonoTime) {
+        let Some(flight) = self.flights.get_mut(&key) else { return };
+        let (probe, sent) = (flight.probe, flight.sent);
+        let window_end = sent.after(flight.timeout.saturating_mul(2));
+        match flight.state {
+            FlightState::Waiting => {
+                flight.state = FlightState::Overdue;
+                self.deadlines.push(Reverse((window_end, key)));
+                if let Some(round) = self.round_mut(probe.round) {
+                    round.order.prober.settle(&probe, News::TimedOut, now);
+                }
+            }
+            FlightState::Overdue => {
+                self.flights.remove(&key);
+                self.record(&probe, Some(sent), Outcome::Silent);
+            }
+            FlightState::Recorded if at < window_end => self.deadlines.push(Reverse((window_end, key))),
+            FlightState::Recorded => {
+                self.flights.remove(&key);
+            }
+        }
+    }
+
+    fn record(&mut self, probe: &Probe, sent: Option<MonoTime>, outcome: Outcome) {
+        let sent_at = sent.map(|at| self.clock.wall(at));
+        let vantage = self.vantage.clone();
+        let Some(round) = self.round_mut(probe.round) else { return };
+        round.undecided = round.undecided.saturating_sub(1);
+        round.ledger.count_outcome(&outcome);
+        let Some((unit, control)) = round.order.targets.get(&probe.target).copied() else { return };
+        let record = ProbeRecord {
+            vantage,
+            prober: round.order.prober_name.clone(),
+            method: round.order.method,
+            probe: *probe,
+            unit,
+            control,
+            sent_at,
+            outcome,
+        };
+        self.reports.push(Report::Record(record));
+    }
+
+    /// Takes out the rounds of which nothing is wanted or outstanding any more.
+    fn finish_rounds(&mut self) {
+        let over = |round: &Round| round.done && round.undecided == 0;
+        for mut round in self.rounds.extract_if(.., |round| over(round)) {
+            for (reason, count) in round.order.prober.take_skipped() {
+                (0..count).for_each(|_| round.ledger.count_outcome(&Outcome::Skipped(reason)));
+            }
+            round.ledger += std::mem::take(&mut self.stray);
+            self.reports.push(Report::RoundOver { round: round.order.id, ledger: round.ledger });
+        }
+    }
+}
+
+enum Drawn {
+    Permit(Permit),
+    Nothing(MonoTime),
+}

@@ -1,0 +1,40 @@
+//! The campaign as it goes into the dataset.
+
+use super::config::Campaign;
+use crate::dataset::{Manifest, UnitInfo};
+use crate::model::WallTime;
+
+/// How a campaign is being run, beyond what its file says.
+#[derive(Clone, Debug)]
+pub struct Circumstances {
+    /// When it begins.
+    pub started_at: WallTime,
+    /// Names the key of the probes' tags.
+    pub key_fingerprint: String,
+    /// Whether the network is the lab.
+    pub rehearsal: bool,
+    /// How many times as fast as real time the wall clock runs.
+    pub speed: f64,
+    /// Origin tables; relative paths lie inside the dataset.
+    pub origins: Vec<String>,
+}
+
+/// The campaign as run: `config` is its file, word for word.
+#[must_use]
+pub fn manifest(campaign: &Campaign, config: &str, circumstances: Circumstances) -> Manifest {
+    let units = campaign.units().into_iter().map(|(unit, control)| UnitInfo { unit, control });
+    Manifest {
+        campaign: campaign.name.clone(),
+        vantage: campaign.vantage.name.clone(),
+        seed: campaign.seed,
+        started_at: circumstances.started_at,
+        program_version: concat!("tetherline ", env!("CARGO_PKG_VERSION")).to_owned(),
+        key_fingerprint: circumstances.key_fingerprint,
+        rehearsal: circumstances.rehearsal,
+        speed: circumstances.speed,
+        config_toml: config.to_owned(),
+        units: units.collect(),
+        events: campaign.events.clone(),
+        origins: circumstances.origins,
+    }
+}

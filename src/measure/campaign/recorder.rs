@@ -1,0 +1,94 @@
+//! Brings what the engine tells into the dataset. A record counts as acknowledged when `append` returned.
+
+use std::collections::BTreeMap;
+
+use super::engine::Report;
+use crate::dataset::{Dataset, DatasetError, Ledger, ProbeRecord, RoundHeader};
+use crate::model::RoundId;
+
+/// Writes records in batches, and seals the rounds that are over.
+pub(super) struct Recorder {
+    dataset: Dataset,
+    rounds: BTreeMap<RoundId, Pending>,
+}
+
+#[derive(Default)]
+struct Pending {
+    records: Vec<ProbeRecord>,
+    ledger: Ledger,
+}
+
+impl Recorder {
+    /// Into this dataset.
+    #[must_use]
+    pub(super) fn new(dataset: Dataset) -> Self {
+        Self { dataset, rounds: BTreeMap::new() }
+    }
+
+    /// Notes that a round begins. Nothing of it may be sent before this returned.
+    ///
+    /// # Errors
+    /// If the dataset cannot be written.
+    pub(super) fn begin(&mut self, header: &RoundHeader) -> Result<(), DatasetError> {
+        self.dataset.begin_round(header)?;
+        self.rounds.insert(header.id, Pending::default());
+        Ok(())
+    }
+
+    /// Goes on with a round that was interrupted, whose recorded part has this ledger.
+    pub(super) fn resume(&mut self, round: RoundId, ledger: Ledger) {
+        self.rounds.insert(round, Pending { records: Vec::new(), ledger });
+    }
+
+    /// Takes in reports, and returns the rounds that were sealed. Records are durable only after `flush`
+    /// or when their round was sealed.
+    ///
+    /// # Errors
+    /// If the dataset cannot be written; nothing that was acknowledged is lost.
+    pub(super) fn take(&mut self, reports: Vec<Report>) -> Result<Vec<RoundId>, DatasetError> {
+        let mut sealed = Vec::new();
+        for report in reports {
+            match report {
+                Report::Record(record) => self.note(record),
+                Report::RoundOver { round, ledger } => {
+                    self.flush_round(round)?;
+                    self.rounds.remove(&round);
+                    self.dataset.seal(round, &ledger, true)?;
+                    sealed.push(round);
+                }
+            }
+        }
+        Ok(sealed)
+    }
+
+    /// Makes everything durable that was taken in.
+    ///
+    /// # Errors
+    /// If the dataset cannot be written.
+    pub(super) fn flush(&mut self) -> Result<(), DatasetError> {
+        let rounds: Vec<RoundId> = self.rounds.keys().copied().collect();
+        rounds.into_iter().try_for_each(|round| self.flush_round(round))
+    }
+
+    /// Gives the dataset back; what was not flushed is dropped.
+    #[must_use]
+    pub(super) fn into_dataset(self) -> Dataset {
+        self.dataset
+    }
+
+    fn note(&mut self, record: ProbeRecord) {
+        if let Some(pending) = self.rounds.get_mut(&record.probe.round) {
+            pending.ledger.count_record(&record.outcome);
+            pending.records.push(record);
+        }
+    }
+
+    fn flush_round(&mut self, round: RoundId) -> Result<(), DatasetError> {
+        let Some(pending) = self.rounds.get_mut(&round) else { return Ok(()) };
+        if !pending.records.is_empty() {
+            self.dataset.append(round, &pending.records, &pending.ledger)?;
+            pending.records.clear();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,448 @@
+//! The running campaign: a scheduler on tokio, a packet thread and a recording thread.
+//!
+//! ```text
+//!   scheduler ── begin ──▶ recording thread ──▶ dataset
+//!       │                        ▲     │ begun, sealed, failed
+//!       │ start, opt out         │     ▼
+//!       └──────▶ packet thread ──┘  scheduler
+//! ```
+//!
+//! The packet thread alone touches the network, the recording thread alone the dataset; the scheduler
+//! touches neither, so nothing that it waits for can delay a packet. A stop flag ends the packet thread
+//! within 50 ms; what was decided until then is made durable before the campaign returns.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::config::Campaign;
+use super::drive::drive;
+use super::engine::{Engine, Report, RoundOrder};
+use super::recorder::Recorder;
+use super::rounds::RoundMaker;
+use crate::dataset::{Dataset, DatasetError, Ledger, RoundHeader};
+use crate::measure::net::Link;
+use crate::measure::schedule::{Due, Timetable};
+use crate::model::{Clock, ClockPair, MonoTime, Name, RoundId, WallTime};
+
+/// How long the packet thread turns the engine before it looks for orders.
+const TURN: Duration = Duration::from_millis(20);
+/// How long a decided outcome may wait for its transaction.
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
+
+/// What a campaign needs to run.
+pub struct Setup {
+    /// What is asked for.
+    pub campaign: Arc<Campaign>,
+    /// The engine, behind its guard.
+    pub engine: Engine,
+    /// Monotonic time.
+    pub clock: Arc<dyn Clock + Send + Sync>,
+    /// Monotonic to wall time.
+    pub pair: ClockPair,
+    /// One round of each prober, now, and no schedule.
+    pub once: bool,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunEnd {
+    /// All that was asked for is done.
+    Finished,
+    /// Stopped by SIGINT; the same command goes on from here.
+    Interrupted,
+    /// Stopped by SIGTERM; the same command goes on from here.
+    Terminated,
+}
+
+/// Why a run could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The dataset cannot be written. Sending has stopped.
+    #[error("cannot record; sending has stopped and nothing recorded is lost")]
+    Dataset(#[from] DatasetError),
+    /// The system gave no thread or signal handler.
+    #[error("cannot start the campaign")]
+    System(#[from] std::io::Error),
+    /// A thread ended that must not.
+    #[error("the {0} ended unexpectedly; what was recorded is safe: run the same command again")]
+    ThreadLost(&'static str),
+}
+
+/// How far a campaign is: for progress bars.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// The campaign's wall clock.
+    pub wall: Option<WallTime>,
+    /// Rounds sealed in this run.
+    pub sealed: u64,
+    /// Decided so far in this run.
+    pub ledger: Ledger,
+    /// Running rounds: prober, and share asked or skipped so far, 0 to 1.
+    pub running: Vec<(Name, f64)>,
+}
+
+/// A progress report that others may read at any time.
+pub type SharedProgress = Arc<Mutex<Progress>>;
+
+/// Runs the campaign to its end, or until a signal.
+///
+/// # Errors
+/// If the dataset cannot be written or the system gives no thread.
+pub async fn run(
+    setup: Setup,
+    link: Box<dyn Link + Send>,
+    dataset: Dataset,
+    progress: SharedProgress,
+) -> Result<RunEnd, RunError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    let plan = Plan::new(&setup, &dataset)?;
+    let (to_recorder, recorder_inbox) = mpsc::channel();
+    let (to_packets, packet_inbox) = mpsc::channel();
+    let (news, from_recorder) = unbounded_channel();
+    let recorder = spawn("recorder", {
+        let (progress, clock) = (Arc::clone(&progress), Arc::clone(&setup.clock));
+        let recorder = Recorder::new(dataset);
+        let thread = RecordingThread { recorder, flushed: clock.mono(), clock, news, progress };
+        move || thread.record(&recorder_inbox)
+    })?;
+    let packets = spawn("packets", {
+        let (stop, to_recorder, clock) = (Arc::clone(&stop), to_recorder.clone(), Arc::clone(&setup.clock));
+        let (engine, pair) = (setup.engine, setup.pair);
+        let thread = PacketThread { engine, link, stop, to_recorder, clock, pair, progress };
+        move || thread.turn(&packet_inbox)
+    })?;
+    let scheduler = Scheduler {
+        plan,
+        clock: setup.clock,
+        pair: setup.pair,
+        to_recorder,
+        to_packets,
+        running: Vec::new(),
+    };
+    let end = scheduler.run(from_recorder).await;
+    stop.store(true, Ordering::Relaxed);
+    // Joining is short: the packet thread ends within 50 ms, the recorder after its last transaction.
+    packets.join().map_err(|_| RunError::ThreadLost("packet thread"))?;
+    recorder.join().map_err(|_| RunError::ThreadLost("recording thread"))??;
+    end
+}
+
+fn spawn<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<JoinHandle<T>, std::io::Error> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body)
+}
+
+/// What is to be run, and when.
+struct Plan {
+    maker: RoundMaker,
+    campaign: Arc<Campaign>,
+    timetable: Option<Timetable>,
+    /// Rounds that an earlier run left unfinished.
+    unfinished: Vec<(RoundOrder, Ledger)>,
+    /// The last round that was begun, in this run or before.
+    last: RoundId,
+    end: Option<WallTime>,
+}
+
+impl Plan {
+    fn new(setup: &Setup, dataset: &Dataset) -> Result<Self, DatasetError> {
+        let campaign = Arc::clone(&setup.campaign);
+        let maker = RoundMaker::new(Arc::clone(&campaign));
+        let start = dataset.manifest().started_at;
+        let last = dataset.last_round_id()?.unwrap_or(RoundId(0));
+        let mut timetable = timetable(&campaign, start);
+        timetable.skip_through(last);
+        Ok(Self {
+            unfinished: unfinished(&maker, &campaign, dataset)?,
+            last,
+            end: campaign.duration.map(|duration| start.after(duration)),
+            timetable: (!setup.once).then_some(timetable),
+            maker,
+            campaign,
+        })
+    }
+}
+
+/// The campaign's timetable from its very start.
+pub(super) fn timetable(campaign: &Campaign, start: WallTime) -> Timetable {
+    Timetable::new(&campaign.schedules(), campaign.seed, start)
+}
+
+/// The rounds that an earlier run began and did not seal, as far as the campaign still knows their prober.
+fn unfinished(
+    maker: &RoundMaker,
+    campaign: &Campaign,
+    dataset: &Dataset,
+) -> Result<Vec<(RoundOrder, Ledger)>, DatasetError> {
+    let mut orders = Vec::new();
+    for open in dataset.open_rounds()? {
+        let Some(spec) = campaign.probers.iter().find(|spec| spec.name == open.header.prober) else {
+            continue;
+        };
+        let recorded = dataset.recorded(open.header.id)?;
+        let order = maker.resumed(open.header.id, spec, &recorded);
+        let ledger = order.ledger;
+        orders.push((order, ledger));
+    }
+    Ok(orders)
+}
+
+/// What the recording thread is asked to do.
+enum ToRecorder {
+    Begin(RoundHeader),
+    Resume(RoundId, Ledger),
+    Reports(Vec<Report>),
+}
+
+/// What the recording thread says.
+enum FromRecorder {
+    Begun(RoundId),
+    Sealed(RoundId),
+    Failed,
+}
+
+/// What the packet thread is asked to do.
+enum ToPackets {
+    Start(RoundOrder),
+}
+
+struct Scheduler {
+    plan: Plan,
+    clock: Arc<dyn Clock + Send + Sync>,
+    pair: ClockPair,
+    to_recorder: Sender<ToRecorder>,
+    to_packets: Sender<ToPackets>,
+    /// Rounds begun and not sealed; the order waits until the dataset knows the round.
+    running: Vec<(RoundId, Name, Option<RoundOrder>)>,
+}
+
+impl Scheduler {
+    async fn run(mut self, mut news: UnboundedReceiver<FromRecorder>) -> Result<RunEnd, RunError> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        self.start_unfinished();
+        if self.plan.timetable.is_none() {
+            self.start_each_once();
+        }
+        let mut next = self.next_due();
+        loop {
+            if next.is_none() && self.running.is_empty() {
+                return Ok(RunEnd::Finished);
+            }
+            let due = next.as_ref().map(|due| self.until(due.at));
+            tokio::select! {
+                _ = interrupt.recv() => return Ok(RunEnd::Interrupted),
+                _ = terminate.recv() => return Ok(RunEnd::Terminated),
+                message = news.recv() => self.hear(message)?,
+                () = sleep(due) => {
+                    if let Some(due) = next.take() {
+                        self.start(due);
+                    }
+                    next = self.next_due();
+                }
+            }
+        }
+    }
+
+    /// Real time left until the campaign's wall clock shows `due`.
+    fn until(&self, due: WallTime) -> Duration {
+        self.pair.mono(due).since(self.clock.mono())
+    }
+
+    fn next_due(&mut self) -> Option<Due> {
+        let now = self.now();
+        let due = self.plan.timetable.as_mut()?.next(now)?;
+        self.plan.end.is_none_or(|end| due.at < end).then_some(due)
+    }
+
+    fn now(&self) -> WallTime {
+        self.pair.wall(self.clock.mono())
+    }
+
+    fn start_unfinished(&mut self) {
+        for (order, ledger) in std::mem::take(&mut self.plan.unfinished) {
+            self.running.push((order.id, order.prober_name.clone(), None));
+            self.tell_recorder(ToRecorder::Resume(order.id, ledger));
+            self.tell_packets(ToPackets::Start(order));
+        }
+    }
+
+    fn start_each_once(&mut self) {
+        let (at, last) = (self.now(), self.plan.last.0);
+        for (prober, round) in (0..self.plan.campaign.probers.len()).zip(last.saturating_add(1)..) {
+            self.start(Due { at, prober, occurrence: 0, round: RoundId(round), missed: 0 });
+        }
+    }
+
+    /// Begins a round, unless the one before of the same prober is still running.
+    fn start(&mut self, due: Due) {
+        let campaign = Arc::clone(&self.plan.campaign);
+        let Some(spec) = campaign.probers.get(due.prober) else { return };
+        if due.missed > 0 {
+            tracing::warn!("{} rounds of {} were missed before {}", due.missed, spec.name, due.at);
+        }
+        if self.running.iter().any(|(_, name, _)| *name == spec.name) {
+            tracing::warn!(
+                "round of {} left out at {}: the one before is still running",
+                spec.name,
+                due.at
+            );
+            return;
+        }
+        let (id, due_at) = (due.round, due.at);
+        let order = self.plan.maker.fresh(id, spec);
+        self.running.push((id, spec.name.clone(), Some(order)));
+        let started_at = self.pair.wall(self.clock.mono());
+        let (prober, method) = (spec.name.clone(), spec.kind.method());
+        self.tell_recorder(ToRecorder::Begin(RoundHeader { id, prober, method, due_at, started_at }));
+    }
+
+    fn hear(&mut self, message: Option<FromRecorder>) -> Result<(), RunError> {
+        match message {
+            Some(FromRecorder::Begun(round)) => {
+                let waiting = self.running.iter_mut().find(|(id, ..)| *id == round);
+                if let Some(order) = waiting.and_then(|(_, _, order)| order.take()) {
+                    self.tell_packets(ToPackets::Start(order));
+                }
+                Ok(())
+            }
+            Some(FromRecorder::Sealed(round)) => {
+                self.running.retain(|(id, ..)| *id != round);
+                Ok(())
+            }
+            // The recording thread's own error says more: `run` returns it when it joins.
+            Some(FromRecorder::Failed) | None => Err(RunError::ThreadLost("recording thread")),
+        }
+    }
+
+    /// A lost receiver shows as the end of its thread, which `hear` and `run` report.
+    fn tell_recorder(&self, message: ToRecorder) {
+        let _lost = self.to_recorder.send(message);
+    }
+
+    fn tell_packets(&self, message: ToPackets) {
+        let _lost = self.to_packets.send(message);
+    }
+}
+
+async fn sleep(span: Option<Duration>) {
+    match span {
+        Some(span) => tokio::time::sleep(span).await,
+        None => std::future::pending().await,
+    }
+}
+
+struct PacketThread {
+    engine: Engine,
+    link: Box<dyn Link + Send>,
+    stop: Arc<AtomicBool>,
+    to_recorder: Sender<ToRecorder>,
+    clock: Arc<dyn Clock + Send + Sync>,
+    pair: ClockPair,
+    progress: SharedProgress,
+}
+
+impl PacketThread {
+    fn turn(mut self, inbox: &Receiver<ToPackets>) {
+        let stop = Arc::clone(&self.stop);
+        let proceed = || !stop.load(Ordering::Relaxed);
+        while proceed() {
+            while let Ok(ToPackets::Start(order)) = inbox.try_recv() {
+                self.engine.start(order);
+            }
+            let until = self.link.now().after(TURN);
+            let to_recorder = &self.to_recorder;
+            drive(&mut self.engine, self.link.as_mut(), until, &proceed, &mut |reports| {
+                let _lost = to_recorder.send(ToRecorder::Reports(reports));
+            });
+            self.show();
+        }
+    }
+
+    fn show(&self) {
+        let running = self.engine.progress().map(|(name, (total, asked))| {
+            #[allow(clippy::cast_precision_loss, reason = "a progress bar needs no 53 bits")]
+            let share = asked as f64 / total.max(1) as f64;
+            (name.clone(), share)
+        });
+        let running = running.collect();
+        if let Ok(mut progress) = self.progress.lock() {
+            progress.wall = Some(self.pair.wall(self.clock.mono()));
+            progress.running = running;
+        }
+    }
+}
+
+/// Batches what comes, until all senders are gone.
+struct RecordingThread {
+    recorder: Recorder,
+    clock: Arc<dyn Clock + Send + Sync>,
+    flushed: MonoTime,
+    news: UnboundedSender<FromRecorder>,
+    progress: SharedProgress,
+}
+
+impl RecordingThread {
+    fn record(mut self, inbox: &Receiver<ToRecorder>) -> Result<(), DatasetError> {
+        let result = self.record_all(inbox);
+        if result.is_err() {
+            let _lost = self.news.send(FromRecorder::Failed);
+        }
+        result
+    }
+
+    fn record_all(&mut self, inbox: &Receiver<ToRecorder>) -> Result<(), DatasetError> {
+        loop {
+            match inbox.recv_timeout(FLUSH_EVERY) {
+                Ok(message) => self.obey(message)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.recorder.flush(),
+            }
+            let now = self.clock.mono();
+            if now.since(self.flushed) >= FLUSH_EVERY {
+                self.recorder.flush()?;
+                self.flushed = now;
+            }
+        }
+    }
+
+    fn obey(&mut self, message: ToRecorder) -> Result<(), DatasetError> {
+        match message {
+            ToRecorder::Begin(header) => {
+                self.recorder.begin(&header)?;
+                self.say(FromRecorder::Begun(header.id));
+            }
+            ToRecorder::Resume(round, ledger) => self.recorder.resume(round, ledger),
+            ToRecorder::Reports(reports) => {
+                count(&reports, &self.progress);
+                for round in self.recorder.take(reports)? {
+                    self.say(FromRecorder::Sealed(round));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The scheduler may be gone already, when the campaign is being stopped.
+    fn say(&self, message: FromRecorder) {
+        let _lost = self.news.send(message);
+    }
+}
+
+fn count(reports: &[Report], progress: &SharedProgress) {
+    let Ok(mut progress) = progress.lock() else { return };
+    for report in reports {
+        match report {
+            Report::Record(record) => progress.ledger.count_record(&record.outcome),
+            Report::RoundOver { .. } => progress.sealed = progress.sealed.saturating_add(1),
+        }
+    }
+}

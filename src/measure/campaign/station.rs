@@ -1,0 +1,187 @@
+//! A vantage made ready to measure: interface, sockets, key, guard, pacer and engine for one campaign.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::{Campaign, ProberKind, VantageConfig};
+use super::engine::{Engine, EngineParts};
+use crate::measure::guard::{Guard, GuardRules, OptOut, Refusal, Territory};
+use crate::measure::net::{
+    Link, NetlinkError, NoRawAccess, RawError, RawLink, UnprivilegedError, UnprivilegedLink, Vantage,
+    VantageError, raw_access, territory,
+};
+use crate::measure::schedule::{Pacer, PacerRates};
+use crate::model::{ClockPair, FileErrors, SystemClock};
+use crate::wire::{BadAttribution, Codec, Sources, TagKey};
+
+/// A vantage, ready to measure.
+pub struct Station {
+    /// The engine, behind its guard.
+    pub engine: Engine,
+    /// The way to the network.
+    pub link: Box<dyn Link + Send>,
+    /// Names the key of the probes' tags, and tells nothing of it.
+    pub key_fingerprint: String,
+    /// Whether this is a closed laboratory, from which nothing can leave.
+    pub rehearsal: bool,
+}
+
+/// Why a vantage cannot measure this campaign.
+#[derive(Debug, thiserror::Error)]
+pub enum StationError {
+    /// Targets that the guard refuses; nothing was sent.
+    #[error("{}", list(.0))]
+    Refused(Vec<Refusal>),
+    /// The opt-out file is wrong.
+    #[error(transparent)]
+    OptOuts(#[from] FileErrors),
+    /// The operator's URL cannot be put into packets.
+    #[error("operator.url cannot be put into probes")]
+    Attribution(#[from] BadAttribution),
+    /// No interface or address to measure from.
+    #[error(transparent)]
+    Vantage(#[from] VantageError),
+    /// The kernel does not say what interfaces there are.
+    #[error(transparent)]
+    Kernel(#[from] NetlinkError),
+    /// The privilege to open raw sockets is missing.
+    #[error(transparent)]
+    Privilege(#[from] NoRawAccess),
+    /// The raw sockets could not be set up.
+    #[error(transparent)]
+    Raw(#[from] RawError),
+    /// The unprivileged sockets could not be set up.
+    #[error(transparent)]
+    Unprivileged(#[from] UnprivilegedError),
+}
+
+impl StationError {
+    /// Whether the vantage is at fault, and not what the user wrote.
+    #[must_use]
+    pub const fn is_vantage_unfit(&self) -> bool {
+        !matches!(self, Self::Refused(_) | Self::OptOuts(_) | Self::Attribution(_))
+    }
+}
+
+fn list(refusals: &[Refusal]) -> String {
+    let lines: Vec<String> = refusals.iter().take(20).map(|refusal| format!("\n  {refusal}")).collect();
+    let more = refusals.len().saturating_sub(lines.len());
+    let rest = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+    format!("{} targets must not be probed:{}{rest}", refusals.len(), lines.concat())
+}
+
+/// What a vantage is to be made ready for.
+pub struct StationOrder {
+    /// Name, interface and source addresses.
+    pub vantage: VantageConfig,
+    /// What may be probed; where the packets go is found out here.
+    pub rules: GuardRules,
+    /// The targets, all of which the guard must accept.
+    pub targets: Vec<IpAddr>,
+    /// How fast.
+    pub rates: PacerRates,
+    /// The URI that echo and UDP probes carry (RFC 9511).
+    pub attribution: Option<String>,
+    /// If echoes are all that is asked for: how long the unprivileged engine may listen, should the
+    /// privilege be missing.
+    pub unprivileged: Option<Duration>,
+}
+
+/// Makes this machine ready to measure. Nothing is sent.
+///
+/// # Errors
+/// If a target is refused, or the vantage is not fit; the error says what to do.
+pub fn prepare(order: StationOrder, clock: SystemClock, pair: ClockPair) -> Result<Station, StationError> {
+    let rehearsal = territory()?.is_closed();
+    let guard = checked_guard(order.rules, &order.targets, rehearsal)?;
+    let wish = &order.vantage;
+    let vantage = Vantage::find(wish.interface.as_deref(), wish.source_v4, wish.source_v6)?;
+    let key = TagKey::from_bytes(rand::random());
+    let key_fingerprint = key.fingerprint();
+    let codec = Codec::new(key, vantage.sources, order.attribution.as_deref())?;
+    let link = open_link(order.unprivileged, &vantage, &codec, clock)?;
+    let engine = engine(&order.vantage, order.rates, guard, codec, pair);
+    Ok(Station { engine, link, key_fingerprint, rehearsal })
+}
+
+/// What a campaign needs of its vantage, with a wall clock that runs `speed` times as fast as real time.
+///
+/// # Errors
+/// If the opt-out file is wrong.
+pub fn order(campaign: &Campaign, speed: f64) -> Result<StationOrder, FileErrors> {
+    let opt_outs = campaign.opt_outs.as_deref().map(OptOut::load).transpose()?.unwrap_or_default();
+    let longest = campaign.probers.iter().map(|spec| spec.timeout).max().unwrap_or_default();
+    Ok(StationOrder {
+        vantage: campaign.vantage.clone(),
+        rules: campaign.guard_rules(Territory::Internet, opt_outs, speed),
+        targets: campaign.targets().iter().map(|target| target.address).collect(),
+        rates: campaign.rates.pacer().squeezed(speed),
+        attribution: campaign.operator.as_ref().and_then(|operator| operator.url.clone()),
+        unprivileged: only_echoes(campaign).then(|| longest.saturating_mul(2)),
+    })
+}
+
+/// An engine for a network in virtual time. The key is drawn from the seed, so that the same seed gives
+/// the same packets. Returns the key's fingerprint beside engine and codec.
+///
+/// # Errors
+/// If a target is refused or the operator's URL cannot be put into packets.
+pub fn prepare_virtual(
+    order: StationOrder,
+    seed: u64,
+    sources: Sources,
+    pair: ClockPair,
+) -> Result<(Engine, Codec, String), StationError> {
+    let guard = checked_guard(order.rules, &order.targets, true)?;
+    let key = TagKey::from_bytes((u128::from(seed) << 64).to_be_bytes());
+    let key_fingerprint = key.fingerprint();
+    let codec = Codec::new(key, sources, order.attribution.as_deref())?;
+    Ok((engine(&order.vantage, order.rates, guard, codec.clone(), pair), codec, key_fingerprint))
+}
+
+/// The guard, after it has looked at every target.
+fn checked_guard(rules: GuardRules, targets: &[IpAddr], rehearsal: bool) -> Result<Guard, StationError> {
+    let territory = if rehearsal { Territory::Lab } else { Territory::Internet };
+    let guard = Guard::new(GuardRules { territory, ..rules });
+    let refused: Vec<Refusal> = targets.iter().filter_map(|target| guard.check(*target).err()).collect();
+    if refused.is_empty() { Ok(guard) } else { Err(StationError::Refused(refused)) }
+}
+
+fn engine(
+    vantage: &VantageConfig,
+    rates: PacerRates,
+    guard: Guard,
+    codec: Codec,
+    pair: ClockPair,
+) -> Engine {
+    Engine::new(EngineParts {
+        vantage: vantage.name.clone(),
+        codec: Arc::new(codec),
+        clock: pair,
+        guard,
+        pacer: Pacer::new(rates),
+    })
+}
+
+/// The raw packet path, or, where echoes are all that is asked for and the privilege is missing, the
+/// unprivileged engine.
+fn open_link(
+    unprivileged: Option<Duration>,
+    vantage: &Vantage,
+    codec: &Codec,
+    clock: SystemClock,
+) -> Result<Box<dyn Link + Send>, StationError> {
+    match (raw_access(), unprivileged) {
+        (Ok(()), _) => Ok(Box::new(RawLink::open(vantage, codec.clone(), clock)?)),
+        (Err(missing), None) => Err(missing.into()),
+        (Err(missing), Some(patience)) => {
+            tracing::warn!("{missing}; measuring without it: round-trip times are user-space ones");
+            Ok(Box::new(UnprivilegedLink::open(vantage.sources, codec.clone(), patience, clock)?))
+        }
+    }
+}
+
+fn only_echoes(campaign: &Campaign) -> bool {
+    campaign.probers.iter().all(|spec| matches!(spec.kind, ProberKind::Echo { .. }))
+}
