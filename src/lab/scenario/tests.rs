@@ -62,7 +62,7 @@ fn mistake(old: &str, new: &str) -> (usize, String) {
 #[test]
 fn the_scenario_of_the_demo_is_as_documented() {
     let scenario = Scenario::october_2017().unwrap();
-    assert_eq!(scenario.start().to_string(), "2017-10-01T07:30:00Z");
+    assert_eq!(scenario.start().to_string(), "2017-10-01T07:20:00Z");
     assert_eq!(scenario.duration().as_secs(), 5 * 3600);
     assert_eq!(scenario.as_name("AS131279".parse().unwrap()), Some("Star JV"));
     let events: Vec<String> = scenario.events().map(|event| format!("{} {event}", event.at)).collect();
@@ -70,7 +70,7 @@ fn the_scenario_of_the_demo_is_as_documented() {
         events,
         [
             "2017-10-01T09:07:51Z link AS20485-AS131279 added",
-            "2017-10-01T10:50:00Z link AS4837-AS131279 lost",
+            "2017-10-01T11:05:00Z link AS4837-AS131279 lost",
         ]
     );
 }

@@ -62,7 +62,7 @@ fn the_shipped_file_asks_for_what_the_readme_says() {
         events,
         [
             "2017-10-01T09:07:51Z link AS20485-AS131279 added",
-            "2017-10-01T10:50:00Z link AS4837-AS131279 lost",
+            "2017-10-01T11:05:00Z link AS4837-AS131279 lost",
         ]
     );
 }
@@ -285,12 +285,12 @@ fn impossible_and_conflicting_values_are_refused() {
         ),
         (
             "[[probers]]",
-            "[[events]]\nat = 2017-10-01T10:50:00\nchange = \"lost\"\nlink = \"AS1-AS2\"\n[[probers]]",
+            "[[events]]\nat = 2017-10-01T11:05:00\nchange = \"lost\"\nlink = \"AS1-AS2\"\n[[probers]]",
             "must be RFC 3339 with a zone",
         ),
         (
             "[[probers]]",
-            "[[events]]\nat = \"2017-10-01T10:50:00Z\"\nchange = \"cut\"\nlink = \"AS1-AS1\"\n[[probers]]",
+            "[[events]]\nat = \"2017-10-01T11:05:00Z\"\nchange = \"cut\"\nlink = \"AS1-AS1\"\n[[probers]]",
             "must be \"added\" or \"lost\"",
         ),
     ];
