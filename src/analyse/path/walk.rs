@@ -52,6 +52,15 @@ impl Walk {
         self
     }
 
+    /// The same walk up to what lies before `origin`, if it comes there.
+    #[must_use]
+    pub fn before(mut self, origin: Asn) -> Self {
+        if let Some(position) = self.steps.iter().position(|step| step.asn == origin) {
+            self.steps.truncate(position);
+        }
+        self
+    }
+
     /// The steps from one AS to the next: from, to, and whether a gap lies between.
     pub fn links(&self) -> impl Iterator<Item = (Asn, Asn, bool)> {
         self.steps.iter().zip(self.steps.iter().skip(1)).map(|(from, to)| (from.asn, to.asn, to.after_gap))
