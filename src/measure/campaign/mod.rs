@@ -6,7 +6,7 @@ pub mod config;
 mod drive;
 mod engine;
 mod manifest;
-//mod plan;
+mod plan;
 mod recorder;
 mod rehearse;
 mod rounds;
@@ -20,7 +20,7 @@ pub use config::{
 pub use drive::drive;
 pub use engine::{Engine, EngineParts, Report, RoundOrder, Step};
 pub use manifest::{Circumstances, manifest};
-//pub use plan::Plan;
+pub use plan::{HeldBy, Plan, ProberPlan, Refused, UnitPlan};
 pub use rehearse::rehearse;
 pub use rounds::RoundMaker;
 pub use run::{Progress, RunEnd, RunError, Setup, SharedProgress, run};

@@ -1,8 +1,8 @@
 //! May this packet be sent? The only place that mints a [`Permit`], without which nothing can be sent.
 //!
-//! Every probe is examined on its own, however it came to be planned, so that an error elsewhere cannot turn
-//! this program into a weapon. The rules, the first that applies refusing: opt-outs, special-purpose space,
-//! private space, targets of the campaign, a named operator, the sustained budget of the unit.
+//! Every probe is examined on its own, however it came to be planned, so that an error elsewhere cannot
+//! turn this program into a weapon. The rules, the first that applies refusing: opt-outs, special-purpose
+//! space, private space, targets of the campaign, a named operator, the sustained budget of the unit.
 
 mod optout;
 mod permit;
@@ -76,8 +76,8 @@ pub struct AllowedTargets {
 pub struct Budget {
     /// Packets to one unit, sustained.
     pub rate: Pps,
-    /// Packets to one unit that a round may send at once; at least 1. In any time T a unit gets at most this and
-    /// `rate` × T.
+    /// Packets to one unit that a round may send at once; at least 1. In any time T a unit gets at most
+    /// this and `rate` × T.
     pub depth: u32,
 }
 

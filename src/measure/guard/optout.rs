@@ -1,8 +1,8 @@
 //! Opt-outs: who asked not to be probed. An opt-out can only take targets away, so it is honoured first and
 //! verified later, and never runs out by itself.
 //!
-//! A file holds one a line, `prefix  # who, when, reference`; an address alone means that address. Empty lines and
-//! lines that begin with `#` say nothing.
+//! A file holds one a line, `prefix  # who, when, reference`; an address alone means that address. Empty
+//! lines and lines that begin with `#` say nothing.
 
 use std::fmt;
 use std::io::Read;
@@ -37,8 +37,8 @@ impl OptOut {
     /// Reads the text of a file.
     ///
     /// # Errors
-    /// Every line that is neither a prefix nor an address. A file with an error must not be used in part: the line
-    /// in error may be the one that matters.
+    /// Every line that is neither a prefix nor an address. A file with an error must not be used in part:
+    /// the line in error may be the one that matters.
     pub fn parse_file(file: &str, text: &str) -> Result<Vec<Self>, FileErrors> {
         let mut opt_outs = Vec::new();
         let mut errors = Vec::new();

@@ -1,8 +1,8 @@
 //! The address space that is never probed: IANA's registries, built in and dated.
 //!
 //! Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC 8190), complete; the
-//! multicast blocks (RFC 5771, RFC 4291 §2.7); and what the IANA IPv6 Address Space registry reserves outside of
-//! 2000::/3. The most specific entry decides.
+//! multicast blocks (RFC 5771, RFC 4291 §2.7); and what the IANA IPv6 Address Space registry reserves
+//! outside of `2000::/3`. The most specific entry decides.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -108,9 +108,9 @@ const UNASSIGNED: (&str, &str) = ("Reserved by IETF", "RFC 4291");
 
 /// IANA IPv6 Special-Purpose Address Registry, multicast, and what is no unicast space at all.
 ///
-/// Two differ from the registry on purpose: 64:ff9b::/96 is "globally reachable", but it translates to any IPv4
-/// address, and so would lead around every rule for IPv4; the identifiers of ORCHIDv2 and drones are no places
-/// that a packet could be routed to.
+/// Two differ from the registry on purpose: `64:ff9b::/96` is "globally reachable", but it translates to
+/// any IPv4 address, and so would lead around every rule for IPv4; the identifiers of ORCHID and of drones
+/// are no places that a packet could be routed to.
 const IPV6: [Registered; 38] = [
     v6([0, 0, 0, 0], 0, 3, Never, UNASSIGNED),
     v6([0, 0, 0, 0], 0, 96, Never, ("IPv4-compatible Address (deprecated)", "RFC 4291 §2.5.5.1")),

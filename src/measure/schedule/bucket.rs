@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::model::{MonoTime, Pps};
 
-/// How a bucket fills: the generic cell rate algorithm (ITU-T I.371, "virtual scheduling"). In any window of
-/// length T at most `depth` + rate × T packets pass; whole nanoseconds, rounded towards the slower side, so
-/// that nothing drifts.
+/// How a bucket fills: the generic cell rate algorithm (ITU-T I.371, "virtual scheduling"). In any window
+/// of length T at most `depth` + rate × T packets pass; whole nanoseconds, rounded towards the slower side,
+/// so that nothing drifts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refill {
     /// Time from one token to the next.
@@ -53,8 +53,8 @@ impl Bucket {
     }
 }
 
-/// Buckets of one kind, one for each key. Full ones are forgotten, so at most the keys that were used within
-/// one filling time are held: (total rate ÷ rate per key) × depth of them.
+/// Buckets of one kind, one for each key. Full ones are forgotten, so at most the keys that were used
+/// within one filling time are held: (total rate ÷ rate per key) × depth of them.
 #[derive(Clone, Debug)]
 pub struct Buckets<K> {
     refill: Refill,

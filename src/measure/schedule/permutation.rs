@@ -1,8 +1,8 @@
 //! A seeded order of 0..n in which neighbours lie far apart, so that no hop and no prefix sees a burst.
 //!
 //! A Feistel network (Luby and Rackoff 1988) permutes the next power of four; numbers that fall outside of
-//! 0..n are sent through it again until they fall inside (cycle walking: Black and Rogaway 2002). Nothing is
-//! stored, so a round over millions of probes resumes from one integer: how many were asked for.
+//! 0..n are sent through it again until they fall inside (cycle walking: Black and Rogaway 2002). Nothing
+//! is stored, so a round over millions of probes resumes from one integer: how many were asked for.
 
 use super::seed::Draw;
 

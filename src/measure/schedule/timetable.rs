@@ -1,5 +1,5 @@
-//! Which rounds fall due when. Pure and seeded: made again after a restart from the same schedules, seed and
-//! start, it gives the same rounds the same numbers and times.
+//! Which rounds fall due when. Pure and seeded: made again after a restart from the same schedules, seed
+//! and start, it gives the same rounds the same numbers and times.
 //!
 //! A round is missed when the next one of the same prober is already due. Missed rounds are counted and
 //! never made up for: a vantage that was asleep must not come back with a burst.
@@ -67,7 +67,8 @@ impl When {
     }
 
     /// Rounds an hour where they lie closest: for an interval its inverse; for a cron pattern the number of
-    /// rounds in the hour that begins with the first, or the inverse of the time to the second if it is only one.
+    /// rounds in the hour that begins with the first, or the inverse of the time to the second if it is
+    /// only one.
     #[must_use]
     pub fn rounds_per_hour(&self, start: WallTime) -> f64 {
         let per_hour = |gap: Duration| HOUR.as_secs_f64() / gap.as_secs_f64().max(1e-9);
@@ -110,7 +111,8 @@ pub struct Due {
     pub prober: usize,
     /// Which round of this prober: 0, 1, 2, …, missed ones counted.
     pub occurrence: u64,
-    /// Its number among all rounds of the campaign in the order in which they fall due, missed ones counted.
+    /// Its number among all rounds of the campaign in the order in which they fall due, missed ones
+    /// counted.
     pub round: RoundId,
     /// Rounds of the same prober that were missed since its last one.
     pub missed: u64,

@@ -1,5 +1,5 @@
-//! Defaults and hard limits. No file and no environment variable moves a limit: who needs more changes this file
-//! and answers for it.
+//! Defaults and hard limits. No file and no environment variable moves a limit: who needs more changes this
+//! file and answers for it.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ const fn seconds(seconds: u64) -> Duration {
 /// The largest file that is read, in bytes.
 pub(super) const MAX_BYTES: u64 = 1 << 20;
 
-/// All packets together, packets per second. Path studies need tens; ZMap's ten thousand are for censuses.
+/// All packets together, packets per second. Path studies need tens; only a census needs ten thousand.
 pub(super) const TOTAL: Limit<f64> = limit(0.01, 100.0, 10_000.0);
 /// Packets at once after a pause.
 pub(super) const BURST: Limit<i64> = limit(1, 10, 1_000);

@@ -1,14 +1,17 @@
 //! `probes.toml` → [`Campaign`]: all that one campaign asks for, checked.
 //!
-//! Three stages: text → the tables as they stand in the file (`raw`) → this type (`check`). Only this type reaches the
-//! rest of the program, so whatever it holds is within the limits of `limits`. Reading sends nothing, and no
-//! environment variable changes what a file says.
+//! Three stages: text → the tables as they stand in the file (`raw`) → this type (`check`). Only this type
+//! reaches the rest of the program, so whatever it holds is within the limits of `limits`. Reading sends
+//! nothing, and no environment variable changes what a file says.
 
 mod check;
 mod limits;
 mod probers;
 mod raw;
+mod target_sets;
 mod targets;
+
+pub(super) use probers::{count, tidy};
 
 pub use limits::{Limit, MAX_ALL, MAX_TARGETS, MAX_UNITS};
 
@@ -244,8 +247,8 @@ impl Campaign {
     /// Reads the text of a file. Relative paths in it are taken from the folder of `file`.
     ///
     /// # Errors
-    /// What does not read as TOML, the first unknown key or wrong type; and if there is none, everything else that
-    /// is wrong, in the order of the lines.
+    /// What does not read as TOML, the first unknown key or wrong type; and if there is none, everything
+    /// else that is wrong, in the order of the lines.
     pub fn parse(file: &str, text: &str) -> Result<Self, FileErrors> {
         let source = SourceText::new(file, text);
         let folder = Path::new(file).parent().unwrap_or(Path::new(""));
@@ -286,14 +289,20 @@ impl Campaign {
         self.probers.iter().map(|prober| prober.schedule.clone()).collect()
     }
 
-    /// The sustained budget of each unit. It holds two rounds of every echo and TCP prober, so that jitter and a
-    /// restart do not cost probes.
+    /// The sustained budget of each unit. At once it gives an hour's worth and one round of every echo and
+    /// TCP prober, but at least two such rounds: then neither jitter nor a cron pattern that bunches its
+    /// rounds costs a probe.
     fn budget(&self) -> Budget {
+        const MOST: u64 = 3_600;
+        let per_hour = self.rates.liveness_per_unit_hour;
         let per_target: u64 = self.liveness_probers().map(|prober| prober.kind.packets_per_target()).sum();
         let round = self.most_targets_in_a_unit().saturating_mul(per_target);
-        let depth = u32::try_from(round.saturating_mul(2)).unwrap_or(u32::MAX);
-        let hour = Pps::per_hour(self.rates.liveness_per_unit_hour);
-        Budget { rate: hour.unwrap_or(self.rates.per_unit), depth: depth.max(1) }
+        let hour = (1..=MOST).find(|whole| count(*whole) >= per_hour).unwrap_or(MOST);
+        let depth = round.saturating_add(hour).max(round.saturating_mul(2));
+        Budget {
+            rate: Pps::per_hour(per_hour).unwrap_or(self.rates.per_unit),
+            depth: u32::try_from(depth).unwrap_or(u32::MAX),
+        }
     }
 
     /// The probers that ask whether somebody is there.

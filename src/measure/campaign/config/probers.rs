@@ -211,11 +211,16 @@ fn cron(check: &mut Checker<'_>, pattern: &Text) -> Option<Cron> {
 }
 
 impl ProberSpec {
-    /// What a round and hour of this prober sends to a unit of so many targets: as a term of a sum, and in packets.
-    pub(super) fn hourly_load(&self, targets: u64) -> (String, f64) {
-        let (packets, rounds) = (self.kind.packets_per_target(), self.rounds_per_hour());
-        let term = format!("{} {targets} targets x {packets} packets x {} rounds", self.name, tidy(rounds));
-        (term, count(targets) * count(packets) * rounds)
+    /// What it sends to a unit of so many targets in an hour, as a term of a sum.
+    pub(super) fn hourly_term(&self, targets: u64) -> String {
+        let (packets, rounds) = (self.kind.packets_per_target(), tidy(self.rounds_per_hour()));
+        format!("{} {targets} targets x {packets} packets x {rounds} rounds", self.name)
+    }
+
+    /// The most packets that it sends to so many targets in an hour.
+    #[must_use]
+    pub fn hourly_packets(&self, targets: u64) -> f64 {
+        count(targets) * count(self.kind.packets_per_target()) * self.rounds_per_hour()
     }
 
     /// Rounds an hour where they lie closest.

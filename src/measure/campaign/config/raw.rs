@@ -1,5 +1,5 @@
-//! The tables of `probes.toml` as they stand in the file: what keys there are, and of which type. Values carry
-//! their place, so that `check` can name the line; what they mean is documented in the shipped file.
+//! The tables of `probes.toml` as they stand in the file: what keys there are, and of which type. Values
+//! carry their place, so that `check` can name the line; what they mean is documented in the shipped file.
 
 use serde::Deserialize;
 use toml::Spanned;

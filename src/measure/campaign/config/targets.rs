@@ -83,8 +83,9 @@ fn addresses_of(unit: Unit) -> impl Iterator<Item = IpAddr> {
     (0..size).map(move |offset| address_at(unit, offset))
 }
 
-/// The addresses of a unit in a seeded order; without the first and the last, which are the broadcast addresses
-/// of an IPv4 subnet and the router's anycast address of an IPv6 one (RFC 4291 §2.6.1), unless there are no others.
+/// The addresses of a unit in a seeded order; without the first and the last, which are the broadcast
+/// addresses of an IPv4 subnet and the router's anycast address of an IPv6 one (RFC 4291 §2.6.1), unless
+/// there are no others.
 fn sample(unit: Unit, seed: u64) -> Box<dyn Iterator<Item = IpAddr>> {
     let bits = host_bits(unit.0);
     let draw = Draw::new(seed, PURPOSE);

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::measure::schedule::When;
+use crate::measure::guard::Guard;
+use crate::measure::schedule::{Timetable, When};
+use crate::model::{ClockPair, FlowId, MonoTime, Probe, RoundId, WallTime};
 
 const SHIPPED: &str = include_str!("../../../../probes.toml");
 
@@ -339,7 +341,7 @@ fn a_campaign_beyond_the_sustained_budget_is_refused_with_the_arithmetic() {
          echo 5 targets x 1 packets x 6 rounds; probe fewer targets a unit, or less often"
     );
     let rare = parsed(&[("every = \"1h\"", "cron = \"0 3 * * *\"\nechoes = 10")]);
-    assert_eq!(rare.budget().depth, 100, "two rounds");
+    assert_eq!(rare.budget().depth, 100, "two rounds of fifty");
     let trace = parsed(&[("kind = \"echo\"\nevery = \"1h\"", "kind = \"trace\"\nevery = \"1m\"")]);
     assert_eq!(trace.probers.len(), 1, "traces have the pacer");
 }
@@ -400,6 +402,38 @@ fn a_missing_or_huge_file_is_one_sentence() {
     assert_eq!(Campaign::load(&path).unwrap().output, folder.path().join("north-korea-2017"));
 }
 
+/// How many packets of two days the guard refuses for the budget, in a rehearsal at 300 times the speed.
+fn budget_refusals(campaign: &Campaign) -> usize {
+    let start = WallTime::parse_rfc3339("2017-10-01T07:30:00Z").unwrap();
+    let clock = ClockPair::new(MonoTime::from_nanos(7), start).squeezed(300.0);
+    let mut guard = Guard::new(campaign.guard_rules(Territory::Lab, vec![], clock.speed()));
+    let mut timetable = Timetable::new(&campaign.schedules(), campaign.seed, start);
+    let targets = campaign.targets();
+    let mut refusals = 0;
+    while let Some(due) = timetable.peek().and_then(|at| timetable.next(at)) {
+        if due.at.since(start) > Duration::from_secs(2 * 86_400) {
+            break;
+        }
+        let kind = &campaign.probers[due.prober].kind;
+        let packets = if kind.method() == Method::Trace { 1 } else { kind.packets_per_target() };
+        for target in targets.iter().flat_map(|target| (0..packets).map(move |_| target)) {
+            let verdict = guard.examine(probe(target.address), kind.method(), clock.mono(due.at));
+            refusals += usize::from(verdict.is_err());
+        }
+    }
+    refusals
+}
+
+fn probe(target: IpAddr) -> Probe {
+    let (protocol, flow, ttl) = (Protocol::Icmp, FlowId(0), Ttl::TO_THE_END);
+    Probe { round: RoundId(1), target, protocol, port: None, flow, ttl, attempt: 0 }
+}
+
+#[test]
+fn the_shipped_campaign_never_hits_its_own_budget() {
+    assert_eq!(budget_refusals(&shipped()), 0);
+}
+
 fn any_prefix() -> impl Strategy<Value = (Prefix, u8)> {
     let v4 = (any::<u32>(), 16_u8..=32, 0_u8..8)
         .prop_map(|(bits, length, more)| (IpAddr::V4(Ipv4Addr::from_bits(bits)), length, more, 32));
@@ -429,6 +463,35 @@ proptest! {
         prop_assert!(counts.len() == units.len() && counts.values().all(|count| *count <= u64::from(per_unit)));
     }
 
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// What the file's check lets through, the guard lets through as well, packet by packet.
+    #[test]
+    fn a_campaign_that_is_taken_never_hits_its_own_budget(
+        seed in 0_u64..100_000,
+        packets in (1_u32..10, 1_u32..5),
+        minutes in 10_u64..300,
+        pattern in prop::sample::select(vec!["0,1,2,3 * * * *", "0,59 * * * *", "*/15 3 * * *", "0 3,4 * * *"]),
+        allowed in 1_u32..60,
+    ) {
+        let text = file(&[
+            ("name = \"c\"", &format!("name = \"c\"\nseed = {seed}")),
+            ("[rates]", &format!("[rates]\nliveness_per_unit_hour = {allowed}.5")),
+            ("[[targets]]", &format!("[[targets]]\nper_unit = {}", packets.0)),
+            ("every = \"1h\"", &format!(
+                "every = \"{minutes}m\"\njitter = \"{}s\"\n[[probers]]\nname = \"tcp\"\nkind = \"tcp\"\n\
+                 ports = [80]\nattempts = {}\ncron = \"{pattern}\"", minutes * 30, packets.1,
+            )),
+        ]);
+        let Ok(campaign) = Campaign::parse("probes.toml", &text) else { return Ok(()) };
+        prop_assert_eq!(budget_refusals(&campaign), 0);
+    }
+}
+
+proptest! {
     /// A line of the shipped file broken at random must give an error or a campaign, never a panic.
     #[test]
     fn no_file_makes_the_reader_panic(at in 0..SHIPPED.len(), junk in "[\\PC\n]{0,8}") {
