@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 #[derive(Debug, thiserror::Error)]
 #[error(
     "cannot open a raw {what} socket: run `sudo setcap cap_net_raw=ep {}`, or run as root, \
-     or under systemd with AmbientCapabilities=CAP_NET_RAW",
+     or under systemd with AmbientCapabilities=CAP_NET_RAW (and AF_PACKET, if it restricts address families)",
     program.display()
 )]
 pub struct NoRawAccess {
@@ -35,8 +35,8 @@ pub struct NoEchoAccess {
     source: io::Error,
 }
 
-/// Whether raw sockets and capture are open to this process. A family that the kernel does not have is
-/// no obstacle.
+/// Whether raw sockets and capture are open to this process. That the kernel has no IPv4 or no IPv6 is no
+/// obstacle.
 ///
 /// # Errors
 /// One sentence: what is refused, and what to grant.
@@ -69,8 +69,9 @@ pub fn echo_access() -> Result<(), NoEchoAccess> {
 }
 
 fn probe(domain: Domain, kind: Type, protocol: Protocol) -> io::Result<()> {
+    let optional = domain != Domain::PACKET;
     match Socket::new(domain, kind, Some(protocol)) {
-        Err(error) if error.raw_os_error() == Some(libc::EAFNOSUPPORT) => Ok(()),
+        Err(error) if optional && error.raw_os_error() == Some(libc::EAFNOSUPPORT) => Ok(()),
         answer => answer.map(drop),
     }
 }

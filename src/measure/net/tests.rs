@@ -3,8 +3,8 @@
 //! They send packets, and so they refuse to run where there is any interface but loopback; each then
 //! makes one more namespace for itself, so that none can see or change another's.
 
-use std::io::Read;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::sync::mpsc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
@@ -39,7 +39,7 @@ fn probe(target: IpAddr, protocol: Protocol, port: u16) -> Probe {
 }
 
 /// Runs a test in a network namespace of its own, where only loopback is, and is up.
-fn alone(test: impl FnOnce(&Network) + Send + 'static) {
+pub(super) fn alone(test: impl FnOnce(&Network) + Send + 'static) {
     let outcome = std::thread::spawn(move || {
         assert_nothing_can_leave();
         unshare(CloneFlags::CLONE_NEWNET).expect("a namespace inside the namespace");
@@ -54,21 +54,15 @@ fn alone(test: impl FnOnce(&Network) + Send + 'static) {
     }
 }
 
-/// Asked of the kernel in another way than the product does.
+/// Interfaces that are down are no way out: some kernels put tunnels into every namespace.
 fn assert_nothing_can_leave() {
-    let mut table = String::new();
-    std::fs::File::open("/proc/thread-self/net/dev").unwrap().read_to_string(&mut table).unwrap();
-    let names: Vec<&str> =
-        table.lines().skip(2).filter_map(|line| Some(line.split_once(':')?.0.trim())).collect();
-    assert_eq!(
-        names,
-        ["lo"],
-        "this test sends packets: run it in a network namespace of its own (unshare -Urn)"
-    );
+    let ways = pnet::datalink::interfaces().into_iter().filter(|i| i.is_up() && !i.is_loopback());
+    let names: Vec<String> = ways.map(|interface| interface.name).collect();
+    assert!(names.is_empty(), "packets could leave by {names:?}: run this test under `unshare -Urn`");
 }
 
 /// Sets up links in the namespace of the thread that made it.
-struct Network {
+pub(super) struct Network {
     runtime: tokio::runtime::Runtime,
     handle: Handle,
 }
@@ -92,6 +86,22 @@ impl Network {
     fn set_up(&self, name: &str) {
         let change = LinkUnspec::new_with_index(self.index(name)).up().build();
         self.runtime.block_on(self.handle.link().set(change).execute()).unwrap();
+    }
+
+    fn set_down(&self, name: &str) {
+        let change = LinkUnspec::new_with_index(self.index(name)).down().build();
+        self.runtime.block_on(self.handle.link().set(change).execute()).unwrap();
+    }
+
+    /// With an address of each family, usable at once (no duplicate address detection).
+    fn set_up_with(&self, name: &str, v4: &str, v6: &str) {
+        std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/accept_dad"), "0").unwrap();
+        self.set_up(name);
+        let index = self.index(name);
+        for (address, length) in [(v4, 24), (v6, 64)] {
+            let add = self.handle.address().add(index, address.parse().unwrap(), length);
+            self.runtime.block_on(add.execute()).unwrap();
+        }
     }
 
     fn add_pair(&self, one: &str, other: &str) {
@@ -192,14 +202,10 @@ fn a_vantage_without_a_route_is_told_so_and_not_met_with_silence() {
 fn waiting_ends_in_time_and_strangers_are_counted() {
     alone(|_| {
         let mut link = raw_link();
-        let mut stranger = RawLink::open(
-            &Vantage::find(Some("lo"), None, None).unwrap(),
-            Codec::new(TagKey::from_bytes([8; 16]), LOOPBACK, None).unwrap(),
-            SystemClock::start(),
-        )
-        .unwrap();
-        drop(std::net::TcpStream::connect("127.0.0.1:1"));
-        stranger.wait(stranger.now().after(Duration::from_millis(5)));
+        // A host's own business, from a port that no flow has.
+        let stranger = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        stranger.bind(&SocketAddr::new(BOTH[0], 20_000).into()).unwrap();
+        assert!(stranger.connect(&SocketAddr::new(BOTH[0], 1).into()).is_err());
         let before = link.now();
         while link.wait(before.after(Duration::from_millis(20))).is_some() {}
         let waited = link.now().since(before);
@@ -271,23 +277,104 @@ fn a_namespace_is_closed_only_while_all_its_cables_end_in_it() {
 fn a_cable_that_ends_elsewhere_is_a_way_out() {
     alone(|network| {
         network.add_pair("one", "other");
-        in_another_namespace(|thread| {
-            network.give_away("other", thread);
-            assert_eq!(territory().unwrap(), Territory::Internet);
-        });
+        let elsewhere = Elsewhere::new();
+        network.give_away("other", elsewhere.thread);
+        assert_eq!(territory().unwrap(), Territory::Internet);
     });
 }
 
-/// Runs `act` while a thread, whose number it is given, stays in a namespace of its own.
-fn in_another_namespace(act: impl FnOnce(u32)) {
-    let (tell, told) = std::sync::mpsc::channel();
-    let (release, released) = std::sync::mpsc::channel::<()>();
-    let stay = std::thread::spawn(move || {
-        unshare(CloneFlags::CLONE_NEWNET).unwrap();
-        tell.send(u32::try_from(nix::unistd::gettid().as_raw()).unwrap()).unwrap();
-        let _ = released.recv();
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn a_neighbour_over_a_cable_is_found_and_answers() {
+    alone(|network| {
+        network.add_pair("near", "far");
+        let neighbour = Elsewhere::new();
+        network.give_away("far", neighbour.thread);
+        neighbour.set_up("far", "192.0.2.2", "2001:db8::2");
+        network.set_up_with("near", "192.0.2.1", "2001:db8::1");
+        let vantage = Vantage::find(None, None, None).unwrap();
+        assert_eq!(vantage.interface, "near");
+        let clock = SystemClock::start();
+        let mut link = RawLink::open(&vantage, codec(vantage.sources), clock).unwrap();
+        for target in ["192.0.2.2", "2001:db8::2"] {
+            let (_, arrivals) = exchange(&mut link, echo(target));
+            let [Arrival::Departed { .. }, Arrival::Answer { answer, kernel: Some(_), .. }] =
+                arrivals.as_slice()
+            else {
+                panic!("{target}: {arrivals:?}")
+            };
+            assert_eq!((answer.from, answer.kind), (target.parse().unwrap(), ReplyKind::EchoReply));
+        }
+        network.set_down("near");
+        for target in ["192.0.2.2", "2001:db8::2"] {
+            let refused = link.send(Permit::for_test(echo(target)));
+            assert_eq!(refused, Err(SendFault::NoRoute), "{target}: a cable that is out is no silence");
+        }
     });
-    act(told.recv().unwrap());
-    drop(release);
-    stay.join().unwrap();
+}
+
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn an_interface_that_went_down_and_came_up_again_is_measured_on() {
+    alone(|network| {
+        let mut link = raw_link();
+        network.set_down("lo");
+        while link.wait(link.now()).is_some() {}
+        network.set_up("lo");
+        assert_eq!(answer_to(&mut link, echo("127.0.0.1")), ReplyKind::EchoReply);
+        assert!(link.receive_errors() > 0, "the kernel told of it, and the loop went on");
+    });
+}
+
+#[test]
+fn links_can_be_given_to_a_thread() {
+    fn can<T: Send>() {}
+    can::<RawLink>();
+    can::<UnprivilegedLink>();
+}
+
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn packets_that_the_kernel_drops_are_counted() {
+    alone(|_| {
+        let mut link = raw_link();
+        for round in 0..40_000 {
+            link.send(Permit::for_test(Probe { round: RoundId(round), ..echo("127.0.0.1") })).unwrap();
+        }
+        let deadline = link.now().after(Duration::from_secs(60));
+        let mut wait = || link.wait(deadline);
+        while wait().is_some() {}
+        exchange(&mut link, echo("127.0.0.1"));
+        assert!(link.kernel_drops() > 0, "as many packets as this fit into the buffer");
+    });
+}
+
+/// A thread in a namespace of its own, beside that of the test.
+struct Elsewhere {
+    /// Its number.
+    thread: u32,
+    orders: mpsc::Sender<[String; 3]>,
+    done: mpsc::Receiver<()>,
+}
+
+impl Elsewhere {
+    fn new() -> Self {
+        let (tell, told) = mpsc::channel();
+        let (orders, ordered) = mpsc::channel::<[String; 3]>();
+        let (report, done) = mpsc::channel();
+        std::thread::spawn(move || {
+            unshare(CloneFlags::CLONE_NEWNET).unwrap();
+            tell.send(u32::try_from(nix::unistd::gettid().as_raw()).unwrap()).unwrap();
+            while let Ok([name, v4, v6]) = ordered.recv() {
+                Network::new().set_up_with(&name, &v4, &v6);
+                report.send(()).unwrap();
+            }
+        });
+        Self { thread: told.recv().unwrap(), orders, done }
+    }
+
+    fn set_up(&self, name: &str, v4: &str, v6: &str) {
+        self.orders.send([name, v4, v6].map(str::to_owned)).unwrap();
+        self.done.recv().unwrap();
+    }
 }

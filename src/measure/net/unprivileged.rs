@@ -133,7 +133,7 @@ impl UnprivilegedLink {
         self.busy.insert(sequence);
         let report = self.report.clone();
         self.engine.handle.spawn(async move {
-            let reply = ping.await.ok().and_then(|pong| Some((probe, reply_of(&pong.0)?, pong.1)));
+            let reply = ping.await.ok().and_then(|(packet, rtt)| Some((probe, reply_of(&packet)?, rtt)));
             // Nobody listens any more when the link is being closed.
             let _ = report.send(Finished { sequence, reply });
         });
@@ -157,7 +157,7 @@ impl Link for UnprivilegedLink {
         match self.engine.poll_once(&mut ping) {
             Poll::Pending => self.follow(probe, sequence, ping),
             // A near target may have answered already.
-            Poll::Ready(Ok(pong)) => self.follow(probe, sequence, Box::pin(std::future::ready(Ok(pong)))),
+            Poll::Ready(Ok(reply)) => self.follow(probe, sequence, Box::pin(std::future::ready(Ok(reply)))),
             Poll::Ready(Err(SurgeError::IOError(error))) => return Err(fault_of(&error)),
             Poll::Ready(Err(_)) => return Err(SendFault::Other),
         }

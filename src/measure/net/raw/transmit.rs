@@ -112,3 +112,56 @@ pub(in super::super) fn fault_of(error: &io::Error) -> SendFault {
         _ => SendFault::Other,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::capture::{Capture, Direction, Tap};
+    use super::*;
+    use crate::measure::net::Vantage;
+    use crate::measure::net::tests::{alone, codec, echo};
+    use crate::model::{FlowId, Port, Probe, Protocol as Carried, SystemClock};
+
+    #[test]
+    fn each_refusal_of_the_system_has_its_own_name() {
+        let table = [
+            (libc::ENOBUFS, "no_buffer"),
+            (libc::EAGAIN, "no_buffer"),
+            (libc::ENETUNREACH, "no_route"),
+            (libc::EHOSTUNREACH, "no_route"),
+            (libc::ENETDOWN, "interface_down"),
+            (libc::EPERM, "forbidden"),
+            (libc::EMSGSIZE, "too_large"),
+            (libc::EINVAL, "other"),
+        ];
+        for (code, name) in table {
+            assert_eq!(fault_of(&io::Error::from_raw_os_error(code)).as_str(), name);
+        }
+    }
+
+    #[test]
+    #[ignore = "needs its own network namespace: scripts/test runs it there"]
+    fn what_leaves_is_byte_for_byte_what_was_built() {
+        alone(|_| {
+            let vantage = Vantage::find(Some("lo"), None, None).unwrap();
+            let mut tap = Tap::open(&vantage).unwrap();
+            let mut transmitter = Transmitter::open(vantage.sources).unwrap();
+            let (mut built, mut left) = (Vec::new(), vec![0; 2048]);
+            for target in ["127.0.0.1", "::1"] {
+                for protocol in [Carried::Icmp, Carried::Udp, Carried::Tcp] {
+                    let port = Port::new(33_434);
+                    let probe = Probe { protocol, port, flow: FlowId(3), ..echo(target) };
+                    codec(vantage.sources).encode(&probe, &mut built).unwrap();
+                    transmitter.send(probe.target, &built, &SystemClock::start()).unwrap();
+                    let seen = loop {
+                        tap.watch(Duration::from_secs(5));
+                        let seen = tap.read(&mut left).unwrap().expect("nothing left");
+                        if seen.direction == Direction::Outgoing && left[..built.len()] == built {
+                            break seen;
+                        }
+                    };
+                    assert_eq!(seen.length, built.len(), "{probe:?}");
+                }
+            }
+        });
+    }
+}
