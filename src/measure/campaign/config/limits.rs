@@ -46,8 +46,8 @@ pub(super) const LIVENESS: Limit<f64> = limit(0.1, 20.0, 3_600.0);
 
 /// Which seeds TOML can write.
 pub(super) const SEED: Limit<i64> = limit(0, 1, i64::MAX);
-/// How long a campaign may run.
-pub(super) const DURATION: Limit<Duration> = limit(seconds(1), seconds(0), seconds(10 * 366 * 86_400));
+/// How long a campaign may run; the default is unused, since without a limit it runs until it is stopped.
+pub(super) const DURATION: Limit<Duration> = limit(seconds(1), seconds(0), seconds(10 * 31_557_600));
 
 /// The largest set of which every address may be probed (`select = "all"`), in addresses.
 pub const MAX_ALL: u64 = 65_536;
@@ -63,7 +63,7 @@ pub(super) const PER_UNIT_TARGETS: Limit<i64> = limit(1, 5, 65_536);
 /// Probers at most.
 pub(super) const MAX_PROBERS: usize = 64;
 /// From one round of a prober to the next.
-pub(super) const EVERY: Limit<Duration> = limit(seconds(10), seconds(1_800), seconds(366 * 86_400));
+pub(super) const EVERY: Limit<Duration> = limit(seconds(10), seconds(1_800), seconds(30 * 86_400));
 /// Jitter where the file gives none: a tenth of the shortest time between two rounds, but at most this.
 pub(super) const DEFAULT_JITTER: Duration = seconds(30);
 /// How long a reply is waited for.
