@@ -1,3 +1,21 @@
 //! The binary: parse, run, map the error to an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use tetherline::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .with_max_level(tracing::Level::INFO)
+        .init();
+    match cli::run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("tetherline: {failure}");
+            failure.exit_code()
+        }
+    }
+}

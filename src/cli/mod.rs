@@ -1,1 +1,235 @@
-//! (see the map in lib.rs)
+//! The command line: one file a command. What a command prints as data goes to standard output, talk to
+//! standard error.
+
+mod demo;
+mod exit;
+mod export;
+mod lab;
+mod manual;
+mod out;
+//mod paths;
+mod plan;
+mod report;
+mod run;
+mod trace;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use exit::{Code, Failure};
+
+use crate::model::{Port, Protocol};
+
+/// Tells how many independent lines hold a network to the Internet, and what changes when one is added
+/// or lost.
+#[derive(Parser, Debug)]
+#[command(name = "tetherline", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done; 1 failed; 2 wrong usage or configuration, nothing was written; 3 incomplete, the same \
+command goes on from there; 4 this vantage cannot measure; 5 the dataset cannot be read or written; \
+130 and 143 stopped by a signal.
+
+Only `run`, `trace` and `demo` send packets; `demo` sends only inside its own simulated Internet.";
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Run the whole job, from probes to report, against a simulated Internet: about a minute, no set-up
+    Demo(DemoArgs),
+    /// Print what a campaign would send; send nothing
+    Plan(CampaignArgs),
+    /// Run a campaign on its schedule; the same command resumes it after a stop, a crash or a reboot
+    Run(RunArgs),
+    /// Trace the paths to one target
+    Trace(TraceArgs),
+    /// Print the AS path of every trace in a dataset, with the reason for every assignment
+    Paths(PathsArgs),
+    /// Report reachability and path diversity per epoch, what changed, and how sure that is
+    Report(ReportArgs),
+    /// Write the records of a dataset in another format
+    Export(ExportArgs),
+    /// Run any command inside a simulated Internet
+    Lab(LabArgs),
+    /// Print shell completions
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Arguments of `demo`.
+#[derive(Args, Debug)]
+struct DemoArgs {
+    /// Keep the dataset and the report files in this new folder
+    #[arg(long, value_name = "DIR")]
+    keep: Option<PathBuf>,
+    /// Run in virtual time: no sockets, a few seconds
+    #[arg(long = "virtual")]
+    virtual_time: bool,
+}
+
+/// Arguments of `plan`.
+#[derive(Args, Debug)]
+struct CampaignArgs {
+    /// The campaign file
+    #[arg(default_value = "probes.toml", value_name = "FILE")]
+    campaign: PathBuf,
+}
+
+/// Arguments of `run`.
+#[derive(Args, Debug)]
+struct RunArgs {
+    #[command(flatten)]
+    campaign: CampaignArgs,
+    /// Run one round of each prober now, then stop
+    #[arg(long)]
+    once: bool,
+}
+
+/// Arguments of `trace`.
+#[derive(Args, Debug)]
+struct TraceArgs {
+    /// The address to trace to
+    target: std::net::IpAddr,
+    /// What the probes are carried in
+    #[arg(short, long, value_enum, default_value_t = ProtocolArg::Icmp)]
+    protocol: ProtocolArg,
+    /// Destination port [default: 33434 for udp, 80 for tcp]
+    #[arg(long, value_parser = port)]
+    port: Option<Port>,
+    /// Flows, as a load balancer tells them apart
+    #[arg(short, long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    flows: u16,
+    /// First TTL
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    first_ttl: u8,
+    /// Last TTL
+    #[arg(short, long, default_value_t = 30, value_parser = clap::value_parser!(u8).range(1..))]
+    max_ttl: u8,
+    /// Silent hops in a row after which a trace ends
+    #[arg(short, long, default_value_t = 5, value_parser = clap::value_parser!(u8).range(1..))]
+    gap_limit: u8,
+    /// How often a silent hop is asked
+    #[arg(short, long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=10))]
+    attempts: u8,
+    /// How long to wait for a reply
+    #[arg(short, long, default_value = "2s", value_parser = humantime::parse_duration)]
+    wait: std::time::Duration,
+    /// Packets per second
+    #[arg(short, long, default_value_t = 20.0)]
+    rate: f64,
+    /// The campaign file that names the operator; a target in public space needs one
+    #[arg(short, long, value_name = "FILE")]
+    campaign: Option<PathBuf>,
+    /// Prefix-to-AS tables (CAIDA pfx2as, plain or gz)
+    #[arg(short, long, value_name = "FILE")]
+    origins: Vec<PathBuf>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = TraceFormat::Text)]
+    format: TraceFormat,
+}
+
+/// Arguments of `paths`.
+#[derive(Args, Debug)]
+struct PathsArgs {
+    /// The dataset folder
+    dataset: PathBuf,
+    /// Prefix-to-AS tables instead of those that the campaign names
+    #[arg(short, long, value_name = "FILE")]
+    origins: Vec<PathBuf>,
+}
+
+/// Arguments of `report`.
+#[derive(Args, Debug)]
+struct ReportArgs {
+    /// The dataset folder
+    dataset: PathBuf,
+    /// Also write HTML, CSV, SVG and LaTeX files into this folder
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Prefix-to-AS tables instead of those that the campaign names
+    #[arg(short, long, value_name = "FILE")]
+    origins: Vec<PathBuf>,
+}
+
+/// Arguments of `export`.
+#[derive(Args, Debug)]
+struct ExportArgs {
+    /// The dataset folder
+    dataset: PathBuf,
+    /// The format
+    #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
+    format: ExportFormat,
+}
+
+/// Arguments of `lab`.
+#[derive(Args, Debug)]
+struct LabArgs {
+    /// A scenario file, or `october-2017` for the built-in one
+    scenario: PathBuf,
+    /// The command and its arguments, after `--`
+    #[arg(last = true, required = true)]
+    command: Vec<std::ffi::OsString>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ProtocolArg {
+    Icmp,
+    Udp,
+    Tcp,
+}
+
+impl From<ProtocolArg> for Protocol {
+    fn from(arg: ProtocolArg) -> Self {
+        match arg {
+            ProtocolArg::Icmp => Self::Icmp,
+            ProtocolArg::Udp => Self::Udp,
+            ProtocolArg::Tcp => Self::Tcp,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum TraceFormat {
+    /// One line a hop, for people
+    Text,
+    /// One line a probe, with the columns of a dataset
+    Csv,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ExportFormat {
+    /// RFC 4180, one line a probe
+    Csv,
+}
+
+fn port(text: &str) -> Result<Port, String> {
+    let number = text.parse().ok().and_then(Port::new);
+    number.ok_or_else(|| format!("{text:?} is not a port: must be 1 to 65535"))
+}
+
+/// Runs a parsed command line.
+///
+/// # Errors
+/// What went wrong, with its exit code.
+pub fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Plan(args) => plan::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Trace(args) => trace::run(&args),
+        Command::Paths(_) => Ok(()),
+        Command::Report(args) => report::run(&args),
+        Command::Export(args) => export::run(&args),
+        Command::Lab(args) => lab::run(&args),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man => manual::page(),
+    }
+}

@@ -24,4 +24,6 @@ pub use plan::{HeldBy, Plan, ProberPlan, Refused, UnitPlan};
 pub use rehearse::rehearse;
 pub use rounds::RoundMaker;
 pub use run::{Progress, RunEnd, RunError, Setup, SharedProgress, run};
-pub use station::{Station, StationError, StationOrder, order as station_order, prepare, prepare_virtual};
+pub use station::{
+    Station, StationError, StationOrder, order as station_order, plan, prepare, prepare_virtual,
+};

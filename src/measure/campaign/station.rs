@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::config::{Campaign, ProberKind, VantageConfig};
 use super::engine::{Engine, EngineParts};
+use super::plan::Plan;
 use crate::measure::guard::{Guard, GuardRules, OptOut, Refusal, Territory};
 use crate::measure::net::{
-    Link, NetlinkError, NoRawAccess, RawError, RawLink, UnprivilegedError, UnprivilegedLink, Vantage,
+    self, Link, NetlinkError, NoRawAccess, RawError, RawLink, UnprivilegedError, UnprivilegedLink, Vantage,
     VantageError, raw_access, territory,
 };
 use crate::measure::schedule::{Pacer, PacerRates};
@@ -138,6 +139,17 @@ pub fn prepare_virtual(
     let key_fingerprint = key.fingerprint();
     let codec = Codec::new(key, sources, order.attribution.as_deref())?;
     Ok((engine(&order.vantage, order.rates, guard, codec.clone(), pair), codec, key_fingerprint))
+}
+
+/// What a campaign would send from where this process is. Sends nothing.
+///
+/// # Errors
+/// If the opt-out file is wrong.
+pub fn plan(campaign: &Campaign) -> Result<Plan, FileErrors> {
+    let is_closed = territory().is_ok_and(net::Territory::is_closed);
+    let territory = if is_closed { Territory::Lab } else { Territory::Internet };
+    let rules = GuardRules { territory, ..order(campaign, 1.0)?.rules };
+    Ok(Plan::new(campaign, &Guard::new(rules)))
 }
 
 /// The guard, after it has looked at every target.

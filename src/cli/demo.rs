@@ -1,0 +1,182 @@
+//! `demo`: the whole job, from probes to report, against the simulated Internet of October 2017. Nothing
+//! of it can leave this machine: the packets stay in a network namespace without a way out or, where the
+//! system gives none, in virtual time without any socket.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use indicatif::ProgressBar;
+
+use super::exit::{Code, Failure, OrFail};
+use super::run::{circumstances, per_mille, progress_bar, station_for, storage, turn, unfit};
+use super::{DemoArgs, report as report_command};
+use crate::dataset::Dataset;
+use crate::lab::{Namespace, RealTimeLab, Scenario, VirtualInternet, write_origins};
+use crate::measure::campaign::{
+    Campaign, Circumstances, Progress, RunEnd, Setup, manifest, prepare_virtual, rehearse, station_order,
+};
+use crate::measure::net::VirtualLink;
+use crate::model::{Clock, MonoTime, SystemClock, WallTime};
+use crate::report;
+use crate::wire::Sources;
+
+/// The campaign that is shipped, word for word.
+const CAMPAIGN: &str = include_str!("../../probes.toml");
+
+/// Where the origin table of the scenario lies in a dataset.
+pub(super) const ORIGINS: &str = "origins/lab.pfx2as";
+
+pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
+    let rehearsal = Rehearsal::new(args.keep.as_deref())?;
+    let dataset = rehearsal.measure(args.virtual_time)?;
+    let findings = report::findings(&dataset, &[]).map_err(report_command::failure)?;
+    report_command::print(&findings)?;
+    if args.keep.is_some() {
+        let folder = rehearsal.folder.join("report");
+        report::write_all(&findings, &folder).or_fail(Code::Storage)?;
+        eprintln!("\nkept: the dataset in {}", rehearsal.folder.display());
+        eprintln!("      the report in {}", folder.join("report.html").display());
+    } else {
+        eprintln!("\n`tetherline demo --keep DIR` keeps the dataset and an HTML report.");
+    }
+    Ok(())
+}
+
+/// The scenario, the campaign, and where its dataset goes.
+struct Rehearsal {
+    scenario: Scenario,
+    campaign: Arc<Campaign>,
+    folder: PathBuf,
+    /// Removes the folder when it is dropped, unless it is to be kept.
+    _temporary: Option<tempfile::TempDir>,
+}
+
+impl Rehearsal {
+    fn new(keep: Option<&Path>) -> Result<Self, Failure> {
+        let scenario = Scenario::october_2017().or_fail(Code::Failed)?;
+        let mut campaign = Campaign::parse("probes.toml", CAMPAIGN).or_fail(Code::Failed)?;
+        campaign.duration = Some(scenario.duration());
+        let temporary = match keep {
+            Some(_) => None,
+            None => Some(tempfile::Builder::new().prefix("tetherline-").tempdir().or_fail(Code::Storage)?),
+        };
+        let folder = match (keep, &temporary) {
+            (Some(keep), _) => keep.to_owned(),
+            (None, Some(temporary)) => temporary.path().join("demo"),
+            (None, None) => PathBuf::from("demo"),
+        };
+        campaign.output.clone_from(&folder);
+        Ok(Self { scenario, campaign: Arc::new(campaign), folder, _temporary: temporary })
+    }
+
+    fn measure(&self, virtual_time: bool) -> Result<Dataset, Failure> {
+        if virtual_time {
+            return self.measure_virtually();
+        }
+        match Namespace::enter() {
+            Ok(namespace) => self.measure_for_real(&namespace),
+            Err(refused) => {
+                eprintln!("{refused}; running the same demo in virtual time instead");
+                self.measure_virtually()
+            }
+        }
+    }
+
+    /// Real sockets, in a namespace of its own.
+    fn measure_for_real(&self, namespace: &Namespace) -> Result<Dataset, Failure> {
+        let clock = SystemClock::start();
+        let lab = RealTimeLab::start(&self.scenario, namespace, clock).or_fail(Code::Failed)?;
+        let pair = lab.clock();
+        let station = station_for(&self.campaign, clock, pair)?;
+        let now = pair.wall(clock.mono());
+        let dataset = self.create_dataset(circumstances(&self.campaign, &station, (now, pair.speed())))?;
+        let (start, duration) = (pair.wall(clock.mono()), self.scenario.duration());
+        let setup = Setup {
+            campaign: Arc::clone(&self.campaign),
+            engine: station.engine,
+            clock: Arc::new(clock),
+            pair,
+            once: false,
+        };
+        self.introduce("real sockets in a private network namespace");
+        let end = turn(setup, station.link, dataset, move |bar: &ProgressBar, progress: &Progress| {
+            let wall = progress.wall.unwrap_or(start);
+            show(bar, wall, wall.since(start).as_secs_f64() / duration.as_secs_f64());
+        })?;
+        lab.shutdown();
+        match end {
+            RunEnd::Finished => Dataset::open_read_only(&self.folder).map_err(storage),
+            RunEnd::Interrupted => Err(Failure::new(Code::Interrupted, "stopped")),
+            RunEnd::Terminated => Err(Failure::new(Code::Terminated, "stopped")),
+        }
+    }
+
+    /// No sockets; time passes as fast as it can be worked through.
+    fn measure_virtually(&self) -> Result<Dataset, Failure> {
+        let internet = VirtualInternet::new(&self.scenario);
+        let pair = internet.clock();
+        let sources = sources_of(&self.scenario);
+        let order = station_order(&self.campaign, pair.speed()).or_fail(Code::Usage)?;
+        let (engine, codec, fingerprint) =
+            prepare_virtual(order, self.campaign.seed, sources, pair).map_err(unfit)?;
+        let start = pair.wall(MonoTime::default());
+        let dataset = self.create_dataset(Circumstances {
+            started_at: start,
+            key_fingerprint: fingerprint,
+            rehearsal: true,
+            speed: pair.speed(),
+            origins: Vec::new(),
+        })?;
+        let mut link = VirtualLink::new(internet, codec, MonoTime::default());
+        let duration = self.scenario.duration();
+        let bar = progress_bar();
+        self.introduce("virtual time");
+        let mut watch = |wall: WallTime| {
+            show(&bar, wall, wall.since(start).as_secs_f64() / duration.as_secs_f64());
+        };
+        let dataset =
+            rehearse(&self.campaign, engine, &mut link, pair, dataset, &mut watch).map_err(storage)?;
+        bar.finish_and_clear();
+        Ok(dataset)
+    }
+
+    /// A new dataset with the scenario's own origin table in it.
+    fn create_dataset(&self, circumstances: Circumstances) -> Result<Dataset, Failure> {
+        let origins = vec![ORIGINS.to_owned()];
+        let manifest = manifest(&self.campaign, CAMPAIGN, Circumstances { origins, ..circumstances });
+        let mut dataset = Dataset::create(&self.folder, &manifest).map_err(storage)?;
+        let mut table = Vec::new();
+        write_origins(&self.scenario, &mut table).or_fail(Code::Failed)?;
+        dataset.write_file(ORIGINS, &table).map_err(storage)?;
+        Ok(dataset)
+    }
+
+    fn introduce(&self, how: &str) {
+        eprintln!(
+            "North Korea's lines in October 2017, rehearsed with {how}; nothing leaves this machine.\n\
+             The campaign is the shipped probes.toml against 175.45.176.0/22."
+        );
+        for event in self.scenario.events() {
+            eprintln!("  {} {event}", event.at);
+        }
+    }
+}
+
+/// The vantage's addresses in a scenario.
+pub(super) fn sources_of(scenario: &Scenario) -> Sources {
+    use std::net::IpAddr;
+    let v4 = match scenario.vantage_address(true) {
+        Some(IpAddr::V4(address)) => Some(address),
+        _ => None,
+    };
+    let v6 = match scenario.vantage_address(false) {
+        Some(IpAddr::V6(address)) => Some(address),
+        _ => None,
+    };
+    Sources { v4, v6 }
+}
+
+fn show(bar: &ProgressBar, wall: WallTime, share: f64) {
+    bar.set_position(per_mille(share));
+    bar.set_message(wall.to_string().chars().take(16).collect::<String>() + " UTC in the scenario");
+}

@@ -1,0 +1,51 @@
+//! `lab`: runs any command inside a simulated Internet, from which no packet can leave.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+
+use super::LabArgs;
+use super::exit::{Code, Failure, OrFail};
+use crate::lab::{Namespace, RealTimeLab, Scenario};
+use crate::model::SystemClock;
+
+/// The name of the built-in scenario.
+const BUILT_IN: &str = "october-2017";
+
+pub(super) fn run(args: &LabArgs) -> Result<(), Failure> {
+    let scenario = load(&args.scenario)?;
+    let namespace = Namespace::enter().or_fail(Code::VantageUnfit)?;
+    let lab = RealTimeLab::start(&scenario, &namespace, SystemClock::start()).or_fail(Code::Failed)?;
+    let Some((program, arguments)) = args.command.split_first() else {
+        return Err(Failure::new(Code::Usage, "no command: give one after `--`"));
+    };
+    let status = Command::new(program).args(arguments).status().map_err(|error| {
+        Failure::new(Code::Failed, format!("cannot run {}: {error}", program.to_string_lossy()))
+    })?;
+    lab.shutdown();
+    pass_on(status)
+}
+
+fn load(path: &Path) -> Result<Scenario, Failure> {
+    if path == Path::new(BUILT_IN) {
+        return Scenario::october_2017().or_fail(Code::Failed);
+    }
+    let name = path.display().to_string();
+    let text = fs::read_to_string(path).map_err(|error| {
+        Failure::new(
+            Code::Usage,
+            format!("{name}: cannot be read: {error}; give a scenario file or {BUILT_IN}"),
+        )
+    })?;
+    Scenario::parse(&name, &text).or_fail(Code::Usage)
+}
+
+/// The command's own exit code becomes this program's, as a shell would have it.
+fn pass_on(status: ExitStatus) -> Result<(), Failure> {
+    let code = status.code().or_else(|| status.signal().map(|signal| signal.saturating_add(128)));
+    match code {
+        Some(0) => Ok(()),
+        code => std::process::exit(code.unwrap_or(1)),
+    }
+}

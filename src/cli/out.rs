@@ -1,0 +1,30 @@
+//! Writing to standard output, where the data goes. A reader that goes away (`| head`) is no error.
+
+use std::io::{self, BufWriter, ErrorKind, Write};
+
+use super::exit::{Code, Failure, OrFail};
+
+/// Gives a buffered standard output to `write`.
+///
+/// # Errors
+/// If writing failed for any other reason than a closed pipe.
+pub fn data(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let result = write(&mut out).and_then(|()| out.flush());
+    match result {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            // What is still buffered has no reader.
+            drop(out.into_parts());
+            Ok(())
+        }
+        other => other.or_fail(Code::Failed),
+    }
+}
+
+/// Prints one text.
+///
+/// # Errors
+/// As [`data`].
+pub fn text(text: &str) -> Result<(), Failure> {
+    data(|out| out.write_all(text.as_bytes()))
+}

@@ -1,0 +1,164 @@
+//! `run`: a campaign on its schedule, begun or resumed.
+
+use std::fs;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::RunArgs;
+use super::exit::{Code, Failure, OrFail};
+use crate::dataset::{Dataset, DatasetError};
+use crate::measure::campaign::{
+    Campaign, Circumstances, Progress, RunEnd, RunError, Setup, SharedProgress, Station, StationError,
+    manifest, prepare, station_order,
+};
+use crate::model::{Clock, ClockPair, SystemClock, WallTime};
+
+pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
+    let path = &args.campaign.campaign;
+    let campaign = Arc::new(Campaign::load(path).or_fail(Code::Usage)?);
+    let config = fs::read_to_string(path).or_fail(Code::Usage)?;
+    let clock = SystemClock::start();
+    let pair = ClockPair::new(clock.mono(), clock.wall());
+    let station = station_for(&campaign, clock, pair)?;
+    let dataset = open_or_create(&campaign, &config, &station, clock.wall())?;
+    eprintln!("recording into {}", dataset.path().display());
+    let setup = Setup { campaign, engine: station.engine, clock: Arc::new(clock), pair, once: args.once };
+    let end = turn(setup, station.link, dataset, show_state)?;
+    match end {
+        RunEnd::Finished => Ok(()),
+        RunEnd::Interrupted => Err(Failure::new(Code::Interrupted, STOPPED)),
+        RunEnd::Terminated => Err(Failure::new(Code::Terminated, STOPPED)),
+    }
+}
+
+const STOPPED: &str = "stopped; everything recorded is safe, and the same command goes on from here";
+
+/// This machine, made ready for a campaign.
+pub(super) fn station_for(
+    campaign: &Campaign,
+    clock: SystemClock,
+    pair: ClockPair,
+) -> Result<Station, Failure> {
+    let order = station_order(campaign, pair.speed()).or_fail(Code::Usage)?;
+    prepare(order, clock, pair).map_err(unfit)
+}
+
+/// Runs a campaign on a small runtime of its own, with a progress line on standard error.
+pub(super) fn turn(
+    setup: Setup,
+    link: Box<dyn crate::measure::net::Link + Send>,
+    dataset: Dataset,
+    show: impl Fn(&ProgressBar, &Progress) + Send + 'static,
+) -> Result<RunEnd, Failure> {
+    let progress: SharedProgress = Arc::new(Mutex::new(Progress::default()));
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().or_fail(Code::Failed)?;
+    let bar = progress_bar();
+    let result = runtime.block_on(async {
+        let shown = Arc::clone(&progress);
+        let line = bar.clone();
+        let painter = tokio::spawn(async move {
+            let mut tick = tokio::time::interval(Duration::from_millis(200));
+            loop {
+                tick.tick().await;
+                if let Ok(progress) = shown.lock() {
+                    show(&line, &progress);
+                }
+            }
+        });
+        let result = crate::measure::campaign::run(setup, link, dataset, progress).await;
+        painter.abort();
+        result
+    });
+    bar.finish_and_clear();
+    result.map_err(|error| {
+        let code = if matches!(error, RunError::Dataset(_)) { Code::Storage } else { Code::Failed };
+        Failure::new(code, error)
+    })
+}
+
+/// Hidden where nobody looks.
+pub(super) fn progress_bar() -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(1000);
+    if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg}") {
+        bar.set_style(style);
+    }
+    bar
+}
+
+/// What runs, how far it is, and what came of it so far.
+fn show_state(bar: &ProgressBar, progress: &Progress) {
+    let least = progress.running.iter().map(|(_, share)| *share).fold(1.0, f64::min);
+    let names: Vec<String> = progress.running.iter().map(|(name, _)| name.to_string()).collect();
+    let doing = if names.is_empty() { "waiting for the next round".to_owned() } else { names.join(", ") };
+    let ledger = progress.ledger;
+    bar.set_position(per_mille(least));
+    bar.set_message(format!(
+        "{doing}; {} rounds done, {} sent, {} answered",
+        progress.sealed, ledger.sent, ledger.answered
+    ));
+}
+
+/// A share as the position of a progress bar.
+pub(super) fn per_mille(share: f64) -> u64 {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0 to 1000")]
+    let position = (share.clamp(0.0, 1.0) * 1000.0) as u64;
+    position
+}
+
+/// The dataset of the campaign, where an earlier run left it, or a new one.
+fn open_or_create(
+    campaign: &Campaign,
+    config: &str,
+    station: &Station,
+    started_at: WallTime,
+) -> Result<Dataset, Failure> {
+    let folder = &campaign.output;
+    if !folder.join("campaign.toml").exists() {
+        let manifest = manifest(campaign, config, circumstances(campaign, station, (started_at, 1.0)));
+        return Dataset::create(folder, &manifest).map_err(storage);
+    }
+    let dataset = Dataset::open(folder).map_err(storage)?;
+    if dataset.manifest().config_toml != config {
+        let message = format!(
+            "{} holds a campaign with other settings: give this one another output folder, or restore \
+             the settings, which are in its campaign.toml",
+            folder.display()
+        );
+        return Err(Failure::new(Code::Usage, message));
+    }
+    Ok(dataset)
+}
+
+/// How a campaign is about to be run at this station.
+pub(super) fn circumstances(
+    campaign: &Campaign,
+    station: &Station,
+    (started_at, speed): (WallTime, f64),
+) -> Circumstances {
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    Circumstances {
+        started_at,
+        key_fingerprint: station.key_fingerprint.clone(),
+        rehearsal: station.rehearsal,
+        speed,
+        origins: campaign.origins.pfx2as.iter().map(|path| absolute(path).display().to_string()).collect(),
+    }
+}
+
+pub(super) fn storage(error: DatasetError) -> Failure {
+    Failure::new(Code::Storage, error)
+}
+
+/// A vantage that cannot measure is one thing, targets that must not be probed another.
+pub(super) fn unfit(error: StationError) -> Failure {
+    let code = if error.is_vantage_unfit() { Code::VantageUnfit } else { Code::Usage };
+    Failure::new(code, error)
+}

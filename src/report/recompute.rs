@@ -1,0 +1,78 @@
+//! From a dataset to findings. Reports are computed from the dataset alone, never from memory, so that
+//! anyone can recompute them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::analyse::compare::{Findings, Question, analyse};
+use crate::analyse::origin::OriginTable;
+use crate::dataset::{Dataset, DatasetError, Manifest, RoundState};
+use crate::formats::pfx2as::load_pfx2as;
+use crate::model::FileError;
+
+/// The level of every interval in a report.
+pub const CONFIDENCE: f64 = 0.95;
+
+/// Why findings cannot be computed.
+#[derive(Debug, thiserror::Error)]
+pub enum RecomputeError {
+    /// The dataset cannot be read.
+    #[error("cannot read the dataset")]
+    Dataset(#[from] DatasetError),
+    /// An origin table cannot be read.
+    #[error(transparent)]
+    Origins(#[from] FileError),
+}
+
+/// The findings of a dataset, with these origin tables or, if there are none, with those that its
+/// campaign names.
+///
+/// # Errors
+/// If the dataset or a table cannot be read.
+pub fn findings(dataset: &Dataset, origins: &[PathBuf]) -> Result<Findings, RecomputeError> {
+    let table = origin_table(dataset, origins)?;
+    let mut broken = None;
+    let sound = dataset.records()?.map_while(|record| record.map_err(|error| broken = Some(error)).ok());
+    let findings = analyse(&question(dataset)?, &table, sound);
+    broken.map_or(Ok(findings), |error| Err(error.into()))
+}
+
+/// Loads the origin tables of a dataset, or those given instead.
+///
+/// # Errors
+/// The table, its line and what is wrong there.
+pub fn origin_table(dataset: &Dataset, origins: &[PathBuf]) -> Result<OriginTable, RecomputeError> {
+    let paths = if origins.is_empty() { dataset.origin_paths() } else { origins.to_vec() };
+    Ok(load_origins(&paths)?)
+}
+
+/// Loads origin tables, the later ones adding to the earlier.
+///
+/// # Errors
+/// The table, its line and what is wrong there.
+pub fn load_origins<P: AsRef<Path>>(paths: &[P]) -> Result<OriginTable, FileError> {
+    let mut entries = Vec::new();
+    for path in paths {
+        entries.extend(load_pfx2as(path.as_ref())?.entries);
+    }
+    Ok(OriginTable::from_entries(entries.into_iter().map(|entry| (entry.prefix, entry.origins))))
+}
+
+fn question(dataset: &Dataset) -> Result<Question, DatasetError> {
+    let Manifest { campaign, vantage, rehearsal, speed, units, events, .. } = dataset.manifest().clone();
+    let rounds = dataset.rounds()?;
+    let whole = rounds.iter().filter(|round| round.state == RoundState::Complete).count() as u64;
+    Ok(Question {
+        campaign,
+        vantages: vec![vantage],
+        vantage_as: BTreeMap::new(),
+        rehearsal,
+        speed,
+        units: units.into_iter().map(|info| (info.unit, info.control)).collect(),
+        events,
+        ledger: dataset.total_ledger()?,
+        rounds: (whole, (rounds.len() as u64).saturating_sub(whole)),
+        names: BTreeMap::new(),
+        confidence: CONFIDENCE,
+    })
+}
