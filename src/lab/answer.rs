@@ -39,20 +39,17 @@ pub(super) enum Complaint {
 impl Complaint {
     /// Type and code: RFC 792 and RFC 1812 §5.2.7.1, or RFC 4443 §3.
     const fn type_and_code(self, is_ipv4: bool) -> [u8; 2] {
-        match (self, is_ipv4) {
-            (Self::TimeExceeded, true) => [11, 0],
-            (Self::NoRoute, true) => [3, 0],
-            (Self::Prohibited, true) => [3, 13],
-            (Self::PortClosed, true) => [3, 3],
-            (Self::TimeExceeded, false) => [3, 0],
-            (Self::NoRoute, false) => [1, 0],
-            (Self::Prohibited, false) => [1, 1],
-            (Self::PortClosed, false) => [1, 4],
-        }
+        let [v4, v6] = match self {
+            Self::TimeExceeded => [[11, 0], [3, 0]],
+            Self::NoRoute => [[3, 0], [1, 0]],
+            Self::Prohibited => [[3, 13], [1, 1]],
+            Self::PortClosed => [[3, 3], [1, 4]],
+        };
+        if is_ipv4 { v4 } else { v6 }
     }
 }
 
-/// Longest ICMPv4 error (RFC 1812 §4.3.2.3) and ICMPv6 error (RFC 4443 §2.4), with the IP header.
+/// Longest ICMP error (RFC 1812 §4.3.2.3) and ICMPv6 error (RFC 4443 §2.4), with the IP header.
 const LONGEST_V4_ERROR: usize = 576;
 const LONGEST_V6_ERROR: usize = 1280;
 /// IP and ICMP headers in front of the quote.

@@ -17,7 +17,7 @@ use std::path::Path;
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::{Uid, getegid, geteuid};
 
-pub(super) use cable::{Cable, GATEWAY_MAC, VANTAGE_MAC};
+pub(super) use cable::{Cable, GATEWAY_MAC, VANTAGE_MAC, lay};
 
 /// Proof that this process is in a network namespace of its own that has no way out.
 #[derive(Debug)]
@@ -63,8 +63,9 @@ pub enum NoNamespace {
 }
 
 impl Namespace {
-    /// Moves this process into a user and network namespace of its own, in which it is root, and sets up the
-    /// loopback. Where user namespaces are refused and the process is root, a network namespace does.
+    /// Moves this process into a network namespace of its own and sets up the loopback. Whoever is not root
+    /// gets a user namespace, too, and is root in it. Root stays who it is where the system allows it:
+    /// programs that drop privileges need `setgroups`, which such a user namespace must deny.
     ///
     /// Must be called before there is a second thread. After an error the process may be in a namespace
     /// without a network: nothing can be measured from it, but virtual time works.
@@ -77,12 +78,11 @@ impl Namespace {
             return Err(NoNamespace::Threads(threads));
         }
         let (user, group) = (geteuid(), getegid());
-        match unshare(CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET) {
-            Ok(()) => become_root(user, group.as_raw())?,
-            Err(refused) if user.is_root() => {
-                unshare(CloneFlags::CLONE_NEWNET).map_err(|_| NoNamespace::Refused(refused.into()))?;
-            }
-            Err(refused) => return Err(NoNamespace::Refused(refused.into())),
+        let as_root = user.is_root() && unshare(CloneFlags::CLONE_NEWNET).is_ok();
+        if !as_root {
+            let both = CloneFlags::CLONE_NEWUSER | CloneFlags::CLONE_NEWNET;
+            unshare(both).map_err(|refused| NoNamespace::Refused(refused.into()))?;
+            become_root(user, group.as_raw())?;
         }
         Self::adopt()
     }
@@ -98,11 +98,6 @@ impl Namespace {
         // So that the unprivileged ping sockets of the kernel can be tried, too. Without it only they fail.
         let _ = fs::write("/proc/sys/net/ipv4/ping_group_range", "0 0");
         Ok(Self { _private: () })
-    }
-
-    /// Lays the cable between the kernel and the lab.
-    pub(super) fn lay_cable(&self, cable: &Cable) -> Result<(), NoNamespace> {
-        cable::lay(cable)
     }
 }
 

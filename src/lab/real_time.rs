@@ -21,7 +21,7 @@ use nix::sys::socket::{MsgFlags, recv, send, setsockopt, sockopt};
 use pnet::datalink;
 use socket2::{Domain, Socket, Type};
 
-use super::namespace::{Cable, GATEWAY_MAC, Namespace, NoNamespace, VANTAGE_MAC};
+use super::namespace::{self, Cable, GATEWAY_MAC, Namespace, NoNamespace, VANTAGE_MAC};
 use super::packet::complete_checksum;
 use super::scenario::Scenario;
 use super::simulator::Simulator;
@@ -75,7 +75,7 @@ impl RealTimeLab {
     ) -> Result<Self, NoRealTimeLab> {
         let addresses = [true, false].into_iter().filter_map(|is_ipv4| addresses(scenario, is_ipv4));
         let cable = Cable { vantage: VANTAGE, internet: INTERNET, addresses: addresses.collect() };
-        namespace.lay_cable(&cable)?;
+        namespace::lay(namespace, &cable)?;
         let socket = packet_socket().map_err(NoRealTimeLab::Socket)?;
         let simulator = Simulator::new(scenario);
         let origin = clock.mono();
@@ -205,3 +205,6 @@ fn to_vantage(packet: &[u8]) -> Vec<u8> {
     let kind: [u8; 2] = if is_ipv6 { [0x86, 0xdd] } else { [0x08, 0x00] };
     [VANTAGE_MAC.as_slice(), &GATEWAY_MAC, &kind, packet].concat()
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use crate::model::{Asn, Event, FileErrors, Name, Port, Prefix, SourceText, WallTime};
+use crate::model::{AsLink, Asn, Event, FileErrors, LinkChange, Name, Port, Prefix, SourceText, WallTime};
 
 pub(super) use raw::{Balance, Carrier, Closed, FilterAnswer, Quote};
 
@@ -109,7 +109,7 @@ impl Scenario {
     /// What happens to links between ASes, in the order of time.
     pub fn events(&self) -> impl Iterator<Item = Event> + '_ {
         self.changes.iter().filter_map(|change| match change.what {
-            Changed::AsLink(link) => Some(Event { at: change.at, change: change.change, link }),
+            Changed::AsLink(link) => Some(Event { at: change.at, change: change.how, link }),
             Changed::RouterLink(_) => None,
         })
     }
@@ -270,13 +270,13 @@ pub(super) struct Host {
 pub(super) struct Change {
     pub(super) at: WallTime,
     pub(super) what: Changed,
-    pub(super) change: crate::model::LinkChange,
+    pub(super) how: LinkChange,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Changed {
     /// All router links between two ASes.
-    AsLink(crate::model::AsLink),
+    AsLink(AsLink),
     /// All links between two routers.
     RouterLink([RouterIndex; 2]),
 }

@@ -237,8 +237,8 @@ fn owners(scenario: &Scenario) -> HashMap<IpAddr, Owner> {
 /// A router link is there while it is itself, and while the link between its ASes is.
 fn states(scenario: &Scenario, clock: &ClockPair) -> Vec<Presence> {
     let mut histories: BTreeMap<Changed, Presence> = BTreeMap::new();
-    for Change { at, what, change } in &scenario.changes {
-        let there = *change == LinkChange::Added;
+    for Change { at, what, how } in &scenario.changes {
+        let there = *how == LinkChange::Added;
         let history =
             histories.entry(*what).or_insert_with(|| Presence { at_first: !there, changes: Vec::new() });
         history.changes.push((clock.mono(*at), there));

@@ -201,16 +201,16 @@ impl Network {
         if self.topology.router_at(flow.destination) == Some(here.router) {
             return Decision::End(End::AtRouter);
         }
-        let routed = destination.and_then(|destination| self.route(flow, destination, here));
-        let Some(routed) = routed else { return Decision::End(End::NoRoute) };
+        let way = destination.and_then(|destination| self.route(flow, destination, here));
+        let Some(decision) = way else { return Decision::End(End::NoRoute) };
         if here.made_here {
-            return routed;
+            return decision;
         }
         let Some(router) = self.topology.router(here.router) else { return Decision::End(End::Vanished) };
         if let Some(end) = filtered(router, flow) {
             return Decision::End(end);
         }
-        if here.ttl <= 1 { Decision::End(End::Expired) } else { routed }
+        if here.ttl <= 1 { Decision::End(End::Expired) } else { decision }
     }
 
     /// `None` if there is no route.

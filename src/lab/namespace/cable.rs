@@ -13,7 +13,7 @@ use rtnetlink::packet_route::address::AddressHeaderFlags;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
 use rtnetlink::{Handle, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
-use super::NoNamespace;
+use super::{Namespace, NoNamespace};
 
 /// Hardware addresses, locally administered: of `vantage0`, and of the gateway that it sends to.
 pub(in crate::lab) const VANTAGE_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0x0a];
@@ -62,7 +62,8 @@ fn name(link: &LinkMessage) -> String {
     name.unwrap_or_default()
 }
 
-pub(super) fn lay(cable: &Cable) -> Result<(), NoNamespace> {
+/// Lays the cable, in the namespace that the caller holds the proof of.
+pub(in crate::lab) fn lay(_: &Namespace, cable: &Cable) -> Result<(), NoNamespace> {
     with_netlink(async |handle| {
         let pair = LinkVeth::new(cable.vantage, cable.internet).address(VANTAGE_MAC.to_vec()).build();
         handle.link().add(pair).execute().await.map_err(network("make a pair of virtual interfaces"))?;

@@ -25,8 +25,8 @@ const MOST_LINKS: usize = 200_000;
 const MOST_ADDRESSES_PER_HOST: usize = 65_536;
 const MOST_LABELS: usize = 8;
 const HIGHEST_LABEL: u32 = 0xf_ffff;
-const LONGEST_DELAY: Duration = Duration::from_mins(1);
-const LONGEST_DURATION: Duration = Duration::from_hours(24 * 3660);
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+const LONGEST_DURATION: Duration = Duration::from_secs(3660 * 24 * 3600);
 const USUAL_CONVERGENCE: Duration = Duration::from_millis(400);
 
 pub(super) fn check(source: &SourceText<'_>, file: &raw::File) -> Result<Scenario, FileErrors> {

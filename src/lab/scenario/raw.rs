@@ -97,7 +97,7 @@ pub(in crate::lab) enum Balance {
     None,
 }
 
-/// How much of a packet a router quotes in an ICMPv4 error. ICMPv6 errors always quote as much as fits
+/// How much of a packet a router quotes in an ICMP error of IPv4. ICMPv6 errors always quote as much as fits
 /// into 1280 bytes (RFC 4443 §2.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -1,3 +1,5 @@
+#![allow(clippy::arithmetic_side_effects)]
+
 use super::Scenario;
 use crate::model::{FileErrors, LinkChange};
 

@@ -23,9 +23,9 @@ impl Check<'_> {
                 let rule = format!("must be from {} to {}", time.start(), time.end());
                 self.error(&table.at, "event.at", at, rule);
             }
-            let Some((change, ends)) = self.change(table) else { continue };
+            let Some((how, ends)) = self.change(table) else { continue };
             let Some(what) = self.changed(ends, links) else { continue };
-            changes.push((ends, Change { at, what, change }));
+            changes.push((ends, Change { at, what, how }));
         }
         changes.sort_by_key(|(_, change)| change.at);
         self.take_turns(&changes);
@@ -89,9 +89,9 @@ impl Check<'_> {
     fn take_turns(&mut self, changes: &[(&Spanned<raw::Ends>, Change)]) {
         let mut latest: BTreeMap<Changed, LinkChange> = BTreeMap::new();
         for (ends, change) in changes {
-            if latest.insert(change.what, change.change) == Some(change.change) {
+            if latest.insert(change.what, change.how) == Some(change.how) {
                 let rule = "a link must be added only while it is away, and lost only while it is there";
-                self.error(ends, change.change.as_str(), shown(ends.get_ref()), rule);
+                self.error(ends, change.how.as_str(), shown(ends.get_ref()), rule);
             }
         }
     }
