@@ -358,7 +358,10 @@ proptest! {
         let mut records = random_records(&lines);
         let findings = analyse(&question, &origins(), records.clone());
         prop_assert!(numbers(&findings).into_iter().all(f64::is_finite));
-        prop_assert!(findings.units.iter().all(|unit| !unit.verdict.is_empty()));
+        for unit in &findings.units {
+            prop_assert!(!unit.verdict.is_empty());
+            prop_assert!(unit.verdict.iter().all(|sentence| !sentence.contains("NaN")));
+        }
         records.reverse();
         let turn = turn.min(records.len());
         records.rotate_left(turn);

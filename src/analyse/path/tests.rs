@@ -69,8 +69,16 @@ fn a_router_that_speaks_for_the_target_is_not_the_target() {
 fn silent_not_probed_and_not_sent_are_three_things() {
     let found = trace("188.1.144.1 * - x 4.69.154.9");
     let states: Vec<HopState> = found.hops.iter().map(Hop::state).collect();
-    use HopState::{Answered, NotProbed, NotSent, Silent};
-    assert_eq!(states, vec![Answered, Silent, NotProbed, NotSent, Answered]);
+    assert_eq!(
+        states,
+        vec![
+            HopState::Answered,
+            HopState::Silent,
+            HopState::NotProbed,
+            HopState::NotSent,
+            HopState::Answered
+        ]
+    );
     assert_eq!(trace("188.1.144.1 * *").end, TraceEnd::Gap { hops: 2 });
     assert_eq!(trace("188.1.144.1 x x").end, TraceEnd::MaxTtl);
     assert_eq!(trace("x x").end, TraceEnd::NotMeasured);
