@@ -87,11 +87,8 @@ impl Intake {
             self.count_trace(trace);
         }
         let routes = routes::routes(question, origins, &epochs, &traces);
-        let scale = Scale {
-            epochs: &epochs,
-            level: Level::new(question.confidence),
-            confidence: question.confidence,
-        };
+        let confidence = sound(question.confidence);
+        let scale = Scale { epochs: &epochs, level: Level::new(confidence), confidence };
         let views = self.views(origins, &routes, &traces, first_epoch, &epochs);
         let edges = figures::edges(&routes);
         let units = units(&views, &scale);
@@ -110,7 +107,7 @@ impl Intake {
             names,
             ledger: question.ledger,
             rounds: question.rounds,
-            confidence: sound(question.confidence),
+            confidence,
         }
     }
 

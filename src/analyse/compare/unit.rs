@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::epochs::Epochs;
 use super::findings::{PathCount, Reach, Reachability, UnitEpoch, UpstreamShare};
-use super::interval::{Level, Share, float, sound};
+use super::interval::{Level, Share, float};
 use super::routes::Route;
 use super::tally::Answers;
 use crate::analyse::graph::AsGraph;
@@ -67,7 +67,7 @@ impl UnitView<'_> {
             let expected = scale.level.wilson(self.answers.elsewhere(epoch, *method));
             let probes = self.answers.share(epoch, *method).whole;
             expected.is_some_and(|share| {
-                probes > 0 && (1.0 - share.low).powf(float(probes)) < 1.0 - sound(scale.confidence)
+                probes > 0 && (1.0 - share.low).powf(float(probes)) < 1.0 - scale.confidence
             })
         };
         if METHODS.iter().any(conclusive) { Reach::Unreachable } else { Reach::NotObservable }

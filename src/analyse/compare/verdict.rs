@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{self, through};
 use super::epochs::Epochs;
-use super::findings::{Epoch, Reach, UnitEpoch};
+use super::findings::{Epoch, Estimate, Reach, UnitEpoch};
 use super::interval::Share;
 use super::routes::Route;
 use super::unit::{Scale, UnitView};
@@ -47,14 +47,17 @@ impl Verdict<'_> {
     }
 
     fn unobservable(&self) -> Option<String> {
-        let answered =
-            |epoch: usize| METHODS.iter().any(|method| self.view.answers.share(epoch, *method).part > 0);
         let asked = (0..self.by_epoch.len())
             .fold(0_u64, |sum, epoch| sum.saturating_add(self.view.answers.asked(epoch)));
-        let ever = (0..self.by_epoch.len()).any(answered);
-        (asked > 0 && !ever).then(|| {
+        (asked > 0 && !self.ever_answered()).then(|| {
             format!("reachability cannot be judged: nothing there answers (0 of {asked} probes and traces)")
         })
+    }
+
+    fn ever_answered(&self) -> bool {
+        let answered =
+            |epoch: usize| METHODS.iter().any(|method| self.view.answers.share(epoch, *method).part > 0);
+        (0..self.by_epoch.len()).any(answered)
     }
 
     /// How things stood in the first epoch.
@@ -68,6 +71,9 @@ impl Verdict<'_> {
             Reach::Reachable => format!("{only}reachable"),
             Reach::Unreachable => format!("{only}unreachable: {}", self.counts(0)),
             Reach::NotMeasured => return Some(format!("{only}not measured: no probe was sent")),
+            Reach::NotObservable if !self.ever_answered() => {
+                return Some(format!("{only}{}", self.way(first, 0)));
+            }
             Reach::NotObservable => format!("{only}not observable"),
         };
         Some(format!("{reach}; {}", self.way(first, 0)))
@@ -108,7 +114,7 @@ impl Verdict<'_> {
 
     fn reach_changed(&self, step: &Step<'_>) -> Option<String> {
         let (when, epoch) = (&step.when, step.epoch);
-        let counts = || format!("{}, was {}", self.counts(epoch), self.counts(epoch.saturating_sub(1)));
+        let counts = || format!("{}{}", self.counts(epoch), self.was(epoch));
         match (step.before.reach, step.after.reach) {
             (_, Reach::NotMeasured) => Some(format!("not measured {when}: no probe was sent")),
             (Reach::Reachable, Reach::Unreachable) => {
@@ -147,13 +153,11 @@ impl Verdict<'_> {
             return None;
         };
         Some(format!(
-            "answered {how} often {}: {}, was {} ({} points, {} to {})",
+            "answered {how} often {}: {}, was {}, {}",
             step.when,
             self.counts(step.epoch),
-            self.counts(step.epoch.saturating_sub(1)),
-            points(difference.value),
-            points(difference.low),
-            points(difference.high),
+            of(before),
+            self.points(difference)
         ))
     }
 
@@ -161,25 +165,34 @@ impl Verdict<'_> {
         match (change::told(step.before) > 0, change::told(step.after) > 0) {
             (_, false) => {
                 let why = self.why_untold(step.epoch);
-                vec![format!("no upstream can be told {}: the traces end {why}", step.when)]
+                let was = match upstreams(step.before) {
+                    none if none.is_empty() => String::new(),
+                    some => format!(", was {}", list(some.into_iter())),
+                };
+                vec![format!("no upstream can be told {}{was}: the traces end {why}", step.when)]
             }
             (false, true) => vec![format!("{}: {}", step.when, self.way(step.after, step.epoch))],
-            (true, true) => {
-                let (before, after) = (upstreams(step.before), upstreams(step.after));
-                let all: BTreeSet<Asn> = before.union(&after).copied().collect();
-                let changed: Vec<String> =
-                    all.into_iter().filter_map(|asn| self.upstream_changed(step, asn)).collect();
-                if changed.is_empty() {
-                    let through = list(step.after.upstreams.iter().map(|share| share.upstream));
-                    return vec![format!(
-                        "upstream unchanged {}: {through}{}",
-                        step.when,
-                        inferred(step.after)
-                    )];
-                }
-                changed
-            }
+            (true, true) => self.shares_changed(step),
         }
+    }
+
+    /// Upstreams gained and lost; the shares of the others follow from that, and are told only where none
+    /// was.
+    fn shares_changed(&self, step: &Step<'_>) -> Vec<String> {
+        let (before, after) = (upstreams(step.before), upstreams(step.after));
+        let sentences = |asns: Vec<Asn>| -> Vec<String> {
+            asns.into_iter().filter_map(|asn| self.upstream_changed(step, asn)).collect()
+        };
+        let mut changed = sentences(after.difference(&before).copied().collect());
+        changed.extend(sentences(before.difference(&after).copied().collect()));
+        if changed.is_empty() {
+            changed = sentences(after.intersection(&before).copied().collect());
+        }
+        if changed.is_empty() {
+            let through = list(step.after.upstreams.iter().map(|share| share.upstream));
+            changed.push(format!("upstream unchanged {}: {through}{}", step.when, inferred(step.after)));
+        }
+        changed
     }
 
     fn upstream_changed(&self, step: &Step<'_>, asn: Asn) -> Option<String> {
@@ -187,12 +200,7 @@ impl Verdict<'_> {
         let difference = self.scale.level.difference(before, after)?;
         let certain = difference.low > 0.0 || difference.high < 0.0;
         let flows = format!("{} flows before, {} after", of(before), of(after));
-        let numbers = format!(
-            "{flows}, a difference of {} points ({} to {})",
-            points(difference.value),
-            points(difference.low),
-            points(difference.high)
-        );
+        let numbers = format!("{flows}, {}", self.points(difference));
         if !certain {
             let news = before.part == 0 || after.part == 0;
             return news
@@ -245,6 +253,26 @@ impl Verdict<'_> {
             return format!("{} probes answered", of(probes));
         }
         format!("{} traces arrived", of(self.view.answers.share(epoch, Method::Trace)))
+    }
+
+    /// `, was 15 of 15`, counted like the epoch itself.
+    fn was(&self, epoch: usize) -> String {
+        let answers = &self.view.answers;
+        let (before, probes) = (epoch.saturating_sub(1), answers.probes(epoch).whole > 0);
+        let share = if probes { answers.probes(before) } else { answers.share(before, Method::Trace) };
+        if share.whole == 0 { String::new() } else { format!(", was {}", of(share)) }
+    }
+
+    /// `a difference of +50 points (95 % interval +15 to +75)`, in points of a hundred.
+    fn points(&self, difference: Estimate) -> String {
+        let points = |share: f64| format!("{:+.0}", share * 100.0);
+        format!(
+            "a difference of {} points ({} % interval {} to {})",
+            points(difference.value),
+            self.scale.confidence * 100.0,
+            points(difference.low),
+            points(difference.high)
+        )
     }
 
     fn left_out(&self) -> Option<String> {
@@ -324,9 +352,4 @@ fn list(asns: impl Iterator<Item = Asn>) -> String {
 
 fn of(share: Share) -> String {
     format!("{} of {}", share.part, share.whole)
-}
-
-/// A difference of shares in points of a hundred, with its sign.
-fn points(difference: f64) -> String {
-    format!("{:+.0}", difference * 100.0)
 }
