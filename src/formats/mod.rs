@@ -4,6 +4,6 @@
 //! panic, and no line or answer is read into memory without a limit.
 
 pub mod csv;
-//DNS
+pub mod dns;
 mod lines;
 pub mod pfx2as;
