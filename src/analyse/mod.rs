@@ -8,3 +8,6 @@ pub mod compare;
 pub mod graph;
 pub mod origin;
 pub mod path;
+
+#[cfg(test)]
+mod sheet;

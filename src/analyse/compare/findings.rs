@@ -33,6 +33,8 @@ pub struct Findings {
     pub rounds: (u64, u64),
     /// The level of every interval, as 0.95.
     pub confidence: f64,
+    /// Traces with probes on both sides of an event: left out of all epochs and of the timeline.
+    pub straddling: u64,
 }
 
 /// The time between two events.
@@ -70,7 +72,8 @@ pub struct UnitFindings {
     pub by_epoch: Vec<UnitEpoch>,
     /// Differences between each epoch and the one before, largest effect first.
     pub changes: Vec<Change>,
-    /// What it comes to in plain words, one sentence each, with conditions where there are any.
+    /// What it comes to in plain words, one sentence each, with conditions where there are any. Begins in
+    /// lower case and ends without a full stop, to stand behind the name of the unit.
     pub verdict: Vec<String>,
 }
 
@@ -89,12 +92,13 @@ pub struct UnitEpoch {
     pub traced: u64,
     /// Longest run of silent hops before the target or the end of the trace, where upstream was told.
     pub longest_gap: Option<u8>,
-    /// Distinct paths.
+    /// Distinct paths of the flows whose upstream is told.
     pub paths: PathCount,
     /// AS-disjoint paths from the vantages to the origin AS in the measured graph: a lower bound.
     /// `None` if no path was seen.
     pub as_disjoint: Option<u32>,
-    /// ASes, other than the vantage's own and the origin, that every measured path crosses.
+    /// ASes, other than the vantage's own and the origin, that every path in the measured graph crosses,
+    /// from the vantage outward.
     pub single_points: Vec<Asn>,
 }
 
@@ -105,7 +109,8 @@ pub enum Reach {
     Reachable,
     /// Nothing answers, although the same addresses answered in another epoch.
     Unreachable,
-    /// Nothing there ever answered: nothing can be said.
+    /// Nothing answers, and nothing can be said: nothing there ever answered, too few probes were sent to
+    /// tell silence from loss, or the vantage itself was in trouble.
     NotObservable,
     /// No probe was sent in this epoch.
     NotMeasured,
@@ -129,9 +134,10 @@ impl Reach {
 pub struct Reachability {
     /// The method: echo or tcp.
     pub method: Method,
-    /// Probes sent to addresses that answered at least once in the campaign.
+    /// Probes sent to addresses that answered at least once in the campaign by this method; for TCP, to
+    /// such pairs of address and port.
     pub probes: u64,
-    /// Of them answered.
+    /// Of them answered by the target, in time or late.
     pub answered: u64,
     /// The share with its Wilson interval; `None` if no such probe was sent.
     pub share: Option<Estimate>,
@@ -151,7 +157,7 @@ pub struct UpstreamShare {
     pub seen_entering: u64,
 }
 
-/// Distinct paths.
+/// Distinct paths, the target itself left out.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PathCount {
     /// Distinct sequences of addresses, silent hops counted as silent.

@@ -1,0 +1,251 @@
+//! From records to findings.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::change;
+use super::epochs::Epochs;
+use super::figures;
+use super::findings::{AsEdge, Findings, Reach, UnitEpoch, UnitFindings};
+use super::interval::{Level, sound};
+use super::question::Question;
+use super::routes::{self, Route};
+use super::tally::{Asked, Endpoint, RoundKey, Tally};
+use super::unit::{Scale, UnitView};
+use super::verdict::Verdict;
+use crate::analyse::origin::OriginTable;
+use crate::analyse::path::{Trace, TraceEnd, Traces};
+use crate::dataset::ProbeRecord;
+use crate::model::{Asn, Method, Outcome, Unit, WallTime};
+
+/// What the records of a campaign say about it. The order of the records does not matter.
+#[must_use]
+pub fn analyse(
+    question: &Question,
+    origins: &OriginTable,
+    records: impl IntoIterator<Item = ProbeRecord>,
+) -> Findings {
+    let mut intake = Intake::new(question);
+    for record in records {
+        intake.take(&record);
+    }
+    intake.conclude(question, origins)
+}
+
+/// What is kept of the records while they stream past: counts of echo and tcp, and all traces.
+struct Intake {
+    /// Cut at every event, since the time of the campaign is not known yet.
+    all_epochs: Epochs,
+    period: Option<(WallTime, WallTime)>,
+    controls: BTreeMap<Unit, bool>,
+    round_starts: BTreeMap<RoundKey, WallTime>,
+    tally: Tally,
+    traces: Traces,
+}
+
+const ALL_TIME: (WallTime, WallTime) = (WallTime::from_nanos(i64::MIN), WallTime::from_nanos(i64::MAX));
+
+impl Intake {
+    fn new(question: &Question) -> Self {
+        Self {
+            all_epochs: Epochs::new(&question.events, ALL_TIME),
+            period: None,
+            controls: question.units.iter().copied().collect(),
+            round_starts: BTreeMap::new(),
+            tally: Tally::default(),
+            traces: Traces::default(),
+        }
+    }
+
+    fn take(&mut self, record: &ProbeRecord) {
+        *self.controls.entry(record.unit).or_insert(record.control) |= record.control;
+        self.traces.add(record);
+        let Some(at) = record.sent_at else { return };
+        self.period = Some(self.period.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        let round: RoundKey = (record.vantage.clone(), record.probe.round);
+        let start = self.round_starts.entry(round.clone()).or_insert(at);
+        *start = at.min(*start);
+        if record.method != Method::Trace {
+            let endpoint = Endpoint {
+                method: record.method,
+                target: record.probe.target,
+                protocol: record.probe.protocol,
+                port: record.probe.port,
+            };
+            let (epoch, answered) = (self.all_epochs.of(at), arrived(record));
+            self.tally.count(Asked { unit: record.unit, endpoint, round, epoch, answered });
+        }
+    }
+
+    fn conclude(mut self, question: &Question, origins: &OriginTable) -> Findings {
+        let epoch_zero = question.events.iter().map(|event| event.at).min();
+        let start = epoch_zero.unwrap_or(WallTime::from_nanos(0));
+        let period = self.period.unwrap_or((start, start));
+        let epochs = Epochs::new(&question.events, period);
+        let first_epoch = self.all_epochs.of(period.0);
+        let traces: Vec<Trace> = std::mem::take(&mut self.traces).finish().collect();
+        for trace in &traces {
+            self.count_trace(trace);
+        }
+        let routes = routes::routes(question, origins, &epochs, &traces);
+        let scale = Scale {
+            epochs: &epochs,
+            level: Level::new(question.confidence),
+            confidence: question.confidence,
+        };
+        let views = self.views(origins, &routes, &traces, first_epoch, &epochs);
+        let edges = figures::edges(&routes);
+        let units = units(&views, &scale);
+        let timeline = figures::timeline(&views, &self.round_starts);
+        let names = names(question, &units, &edges);
+        Findings {
+            campaign: question.campaign.clone(),
+            vantages: question.vantages.clone(),
+            rehearsal: question.rehearsal,
+            speed: if question.speed.is_finite() { question.speed } else { 1.0 },
+            straddling: views.iter().fold(0, |sum, view| sum.saturating_add(view.straddling)),
+            epochs: epochs.into_vec(),
+            units,
+            edges,
+            timeline,
+            names,
+            ledger: question.ledger,
+            rounds: question.rounds,
+            confidence: sound(question.confidence),
+        }
+    }
+
+    /// A trace counts as one question, in the epoch of all its probes.
+    fn count_trace(&mut self, trace: &Trace) {
+        let Some(epoch) = trace.sent.and_then(|sent| self.all_epochs.of_both(sent)) else { return };
+        let key = &trace.key;
+        let endpoint =
+            Endpoint { method: Method::Trace, target: key.target, protocol: key.protocol, port: key.port };
+        let round = (key.vantage.clone(), key.round);
+        let answered = matches!(trace.end, TraceEnd::Reached { .. });
+        self.tally.count(Asked { unit: trace.unit, endpoint, round, epoch, answered });
+    }
+
+    fn views<'a>(
+        &self,
+        origins: &OriginTable,
+        routes: &'a [Route],
+        traces: &[Trace],
+        first_epoch: usize,
+        epochs: &Epochs,
+    ) -> Vec<UnitView<'a>> {
+        let mut straddling: BTreeMap<Unit, u64> = BTreeMap::new();
+        for trace in traces {
+            if trace.sent.is_some_and(|sent| epochs.of_both(sent).is_none()) {
+                let count = straddling.entry(trace.unit).or_default();
+                *count = count.saturating_add(1);
+            }
+        }
+        let mut routes_of: BTreeMap<Unit, Vec<&Route>> = BTreeMap::new();
+        for route in routes {
+            routes_of.entry(route.unit).or_default().push(route);
+        }
+        let mut units: Vec<(bool, Unit)> =
+            self.controls.iter().map(|(unit, control)| (*control, *unit)).collect();
+        units.sort_unstable();
+        let view = |(control, unit): (bool, Unit)| {
+            let routes = routes_of.remove(&unit).unwrap_or_default();
+            let by_table = origins.lookup(unit.0.network()).asn;
+            UnitView {
+                unit,
+                control,
+                origin: by_table.or_else(|| routes.iter().find_map(|route| route.origin)),
+                answers: self.tally.of(unit, first_epoch),
+                routes,
+                straddling: straddling.remove(&unit).unwrap_or_default(),
+            }
+        };
+        units.into_iter().map(view).collect()
+    }
+}
+
+/// Whether the probe came to its target. A router's word that it could not be delivered is an answer, but
+/// not the target's.
+fn arrived(record: &ProbeRecord) -> bool {
+    match &record.outcome {
+        Outcome::Answered { reply, .. } | Outcome::Late { reply, .. } => {
+            reply.kind.arrived(reply.from == record.probe.target)
+        }
+        _ => false,
+    }
+}
+
+fn units(views: &[UnitView<'_>], scale: &Scale<'_>) -> Vec<UnitFindings> {
+    let mut found: Vec<Vec<UnitEpoch>> = views.iter().map(|view| view.by_epoch(scale)).collect();
+    let suspended = suspended(views, &found, scale.epochs.count());
+    let controlled = views.iter().any(|view| view.control);
+    let both = views.iter().zip(&mut found);
+    both.map(|(view, by_epoch)| {
+        if !view.control {
+            suspend(by_epoch, &suspended);
+        }
+        let well = |epoch: usize| view.control || !suspended.contains(&epoch);
+        let pairs = by_epoch.iter().zip(by_epoch.iter().skip(1)).enumerate();
+        let mut changes = Vec::new();
+        for (earlier, (before, after)) in pairs {
+            let later = earlier.saturating_add(1);
+            if well(earlier) && well(later) {
+                changes.extend(change::changes(later, before, after, scale.level));
+            }
+        }
+        change::sort(&mut changes);
+        let none = BTreeSet::new();
+        let suspended = if view.control { &none } else { &suspended };
+        let verdict = Verdict { view, by_epoch, scale, suspended, controlled }.sentences();
+        UnitFindings {
+            unit: view.unit,
+            control: view.control,
+            origin: view.origin,
+            by_epoch: std::mem::take(by_epoch),
+            changes,
+            verdict,
+        }
+    })
+    .collect()
+}
+
+/// The epochs in which the vantage itself was in trouble: control units that answered in other epochs do not,
+/// and none answers.
+fn suspended(views: &[UnitView<'_>], found: &[Vec<UnitEpoch>], epochs: usize) -> BTreeSet<usize> {
+    let controls = || views.iter().zip(found).filter(|(view, _)| view.control);
+    let reach =
+        |epoch: usize| controls().filter_map(move |(_, found)| found.get(epoch)).map(|found| found.reach);
+    let unwell = |epoch: &usize| {
+        reach(*epoch).any(|reach| reach == Reach::Unreachable)
+            && !reach(*epoch).any(|reach| reach == Reach::Reachable)
+    };
+    (0..epochs).filter(unwell).collect()
+}
+
+/// Silence says nothing about a unit while the vantage is in trouble.
+fn suspend(by_epoch: &mut [UnitEpoch], suspended: &BTreeSet<usize>) {
+    for epoch in suspended {
+        if let Some(found) = by_epoch.get_mut(*epoch)
+            && found.reach == Reach::Unreachable
+        {
+            found.reach = Reach::NotObservable;
+        }
+    }
+}
+
+fn names(
+    question: &Question,
+    units: &[UnitFindings],
+    edges: &[AsEdge],
+) -> BTreeMap<Asn, crate::model::Untrusted> {
+    let in_edges = edges.iter().flat_map(|edge| [edge.from, edge.to]);
+    let in_units = units.iter().flat_map(|unit| {
+        let by_epoch = unit.by_epoch.iter().flat_map(|epoch| {
+            epoch.upstreams.iter().map(|share| share.upstream).chain(epoch.single_points.iter().copied())
+        });
+        by_epoch.chain(unit.origin)
+    });
+    let in_events = question.events.iter().flat_map(|event| [event.link.ends().0, event.link.ends().1]);
+    let occurring: BTreeSet<Asn> = in_edges.chain(in_units).chain(in_events).collect();
+    let known = |asn: Asn| Some((asn, question.names.get(&asn)?.clone()));
+    occurring.into_iter().filter_map(known).collect()
+}

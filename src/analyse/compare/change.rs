@@ -1,0 +1,82 @@
+//! What differs between an epoch and the one before.
+//!
+//! Shares carry Newcombe's interval. Counts of what was seen carry none: resampling cannot show what was not
+//! seen, so an interval by bootstrap would be too narrow by construction.
+
+use std::collections::BTreeSet;
+
+use super::findings::{Change, Metric, UnitEpoch};
+use super::interval::{Level, Share, float};
+use crate::model::{Asn, Method};
+
+/// All differences of epoch `epoch` from the one before, in no order.
+pub(super) fn changes(epoch: usize, before: &UnitEpoch, after: &UnitEpoch, level: Level) -> Vec<Change> {
+    let shares = [Method::Echo, Method::Tcp]
+        .into_iter()
+        .map(|method| (Metric::Answered(method), answered(before, method), answered(after, method)));
+    let upstreams = all_upstreams(before, after)
+        .into_iter()
+        .map(|asn| (Metric::Upstream(asn), through(before, asn), through(after, asn)));
+    let of_shares = shares.chain(upstreams).filter_map(|(metric, before, after)| {
+        let difference = level.difference(before, after)?;
+        Some(Change {
+            epoch,
+            metric,
+            before: level.wilson(before)?.value,
+            after: level.wilson(after)?.value,
+            difference: difference.value,
+            interval: Some((difference.low, difference.high)),
+        })
+    });
+    let counts = [
+        (Metric::AsPaths, as_paths(before), as_paths(after)),
+        (Metric::AsDisjoint, before.as_disjoint.map(f64::from), after.as_disjoint.map(f64::from)),
+    ];
+    let of_counts = counts.into_iter().filter_map(|(metric, before, after)| {
+        let (before, after) = (before?, after?);
+        Some(Change { epoch, metric, before, after, difference: after - before, interval: None })
+    });
+    of_shares.chain(of_counts).collect()
+}
+
+/// Largest effect first: of shares the difference, of counts the difference in parts of the larger one.
+pub(super) fn sort(changes: &mut [Change]) {
+    changes.sort_by(|one, other| {
+        let order = effect(other).total_cmp(&effect(one));
+        order.then(one.epoch.cmp(&other.epoch)).then(one.metric.cmp(&other.metric))
+    });
+}
+
+fn effect(change: &Change) -> f64 {
+    match change.metric {
+        Metric::Answered(_) | Metric::Upstream(_) => change.difference.abs(),
+        Metric::AsPaths | Metric::AsDisjoint => {
+            change.difference.abs() / change.before.max(change.after).max(1.0)
+        }
+    }
+}
+
+/// The flows through an upstream, of those whose upstream is told.
+pub(super) fn through(epoch: &UnitEpoch, asn: Asn) -> Share {
+    let of = epoch.upstreams.iter().find(|share| share.upstream == asn);
+    Share { part: of.map_or(0, |share| share.flows), whole: told(epoch) }
+}
+
+/// Traced flows whose upstream is told.
+pub(super) fn told(epoch: &UnitEpoch) -> u64 {
+    epoch.traced.saturating_sub(epoch.unattributed)
+}
+
+fn all_upstreams(before: &UnitEpoch, after: &UnitEpoch) -> BTreeSet<Asn> {
+    before.upstreams.iter().chain(&after.upstreams).map(|share| share.upstream).collect()
+}
+
+fn answered(epoch: &UnitEpoch, method: Method) -> Share {
+    let of = epoch.reachability.iter().find(|of| of.method == method);
+    of.map_or(Share::default(), |of| Share { part: of.answered, whole: of.probes })
+}
+
+/// `None` where no path was told: nothing seen is not a number of paths.
+fn as_paths(epoch: &UnitEpoch) -> Option<f64> {
+    (told(epoch) > 0).then(|| float(epoch.paths.autonomous_system))
+}

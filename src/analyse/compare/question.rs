@@ -1,0 +1,36 @@
+//! What the analysis is asked, beside the records.
+
+use std::collections::BTreeMap;
+
+use crate::dataset::Ledger;
+use crate::model::{Asn, Event, Name, Unit, Untrusted};
+
+/// What is asked: the campaign, as far as its understanding needs it.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The campaign.
+    pub campaign: Name,
+    /// Who measured.
+    pub vantages: Vec<Name>,
+    /// The AS in which a vantage stands, where it is known. For the others it is taken from their traces:
+    /// the first AS of at least three quarters of them.
+    pub vantage_as: BTreeMap<Name, Asn>,
+    /// True if the network was the lab.
+    pub rehearsal: bool,
+    /// How many times as fast as real time the rehearsal's clock ran; 1 outside the lab.
+    pub speed: f64,
+    /// The units of the campaign, each with whether it is a control unit. Units that only the records name
+    /// are added.
+    pub units: Vec<(Unit, bool)>,
+    /// The declared events. Those inside the campaign's time cut it into epochs; all of them tell which
+    /// links were up when.
+    pub events: Vec<Event>,
+    /// All rounds together.
+    pub ledger: Ledger,
+    /// Rounds that were sealed whole, and rounds that were interrupted.
+    pub rounds: (u64, u64),
+    /// Names of ASes, where known; those that do not occur are left out of the findings.
+    pub names: BTreeMap<Asn, Untrusted>,
+    /// The level of every interval: 0.5 to 0.9999, as 0.95.
+    pub confidence: f64,
+}

@@ -1,0 +1,129 @@
+//! Traces, each placed in its epoch, with its way from AS to AS and its upstream.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::epochs::Epochs;
+use super::question::Question;
+use super::tally::RoundKey;
+use crate::analyse::origin::OriginTable;
+use crate::analyse::path::{
+    Approach, AsPath, DeclaredLinks, Entrances, Hop, NoUpstream, Setting, Trace, TraceEnd, Upstream, Walk,
+};
+use crate::model::{Asn, Name, Unit, WallTime};
+
+/// A trace as the comparison needs it.
+#[derive(Clone, Debug)]
+pub(super) struct Route {
+    pub(super) unit: Unit,
+    pub(super) control: bool,
+    pub(super) round: RoundKey,
+    pub(super) epoch: usize,
+    /// When its first probe was sent.
+    pub(super) at: WallTime,
+    pub(super) origin: Option<Asn>,
+    pub(super) own: Option<Asn>,
+    pub(super) upstream: Result<Upstream, NoUpstream>,
+    /// Up to the origin where the upstream is told, and otherwise up to what lies before the origin.
+    pub(super) walk: Walk,
+    /// The routers, silent ones as `None`, without the target and without silence at the end.
+    pub(super) routers: Vec<Option<IpAddr>>,
+}
+
+/// A trace whose upstream is not yet judged.
+struct Open<'a> {
+    trace: &'a Trace,
+    path: AsPath,
+    approach: Option<Approach>,
+    origin: Option<Asn>,
+    sent: (WallTime, WallTime),
+    epoch: usize,
+}
+
+/// The routes of all traces that were sent and lie within one epoch, in the order of their keys.
+pub(super) fn routes(
+    question: &Question,
+    origins: &OriginTable,
+    epochs: &Epochs,
+    traces: &[Trace],
+) -> Vec<Route> {
+    let open: Vec<Open<'_>> = traces.iter().filter_map(|trace| Open::new(trace, origins, epochs)).collect();
+    let own = own_ases(question, &open);
+    let links = DeclaredLinks::new(&question.events);
+    let approaches = open.iter().filter_map(|open| Some((open.approach.as_ref()?, open.epoch)));
+    let entrances = Entrances::learn(approaches);
+    let close = |open: &Open<'_>| {
+        let own = own.get(&open.trace.key.vantage).copied();
+        let setting = Setting { own, epoch: open.epoch, at: open.sent.1 };
+        let upstream = match &open.approach {
+            Some(approach) => entrances.upstream(approach, &links, setting),
+            None => Err(NoUpstream::OriginUnknown),
+        };
+        open.close(own, upstream)
+    };
+    open.iter().map(close).collect()
+}
+
+/// The AS in which each vantage stands: declared, or the first AS of at least three quarters of its traces
+/// on which any was seen.
+fn own_ases(question: &Question, open: &[Open<'_>]) -> BTreeMap<Name, Asn> {
+    let mut votes: BTreeMap<&Name, BTreeMap<Asn, u64>> = BTreeMap::new();
+    for open in open {
+        if let Some(first) = open.path.ases().next() {
+            let vote = votes.entry(&open.trace.key.vantage).or_default().entry(first).or_default();
+            *vote = vote.saturating_add(1);
+        }
+    }
+    let mut own = question.vantage_as.clone();
+    for (vantage, votes) in votes {
+        let all: u64 = votes.values().sum();
+        let most = votes.iter().find(|(_, count)| count.saturating_mul(4) >= all.saturating_mul(3));
+        if let Some((asn, _)) = most {
+            own.entry(vantage.clone()).or_insert(*asn);
+        }
+    }
+    own
+}
+
+impl<'a> Open<'a> {
+    fn new(trace: &'a Trace, origins: &OriginTable, epochs: &Epochs) -> Option<Self> {
+        let sent = trace.sent?;
+        let epoch = epochs.of_both(sent)?;
+        let path = AsPath::new(trace, origins);
+        let origin = origins.lookup(trace.key.target).asn;
+        let approach = origin.map(|origin| Approach::new(&path, origin));
+        Some(Self { trace, path, approach, origin, sent, epoch })
+    }
+
+    fn close(&self, own: Option<Asn>, upstream: Result<Upstream, NoUpstream>) -> Route {
+        let walk = Walk::new(&self.path, own);
+        let walk = match self.origin {
+            Some(origin) if upstream.is_ok() => walk.to_origin(origin),
+            Some(origin) => walk.before(origin),
+            None => walk,
+        };
+        Route {
+            unit: self.trace.unit,
+            control: self.trace.control,
+            round: (self.trace.key.vantage.clone(), self.trace.key.round),
+            epoch: self.epoch,
+            at: self.sent.0,
+            origin: self.origin,
+            own,
+            upstream,
+            walk,
+            routers: routers(self.trace),
+        }
+    }
+}
+
+fn routers(trace: &Trace) -> Vec<Option<IpAddr>> {
+    let mut routers: Vec<Option<IpAddr>> = trace.hops.iter().map(Hop::address).collect();
+    if matches!(trace.end, TraceEnd::Reached { .. }) {
+        routers.pop();
+    }
+    while routers.last() == Some(&None) {
+        routers.pop();
+    }
+    routers
+}

@@ -1,0 +1,48 @@
+//! Special-purpose space in which hops are seen: whoever uses it, no origin table says truly whose it is.
+
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use crate::model::Prefix;
+
+/// The blocks that matter for hops, with their names (IANA special-purpose registries, RFC 6890).
+const BLOCKS: [(&str, &str); 19] = [
+    ("0.0.0.0/8", "this network (RFC 791)"),
+    ("10.0.0.0/8", "private (RFC 1918)"),
+    ("100.64.0.0/10", "shared by carriers (RFC 6598)"),
+    ("127.0.0.0/8", "loopback"),
+    ("169.254.0.0/16", "link-local (RFC 3927)"),
+    ("172.16.0.0/12", "private (RFC 1918)"),
+    ("192.0.0.0/24", "protocol assignments (RFC 6890)"),
+    ("192.0.2.0/24", "documentation (RFC 5737)"),
+    ("192.168.0.0/16", "private (RFC 1918)"),
+    ("198.18.0.0/15", "benchmarking (RFC 2544)"),
+    ("198.51.100.0/24", "documentation (RFC 5737)"),
+    ("203.0.113.0/24", "documentation (RFC 5737)"),
+    ("224.0.0.0/3", "multicast or reserved"),
+    ("::/8", "unspecified, loopback or IPv4-mapped (RFC 4291)"),
+    ("2001:db8::/32", "documentation (RFC 3849)"),
+    ("3fff::/20", "documentation (RFC 9637)"),
+    ("fc00::/7", "unique local (RFC 4193)"),
+    ("fe80::/10", "link-local (RFC 4291)"),
+    ("ff00::/8", "multicast (RFC 4291)"),
+];
+
+static PARSED: LazyLock<Vec<(Prefix, &'static str)>> = LazyLock::new(|| {
+    BLOCKS.iter().filter_map(|(prefix, name)| Some((prefix.parse().ok()?, *name))).collect()
+});
+
+/// The special-purpose block that covers an address, with its name.
+pub(super) fn covering(address: IpAddr) -> Option<(Prefix, &'static str)> {
+    PARSED.iter().find(|(prefix, _)| prefix.contains(address)).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_block_is_well_formed() {
+        assert_eq!(PARSED.len(), BLOCKS.len());
+    }
+}

@@ -1,0 +1,120 @@
+//! Where a trace ends, and what is taken out of it: hops behind the end, consecutive duplicates, loops.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::trace::{Hop, HopAnswer, HopState, TraceEnd};
+use crate::model::{ReplyKind, Ttl};
+
+/// What is left of a trace.
+pub(super) struct Cleaned {
+    pub(super) hops: Vec<Hop>,
+    pub(super) end: TraceEnd,
+    pub(super) looped: bool,
+}
+
+/// Cleans the hops of one trace towards `target`.
+pub(super) fn clean(hops: BTreeMap<Ttl, Hop>, target: IpAddr) -> Cleaned {
+    let mut hops = in_order(hops);
+    let terminal = cut_behind_end(&mut hops, target);
+    while hops.last().is_some_and(|hop| hop.sent == 0) {
+        hops.pop();
+    }
+    let straight = straighten(hops);
+    let end = terminal.unwrap_or_else(|| end_without_answer(&straight));
+    Cleaned { hops: straight.hops, end, looped: straight.looped }
+}
+
+/// Every TTL from the lowest to the highest, with empty hops where none was probed.
+fn in_order(mut hops: BTreeMap<Ttl, Hop>) -> Vec<Hop> {
+    let (Some(first), Some(last)) = (hops.keys().next().copied(), hops.keys().next_back().copied()) else {
+        return Vec::new();
+    };
+    let ttls = (first.get()..=last.get()).filter_map(Ttl::new);
+    let mut all: Vec<Hop> = ttls.map(|ttl| hops.remove(&ttl).unwrap_or_else(|| Hop::empty(ttl))).collect();
+    for hop in &mut all {
+        hop.answers.sort_by_key(|answer| (answer.attempt, answer.from, answer.kind, answer.rtt.span));
+    }
+    all
+}
+
+/// The target's own answer ends a trace, wherever else somebody said that it cannot be delivered; without
+/// one, the first such word does. Of the last hop only the answers that end the trace are kept.
+fn cut_behind_end(hops: &mut Vec<Hop>, target: IpAddr) -> Option<TraceEnd> {
+    let arrived = |answer: &HopAnswer| answer.kind.arrived(answer.from == target);
+    let refused = |answer: &HopAnswer| matches!(answer.kind, ReplyKind::Unreachable(_));
+    if let Some(last) = cut_behind_first(hops, arrived) {
+        return Some(TraceEnd::Reached { ttl: last.0 });
+    }
+    let (_, answer) = cut_behind_first(hops, refused)?;
+    match answer.kind {
+        ReplyKind::Unreachable(kind) => Some(TraceEnd::Unreachable { kind, by: answer.from }),
+        _ => None,
+    }
+}
+
+/// Drops what lies behind the first hop with an answer that `ends` the trace, and that hop's other answers.
+fn cut_behind_first(hops: &mut Vec<Hop>, ends: impl Fn(&HopAnswer) -> bool) -> Option<(Ttl, HopAnswer)> {
+    let position = hops.iter().position(|hop| hop.answers.iter().any(&ends))?;
+    hops.truncate(position.saturating_add(1));
+    let last = hops.last_mut()?;
+    last.answers.retain(&ends);
+    last.answers.first().map(|answer| (last.ttl, answer.clone()))
+}
+
+struct Straight {
+    hops: Vec<Hop>,
+    looped: bool,
+    /// Whether the last router that answered was the one that closed a loop.
+    in_loop: bool,
+}
+
+/// Merges consecutive duplicates and cuts loops: where an address comes again, what lies between goes.
+fn straighten(hops: Vec<Hop>) -> Straight {
+    let mut straight = Straight { hops: Vec::new(), looped: false, in_loop: false };
+    for hop in hops {
+        straight.push(hop);
+    }
+    straight
+}
+
+impl Straight {
+    fn push(&mut self, hop: Hop) {
+        let address = hop.address();
+        let seen = address.and_then(|_| self.hops.iter().position(|earlier| earlier.address() == address));
+        match seen {
+            None => self.in_loop &= address.is_none(),
+            Some(position) if position.saturating_add(1) == self.hops.len() => self.merge_last(),
+            Some(position) => {
+                self.hops.truncate(position);
+                self.looped = true;
+                self.in_loop = true;
+            }
+        }
+        self.hops.push(hop);
+    }
+
+    /// The same router twice in a row. If it saw the first packet with TTL 0, the router before it let
+    /// that through, and stands there unseen; otherwise the first of the two is only a repetition.
+    fn merge_last(&mut self) {
+        let Some(mut first) = self.hops.pop() else { return };
+        if first.answers.iter().any(|answer| answer.quoted_ttl == Some(0)) {
+            first.answers.clear();
+            first.hidden = true;
+            self.hops.push(first);
+        }
+    }
+}
+
+fn end_without_answer(straight: &Straight) -> TraceEnd {
+    if straight.hops.is_empty() {
+        return TraceEnd::NotMeasured;
+    }
+    let unanswered = |hop: &&Hop| hop.state() != HopState::Answered;
+    let trailing = straight.hops.iter().rev().take_while(unanswered).count();
+    match u8::try_from(trailing).unwrap_or(u8::MAX) {
+        _ if straight.in_loop => TraceEnd::Loop,
+        0 => TraceEnd::MaxTtl,
+        hops => TraceEnd::Gap { hops },
+    }
+}

@@ -1,0 +1,278 @@
+//! Records → traces: all that was asked and answered along one flow in one round, in the order of TTLs.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::clean;
+use crate::dataset::ProbeRecord;
+use crate::model::{
+    FlowId, Method, MplsLabel, Name, Outcome, Port, Protocol, Reply, ReplyKind, RoundId, Rtt, Ttl, Unit,
+    Unreachable, WallTime,
+};
+
+/// What names a trace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TraceKey {
+    /// Who measured.
+    pub vantage: Name,
+    /// In which round.
+    pub round: RoundId,
+    /// Towards which address.
+    pub target: IpAddr,
+    /// In what it was carried.
+    pub protocol: Protocol,
+    /// The destination port; `None` for ICMP.
+    pub port: Option<Port>,
+    /// Along which flow.
+    pub flow: FlowId,
+}
+
+/// One trace, cleaned: it ends where the path ended, duplicates are merged and loops cut.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    /// What names it.
+    pub key: TraceKey,
+    /// The unit about which it speaks.
+    pub unit: Unit,
+    /// Whether its target is a control target.
+    pub control: bool,
+    /// When the first and the last of its probes were sent; `None` if none was.
+    pub sent: Option<(WallTime, WallTime)>,
+    /// Its hops, by rising TTL. TTLs are missing where a loop was cut.
+    pub hops: Vec<Hop>,
+    /// How it ended.
+    pub end: TraceEnd,
+    /// Whether a loop was cut out of it.
+    pub looped: bool,
+}
+
+/// What was asked and answered at one TTL.
+#[derive(Clone, Debug)]
+pub struct Hop {
+    /// The TTL.
+    pub ttl: Ttl,
+    /// The answers, by attempt.
+    pub answers: Vec<HopAnswer>,
+    /// Probes that were sent.
+    pub sent: u32,
+    /// Of them without any answer.
+    pub silent: u32,
+    /// Probes that the guard or the system refused.
+    pub not_sent: u32,
+    /// Whether a router stands here that is known only from the next one's quote: it forwarded a packet
+    /// whose TTL had run out.
+    pub hidden: bool,
+}
+
+/// One answer at one TTL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HopAnswer {
+    /// Which attempt it answers.
+    pub attempt: u8,
+    /// Who sent it.
+    pub from: IpAddr,
+    /// What it says.
+    pub kind: ReplyKind,
+    /// How long it took.
+    pub rtt: Rtt,
+    /// Whether it came after the prober had stopped waiting.
+    pub late: bool,
+    /// TTL or hop limit of the answer on arrival.
+    pub reply_ttl: Option<u8>,
+    /// TTL or hop limit of the probe as quoted; 1 on an honest router.
+    pub quoted_ttl: Option<u8>,
+    /// MPLS label stack, outermost first.
+    pub mpls: Vec<MplsLabel>,
+}
+
+/// What is known of a hop. The kinds of not knowing are never mixed up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HopState {
+    /// At least one probe was answered.
+    Answered,
+    /// Probes were sent, none was answered.
+    Silent,
+    /// A router that forwarded a packet whose TTL had run out; only the next one's quote tells of it.
+    Hidden,
+    /// Probes were wanted; the guard or the system refused all of them.
+    NotSent,
+    /// No probe was asked for.
+    NotProbed,
+}
+
+/// How a trace ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TraceEnd {
+    /// The target answered, at this TTL.
+    Reached {
+        /// The lowest such TTL.
+        ttl: Ttl,
+    },
+    /// Somebody said that the packet cannot be delivered.
+    Unreachable {
+        /// What was said.
+        kind: Unreachable,
+        /// By whom.
+        by: IpAddr,
+    },
+    /// In so many silent hops.
+    Gap {
+        /// At least 1.
+        hops: u8,
+    },
+    /// A router answered the last TTL that was sent: probing ended before the path did.
+    MaxTtl,
+    /// The path came back to a router and did not leave the circle.
+    Loop,
+    /// No probe was sent.
+    NotMeasured,
+}
+
+/// Collects records into traces. Their order does not matter.
+#[derive(Debug, Default)]
+pub struct Traces {
+    open: BTreeMap<TraceKey, OpenTrace>,
+}
+
+#[derive(Debug)]
+struct OpenTrace {
+    unit: Unit,
+    control: bool,
+    sent: Option<(WallTime, WallTime)>,
+    hops: BTreeMap<Ttl, Hop>,
+}
+
+impl Traces {
+    /// Takes a record in; records of other methods than `trace` are left aside.
+    pub fn add(&mut self, record: &ProbeRecord) {
+        if record.method != Method::Trace {
+            return;
+        }
+        let open = self.open.entry(TraceKey::of(record)).or_insert_with(|| OpenTrace::new(record));
+        open.add(record);
+    }
+
+    /// All traces, in the order of their keys.
+    pub fn finish(self) -> impl Iterator<Item = Trace> {
+        self.open.into_iter().map(|(key, open)| open.close(key))
+    }
+}
+
+impl TraceKey {
+    fn of(record: &ProbeRecord) -> Self {
+        let probe = record.probe;
+        Self {
+            vantage: record.vantage.clone(),
+            round: probe.round,
+            target: probe.target,
+            protocol: probe.protocol,
+            port: probe.port,
+            flow: probe.flow,
+        }
+    }
+}
+
+impl OpenTrace {
+    fn new(record: &ProbeRecord) -> Self {
+        Self { unit: record.unit, control: record.control, sent: None, hops: BTreeMap::new() }
+    }
+
+    fn add(&mut self, record: &ProbeRecord) {
+        // Records of one trace agree in these; should they not, their order must still not matter.
+        self.unit = self.unit.min(record.unit);
+        self.control |= record.control;
+        if let Some(at) = record.sent_at {
+            self.sent = Some(self.sent.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+        }
+        let ttl = record.probe.ttl;
+        self.hops.entry(ttl).or_insert_with(|| Hop::empty(ttl)).add(record);
+    }
+
+    fn close(self, key: TraceKey) -> Trace {
+        let cleaned = clean::clean(self.hops, key.target);
+        Trace {
+            key,
+            unit: self.unit,
+            control: self.control,
+            sent: self.sent,
+            hops: cleaned.hops,
+            end: cleaned.end,
+            looped: cleaned.looped,
+        }
+    }
+}
+
+impl Hop {
+    /// A hop of which nothing was asked.
+    pub(super) const fn empty(ttl: Ttl) -> Self {
+        Self { ttl, answers: Vec::new(), sent: 0, silent: 0, not_sent: 0, hidden: false }
+    }
+
+    fn add(&mut self, record: &ProbeRecord) {
+        let attempt = record.probe.attempt;
+        match &record.outcome {
+            Outcome::Answered { reply, rtt } => {
+                self.answers.push(HopAnswer::new(attempt, reply, *rtt, false));
+            }
+            Outcome::Late { reply, rtt } => self.answers.push(HopAnswer::new(attempt, reply, *rtt, true)),
+            Outcome::Silent => self.silent = self.silent.saturating_add(1),
+            Outcome::SendFailed(_) | Outcome::Blocked(_) => {
+                self.not_sent = self.not_sent.saturating_add(1);
+                return;
+            }
+            Outcome::Skipped(_) => return,
+        }
+        self.sent = self.sent.saturating_add(1);
+    }
+
+    /// What is known of it.
+    #[must_use]
+    pub const fn state(&self) -> HopState {
+        if self.hidden {
+            HopState::Hidden
+        } else if !self.answers.is_empty() {
+            HopState::Answered
+        } else if self.sent > 0 {
+            HopState::Silent
+        } else if self.not_sent > 0 {
+            HopState::NotSent
+        } else {
+            HopState::NotProbed
+        }
+    }
+
+    /// The address that answered most often, the lowest of several such; `None` if none answered.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        let mut votes: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for answer in &self.answers {
+            let count = votes.entry(answer.from).or_default();
+            *count = count.saturating_add(1);
+        }
+        votes.into_iter().max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0))).map(|(address, _)| address)
+    }
+
+    /// All addresses that answered, each once, in ascending order.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let mut addresses: Vec<IpAddr> = self.answers.iter().map(|answer| answer.from).collect();
+        addresses.sort_unstable();
+        addresses.dedup();
+        addresses
+    }
+}
+
+impl HopAnswer {
+    fn new(attempt: u8, reply: &Reply, rtt: Rtt, late: bool) -> Self {
+        Self {
+            attempt,
+            from: reply.from,
+            kind: reply.kind,
+            rtt,
+            late,
+            reply_ttl: reply.reply_ttl,
+            quoted_ttl: reply.quoted_ttl,
+            mpls: reply.mpls.clone(),
+        }
+    }
+}
