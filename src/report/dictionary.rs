@@ -95,6 +95,12 @@ pub(super) const CAMPAIGN: Sheet = Sheet {
         column("confidence", Kind::Number, "fraction", "level of every interval in all files"),
         column("rounds_sealed", Kind::Count, "rounds", "rounds that were completed"),
         column("rounds_interrupted", Kind::Count, "rounds", "rounds that were begun and not completed"),
+        column(
+            "straddling",
+            Kind::Count,
+            "traces",
+            "traces with probes on both sides of an event, left out everywhere",
+        ),
     ],
 };
 

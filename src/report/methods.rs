@@ -57,6 +57,12 @@ fn unseen(findings: &Findings) -> Vec<String> {
             number::count(unattributed)
         ));
     }
+    if findings.straddling > 0 {
+        notes.push(format!(
+            "{} traces had probes on both sides of an event; they are left out of all epochs and of the timeline.",
+            number::count(findings.straddling)
+        ));
+    }
     notes.push(match findings.vantages.len() {
         0 | 1 => "There was one vantage: what it cannot see, this report does not know.".to_owned(),
         several => {

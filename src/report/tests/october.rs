@@ -109,6 +109,7 @@ pub(super) fn october() -> Findings {
         ledger: ledger(),
         rounds: (212, 1),
         confidence: 0.95,
+        straddling: 4,
     }
 }
 
@@ -123,6 +124,7 @@ pub(super) fn nothing() -> Findings {
         names: BTreeMap::new(),
         ledger: Ledger::default(),
         rounds: (0, 0),
+        straddling: 0,
         rehearsal: false,
         ..october()
     }
