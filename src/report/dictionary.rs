@@ -95,6 +95,12 @@ pub(super) const CAMPAIGN: Sheet = Sheet {
         column("confidence", Kind::Number, "fraction", "level of every interval in all files"),
         column("rounds_sealed", Kind::Count, "rounds", "rounds that were completed"),
         column("rounds_interrupted", Kind::Count, "rounds", "rounds that were begun and not completed"),
+        column(
+            "straddling",
+            Kind::Count,
+            "traces",
+            "traces with probes on both sides of an event, left out everywhere",
+        ),
     ],
 };
 
@@ -141,8 +147,13 @@ pub(super) const REACHABILITY: Sheet = Sheet {
         CONTROL,
         EPOCH,
         column("method", METHOD, "", "how it was asked"),
-        column("probes", Kind::Count, "packets", "probes to addresses that answered at least once"),
-        column("answered", Kind::Count, "packets", "of them answered in time"),
+        column(
+            "probes",
+            Kind::Count,
+            "packets",
+            "probes to addresses (for tcp: and ports) that ever answered by this method",
+        ),
+        column("answered", Kind::Count, "packets", "of them answered by the target, in time or late"),
         column("share", Kind::Number, "fraction", "answered / probes; empty if there was no such probe"),
         LOW,
         HIGH,
@@ -184,7 +195,7 @@ pub(super) const PATHS: Sheet = Sheet {
             "address_paths",
             Kind::Count,
             "paths",
-            "distinct sequences of addresses; empty if not traced",
+            "distinct sequences of addresses before the target; empty if not traced",
         ),
         column("as_paths", Kind::Count, "paths", "distinct sequences of ASes; empty if not traced"),
         column("as_disjoint", Kind::Count, "paths", "AS-disjoint paths, a lower bound; empty if none seen"),
@@ -252,7 +263,7 @@ pub(super) const TIMELINE: Sheet = Sheet {
             "packets",
             "echo and TCP probes of the round to addresses that ever answered",
         ),
-        column("answered", Kind::Count, "packets", "of them answered in time"),
+        column("answered", Kind::Count, "packets", "of them answered by the target, in time or late"),
         column("flows", Kind::Count, "flows", "traced flows of the round"),
     ],
 };

@@ -13,9 +13,10 @@ pub(super) fn notes(findings: &Findings) -> Vec<String> {
              probes and flows as independent; the same addresses and flows are asked in every round and can fail \
              together, so the truth is wider."
         ),
-        "Answers are counted only from addresses that answered at least once in the campaign, so a silent \
-         address does not look like an outage. Where nothing ever answered, a unit is \"not observable\", \
-         which is not \"unreachable\"."
+        "Answers are counted only from addresses that answered by the same method at least once in the \
+         campaign, so a silent address does not look like an outage. A unit is \"not observable\" where nothing \
+         ever answered, too few probes were sent to tell silence from loss, or the vantage itself was in \
+         trouble; that is not \"unreachable\"."
             .to_owned(),
         format!(
             "A change is the later epoch minus the one before, in percentage points for shares, with a {level} \
@@ -54,6 +55,12 @@ fn unseen(findings: &Findings) -> Vec<String> {
             "{} traced flows towards units other than controls ended before any upstream could be told; \
                  they are in no share.",
             number::count(unattributed)
+        ));
+    }
+    if findings.straddling > 0 {
+        notes.push(format!(
+            "{} traces had probes on both sides of an event; they are left out of all epochs and of the timeline.",
+            number::count(findings.straddling)
         ));
     }
     notes.push(match findings.vantages.len() {

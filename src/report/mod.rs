@@ -3,7 +3,7 @@
 //!
 //! All of it is written from one [`Findings`](crate::analyse::compare::Findings) and from nothing else: no
 //! clock, no chance, no order that is not fixed. The same findings give the same bytes. Every digit comes
-//! from [`number`], every sentence about a unit from [`wording`], so that the outputs agree. Names from
+//! from `number`, every sentence about a unit from `wording`, so that the outputs agree. Names from
 //! outside are escaped for the place where they are shown.
 
 mod columns;

@@ -11,7 +11,10 @@ use super::svg::{Anchor, Figure, Point, Rect};
 use super::{number, wording};
 
 const WIDTH: f64 = 960.0;
-const NODE: (f64, f64) = (138.0, 40.0);
+/// The widest and the narrowest box of an AS, and its height, in pixels.
+const WIDEST: f64 = 138.0;
+const NARROWEST: f64 = 80.0;
+const HEIGHT: f64 = 40.0;
 /// Height of a row of ASes, and of the heading of an epoch, in pixels.
 const ROW: f64 = 78.0;
 const HEADING: f64 = 34.0;
@@ -46,7 +49,7 @@ fn draw(findings: &Findings) -> (Figure, f64) {
         "paths",
         "AS paths in each epoch",
         "From left to right the ASes that traces crossed, from the vantage's AS to the origin AS, in each epoch, \
-         with the links that were newly seen and no longer seen. The numbers are in edges.csv.",
+         with the links that are new and those that are gone. The numbers are in edges.csv.",
     );
     let (uses, left_out) = uses(findings);
     let links: BTreeSet<Link> = uses.iter().flat_map(|epoch| epoch.keys().copied()).collect();
@@ -110,6 +113,7 @@ impl Paths<'_> {
             self.heading(index);
             self.links(now, before);
             self.nodes(index, now, before.unwrap_or(&none));
+            self.labels(now, before);
             self.y += ROW * number::length(self.layout.rows) + 10.0;
         }
     }
@@ -133,7 +137,6 @@ impl Paths<'_> {
             self.figure.titled(&format!("{} to {}: not seen any more", link.0, link.1), |figure| {
                 figure.curve("gone", &points, 1.6);
             });
-            self.label(&points, "warn halo", "no longer seen");
         }
         for (link, used) in now {
             let points = self.route(*link);
@@ -144,15 +147,28 @@ impl Paths<'_> {
             self.figure.titled(&format!("{} to {}: {flows} flows", link.0, link.1), |figure| {
                 figure.curve(class, &points, if used.seen_directly { width } else { width.min(6.0) });
             });
-            let text = if is_new { format!("{flows}, new") } else { flows };
-            self.label(&points, if is_new { "news halo" } else { "small halo" }, &text);
         }
     }
 
-    /// Writes on the middle of a link, which is where its curve between two layers is.
-    fn label(&mut self, points: &[Point], class: &str, text: &str) {
-        let middle = points.len().saturating_sub(2).div_euclid(2);
-        let mut ends = points.iter().skip(middle);
+    /// What is written on the links, over everything else.
+    fn labels(&mut self, now: &Uses, before: Option<&Uses>) {
+        for (link, _) in before.into_iter().flatten().filter(|(link, _)| !now.contains_key(*link)) {
+            self.label(*link, "warn halo", "gone");
+        }
+        for (link, used) in now {
+            let flows = number::count(used.flows);
+            if before.is_some_and(|before| !before.contains_key(link)) {
+                self.label(*link, "news halo", &format!("{flows}, new"));
+            } else {
+                self.label(*link, "small halo", &flows);
+            }
+        }
+    }
+
+    /// Writes on the middle of a link.
+    fn label(&mut self, link: Link, class: &str, text: &str) {
+        let points = self.route(link);
+        let mut ends = points.iter().skip(points.len().saturating_sub(1).div_euclid(2));
         if let (Some(one), Some(next)) = (ends.next(), ends.next()) {
             let at = (f64::midpoint(one.0, next.0), f64::midpoint(one.1, next.1) - 6.0);
             self.figure.text(class, at, Anchor::Middle, text);
@@ -177,8 +193,8 @@ impl Paths<'_> {
             self.node(*asn, class);
             if units > 0 {
                 let (x, y) = self.centre(*asn);
-                let text = format!("in every path: {units} of {of} units");
-                self.figure.text("warn halo", (x, y + NODE.1 / 2.0 + 13.0), Anchor::Middle, &text);
+                let text = format!("in all paths: {units} of {of} units");
+                self.figure.text("warn halo", (x, y + HEIGHT / 2.0 + 13.0), Anchor::Middle, &text);
             }
         }
     }
@@ -194,10 +210,11 @@ impl Paths<'_> {
 
     fn node(&mut self, asn: Asn, class: &str) {
         let (x, y) = self.centre(asn);
-        let box_of = Rect { x: x - NODE.0 / 2.0, y: y - NODE.1 / 2.0, width: NODE.0, height: NODE.1 };
+        let width = self.node_width();
+        let box_of = Rect { x: x - width / 2.0, y: y - HEIGHT / 2.0, width, height: HEIGHT };
         let whole = wording::as_name(self.findings, asn, 200);
         let title = whole.map_or_else(|| asn.to_string(), |name| format!("{asn} {name}"));
-        let short = wording::as_name(self.findings, asn, 18);
+        let short = wording::as_name(self.findings, asn, if width < WIDEST { 12 } else { 18 });
         self.figure.titled(&title, |figure| {
             figure.rounded(class, box_of);
             let lift = if short.is_some() { 3.0 } else { -4.5 };
@@ -214,22 +231,31 @@ impl Paths<'_> {
 
     /// From steps of the layout to pixels.
     fn place(&self, (layer, row): Point) -> Point {
-        let last = number::length(self.layout.layers.saturating_sub(1)).max(1.0);
         let middle = self.y + ROW * number::length(self.layout.rows) / 2.0;
-        (4.0 + NODE.0 / 2.0 + layer / last * (WIDTH - NODE.0 - 8.0), middle + row * ROW)
+        let first = 4.0 + self.node_width() / 2.0;
+        (first + layer / self.last_layer() * (WIDTH - 2.0 * first), middle + row * ROW)
     }
 
-    /// The points of a link, beginning and ending at the edges of its ASes.
+    fn last_layer(&self) -> f64 {
+        number::length(self.layout.layers.saturating_sub(1)).max(1.0)
+    }
+
+    /// Narrower where there are many layers, so that links have room between them.
+    fn node_width(&self) -> f64 {
+        (WIDTH / (self.last_layer() + 1.0) * 0.58).clamp(NARROWEST, WIDEST)
+    }
+
+    /// The points of a link: from the right edge of its first AS to the left edge of its last, and straight
+    /// past the ASes of the layers between.
     fn route(&self, link: Link) -> Vec<Point> {
         let steps = self.layout.routes.get(&link).map(Vec::as_slice).unwrap_or_default();
-        let mut points: Vec<Point> = steps.iter().map(|step| self.place(*step)).collect();
-        if let Some(first) = points.first_mut() {
-            first.0 += NODE.0 / 2.0;
-        }
-        if let Some(last) = points.last_mut() {
-            last.0 -= NODE.0 / 2.0;
-        }
-        points
+        let half = self.node_width() / 2.0;
+        let edges = steps.iter().flat_map(|step| {
+            let (x, y) = self.place(*step);
+            [(x - half, y), (x + half, y)]
+        });
+        let inner = steps.len().saturating_mul(2).saturating_sub(2);
+        edges.skip(1).take(inner).collect()
     }
 
     fn legend(&mut self) {
@@ -237,7 +263,7 @@ impl Paths<'_> {
         let entries: [(&str, f64, &str); 4] = [
             ("edge", 6.0, "seen; width and figure: flows"),
             ("gained", 6.0, "new: not seen in the epoch before"),
-            ("gone", 1.6, "no longer seen"),
+            ("gone", 1.6, "gone: seen in the epoch before"),
             ("edge gap", 5.0, "across silent hops"),
         ];
         let mut x = 4.0;

@@ -53,6 +53,7 @@ fn campaign(findings: &Findings) -> Row {
         number::fraction(findings.confidence).unwrap_or_default(),
         findings.rounds.0.to_string(),
         findings.rounds.1.to_string(),
+        findings.straddling.to_string(),
     ]
 }
 

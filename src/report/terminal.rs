@@ -124,7 +124,8 @@ impl Page<'_> {
         let width = room.div_euclid(shown).saturating_sub(2).clamp(NARROWEST, WIDEST);
         let rows = wording::unit_rows(unit);
         let banks = (0..unit.by_epoch.len()).step_by(side);
-        banks.map(|first| self.bank(&rows, first..first.saturating_add(side), width)).collect()
+        let banks = banks.map(|first| self.bank(&rows, first..first.saturating_add(side), width));
+        banks.collect::<Vec<_>>().join("\n")
     }
 
     fn bank(&self, rows: &[Row], epochs: std::ops::Range<usize>, width: usize) -> String {

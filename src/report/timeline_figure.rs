@@ -152,8 +152,7 @@ impl Timeline<'_> {
     }
 
     fn strip(&mut self, unit: &UnitFindings, points: &[&TimelinePoint]) {
-        let mut order: Vec<(usize, Asn)> = self.fills.iter().map(|(asn, fill)| (*fill, *asn)).collect();
-        order.sort_unstable();
+        let order = self.in_order();
         let samples = points.iter().filter(|point| !point.upstreams.is_empty()).map(|point| {
             let flows = |key| point.upstreams.get(&key).copied().unwrap_or(0);
             let known = order.iter().map(|(_, asn)| flows(Some(*asn)));
@@ -251,24 +250,9 @@ impl Timeline<'_> {
     }
 
     fn legend(&mut self) {
-        let mut order: Vec<(usize, Asn)> = self.fills.iter().map(|(asn, fill)| (*fill, *asn)).collect();
-        order.sort_unstable();
-        let named = |asn: Asn| match wording::as_name(self.findings, asn, 28) {
-            Some(name) => format!("via {asn}, {name}"),
-            None => format!("via {asn}"),
-        };
-        let upstreams = order.iter().map(|(fill, asn)| (Swatch::Fill(*fill), named(*asn)));
-        let fixed = [
-            (Swatch::Class("unknown"), "upstream not known"),
-            (Swatch::Class("answer"), "answered"),
-            (Swatch::Class("track"), "not answered"),
-            (Swatch::Class("outage"), "nothing answered"),
-        ];
-        let fixed = fixed.into_iter().map(|(swatch, text)| (swatch, text.to_owned()));
-        let entries: Vec<(Swatch, String)> = upstreams.chain(fixed).collect();
         let mut x = LEFT;
-        for (swatch, text) in entries {
-            let width = 24.0 + 6.4 * number::length(text.chars().count()) + 14.0;
+        for (swatch, text) in self.legend_entries() {
+            let width = 38.0 + 6.4 * number::length(text.chars().count());
             if x + width > RIGHT && x > LEFT {
                 x = LEFT;
                 self.y += LINE;
@@ -282,6 +266,29 @@ impl Timeline<'_> {
             x += width;
         }
         self.y += LINE + 4.0;
+    }
+
+    fn legend_entries(&self) -> Vec<(Swatch, String)> {
+        let upstreams = self.in_order().into_iter().map(|(fill, asn)| {
+            let name = wording::as_name(self.findings, asn, 28);
+            let name = name.map(|name| format!(", {name}")).unwrap_or_default();
+            (Swatch::Fill(fill), format!("via {asn}{name}"))
+        });
+        let fixed = [
+            ("unknown", "upstream not known"),
+            ("answer", "answered"),
+            ("track", "not answered"),
+            ("outage", "nothing answered"),
+        ];
+        let fixed = fixed.into_iter().map(|(class, text)| (Swatch::Class(class), text.to_owned()));
+        upstreams.chain(fixed).collect()
+    }
+
+    /// The upstreams in the order of their fills, which is the order in which they are stacked.
+    fn in_order(&self) -> Vec<(usize, Asn)> {
+        let mut order: Vec<(usize, Asn)> = self.fills.iter().map(|(asn, fill)| (*fill, *asn)).collect();
+        order.sort_unstable();
+        order
     }
 }
 

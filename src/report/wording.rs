@@ -148,7 +148,15 @@ pub(super) fn verdicts(unit: &UnitFindings) -> Vec<String> {
     if unit.verdict.is_empty() {
         return vec!["Cannot be judged: the analysis came to no conclusion here.".to_owned()];
     }
-    unit.verdict.iter().map(|sentence| safe_text(sentence)).collect()
+    unit.verdict.iter().map(|sentence| as_sentence(&safe_text(sentence))).collect()
+}
+
+/// With a capital letter and a full stop, where the findings leave them out.
+fn as_sentence(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_ascii_uppercase().to_string()).unwrap_or_default();
+    let stop = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{first}{}{stop}", characters.as_str())
 }
 
 /// All that is said about a unit, one row a question.

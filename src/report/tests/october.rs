@@ -42,8 +42,8 @@ const HABITS: [Habit; 6] = [
         answers: [0.98, 0.97, 0.95],
         over_ttk: [Some(0.0), Some(0.44), Some(1.0)],
         verdict: &[
-            "Gained a second upstream, AS20485, with the event at 09:07:51: its share went from 0.0 % to 45.5 %.",
-            "AS4837 was in every path before 09:07:51 and in none after 11:00:00; losing it did not cut the unit off.",
+            "gained a second upstream, AS20485, with the event at 09:07:51: its share went from 0.0 % to 45.5 %",
+            "AS4837 was in every path before 09:07:51 and in none after 11:00:00; losing it did not cut the unit off",
         ],
     },
     Habit {
@@ -53,8 +53,8 @@ const HABITS: [Habit; 6] = [
         answers: [0.0, 0.0, 0.0],
         over_ttk: [Some(0.0), Some(0.0), None],
         verdict: &[
-            "Reachability cannot be judged: nothing there ever answered.",
-            "Traces came through AS4837 alone as long as it was there; after 11:00:00 none came near the unit.",
+            "reachability cannot be judged: nothing there ever answered",
+            "traces came through AS4837 alone as long as it was there; after 11:00:00 none came near the unit",
         ],
     },
     Habit {
@@ -63,7 +63,7 @@ const HABITS: [Habit; 6] = [
         control: false,
         answers: [0.99, 0.98, 0.98],
         over_ttk: [Some(0.0), Some(0.61), Some(1.0)],
-        verdict: &["Gained a second upstream, AS20485, and lost the first, AS4837; reachable throughout."],
+        verdict: &["gained a second upstream, AS20485, and lost the first, AS4837; reachable throughout"],
     },
     Habit {
         unit: "175.45.179.0/24",
@@ -71,9 +71,7 @@ const HABITS: [Habit; 6] = [
         control: false,
         answers: [0.96, 0.95, 0.0],
         over_ttk: [Some(0.0), Some(0.0), None],
-        verdict: &[
-            "Cut off at 11:00:00, with the loss of AS4837-AS131279: it never had a second upstream.",
-        ],
+        verdict: &["cut off at 11:00:00, with the loss of AS4837-AS131279: it never had a second upstream"],
     },
     Habit {
         unit: "192.0.2.0/24",
@@ -81,7 +79,7 @@ const HABITS: [Habit; 6] = [
         control: true,
         answers: [1.0, 0.99, 1.0],
         over_ttk: [None; 3],
-        verdict: &["No change: the vantage was well."],
+        verdict: &["no change: the vantage was well"],
     },
     Habit {
         unit: "2001:db8:1::/48",
@@ -89,7 +87,7 @@ const HABITS: [Habit; 6] = [
         control: true,
         answers: [0.97, 0.97, 0.98],
         over_ttk: [None; 3],
-        verdict: &["No change: the vantage was well."],
+        verdict: &["no change: the vantage was well"],
     },
 ];
 
@@ -111,6 +109,7 @@ pub(super) fn october() -> Findings {
         ledger: ledger(),
         rounds: (212, 1),
         confidence: 0.95,
+        straddling: 4,
     }
 }
 
@@ -125,6 +124,7 @@ pub(super) fn nothing() -> Findings {
         names: BTreeMap::new(),
         ledger: Ledger::default(),
         rounds: (0, 0),
+        straddling: 0,
         rehearsal: false,
         ..october()
     }
