@@ -26,3 +26,19 @@ fn origins(scenario: &Scenario) -> Vec<(Prefix, Asn)> {
     origins.sort_unstable();
     origins
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_names_the_origin_of_networks_and_of_infrastructure() {
+        let mut table = Vec::new();
+        write_origins(&Scenario::october_2017().unwrap(), &mut table).unwrap();
+        let table = String::from_utf8(table).unwrap();
+        for row in ["175.45.177.0\t24\t131279", "219.158.0.0\t16\t4837", "2001:df1:4b00::\t48\t131279"] {
+            assert!(table.lines().any(|line| line == row), "{row} is not in:\n{table}");
+        }
+        assert_eq!(table.lines().count(), 18);
+    }
+}

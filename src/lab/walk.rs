@@ -179,15 +179,10 @@ impl Network {
             ttl: start.ttl,
             made_here: start.made_here,
         };
-        let destination = self.topology.announced(flow.destination);
-        let destination = destination.map(|(prefix, announced)| Destination {
-            policy: self.routing.policy(prefix),
-            origin: announced.origin,
-            target: self.topology.target(flow.destination, announced),
-        });
+        let destination = self.destination(flow.destination);
         loop {
             visit(here.router, here.inbound);
-            let end = match self.decide(flow, destination.as_ref(), &here) {
+            let end = match self.decide(flow, &destination, &here) {
                 Decision::Send(link) => self.cross(link, &mut here, dice).err(),
                 Decision::End(end) => Some(end),
             };
@@ -197,11 +192,24 @@ impl Network {
         }
     }
 
-    fn decide(&self, flow: &Flow, destination: Option<&Destination>, here: &Position) -> Decision {
-        if self.topology.router_at(flow.destination) == Some(here.router) {
+    fn destination(&self, address: IpAddr) -> Destination {
+        let announced = self.topology.announced(address);
+        Destination {
+            router: self.topology.router_at(address),
+            network: announced.map(|(prefix, announced)| Announcement {
+                policy: self.routing.policy(prefix),
+                origin: announced.origin,
+                target: self.topology.target(address, announced),
+            }),
+        }
+    }
+
+    fn decide(&self, flow: &Flow, destination: &Destination, here: &Position) -> Decision {
+        if destination.router == Some(here.router) {
             return Decision::End(End::AtRouter);
         }
-        let way = destination.and_then(|destination| self.route(flow, destination, here));
+        let network = destination.network.as_ref();
+        let way = network.and_then(|network| self.route(flow, network, here));
         let Some(decision) = way else { return Decision::End(End::NoRoute) };
         if here.made_here {
             return decision;
@@ -214,16 +222,16 @@ impl Network {
     }
 
     /// `None` if there is no route.
-    fn route(&self, flow: &Flow, destination: &Destination, here: &Position) -> Option<Decision> {
+    fn route(&self, flow: &Flow, network: &Announcement, here: &Position) -> Option<Decision> {
         let tables = self.routing.at(here.at)?;
         let home = self.topology.home(here.router)?;
-        if home == destination.origin {
-            return self.deliver(flow, destination.target, here, tables);
+        if home == network.origin {
+            return self.deliver(flow, network.target, here, tables);
         }
         if let Some(link) = self.back(flow, here, tables) {
             return Some(Decision::Send(link));
         }
-        let best = tables.best(destination.policy?, home)?;
+        let best = tables.best(network.policy?, home)?;
         let next = self.choose_as(&best.next, home, flow)?;
         self.choose(tables.out_to(here.router, next), here.router, flow).map(Decision::Send)
     }
@@ -306,8 +314,16 @@ impl Network {
     }
 }
 
-/// What is known about where a packet goes.
+/// What is known about where a packet goes; the same on its whole way.
 struct Destination {
+    /// The router that has the address.
+    router: Option<RouterIndex>,
+    /// The prefix that covers it, if one is announced.
+    network: Option<Announcement>,
+}
+
+/// A prefix as a packet's way depends on it.
+struct Announcement {
     policy: Option<usize>,
     origin: AsIndex,
     target: Target,

@@ -35,23 +35,23 @@ pub(super) fn only_loopback() -> Result<(), NoNamespace> {
     with_netlink(async |handle| {
         let links: Vec<LinkMessage> =
             handle.link().get().execute().try_collect().await.map_err(network("list its interfaces"))?;
-        for link in links {
-            if link.header.flags.contains(LinkFlags::Loopback) {
-                bring_up(&handle, link.header.index).await?;
-            } else if link.header.flags.contains(LinkFlags::Up) || !is_fallback_tunnel(&link) {
-                return Err(NoNamespace::NotPrivate(name(&link)));
-            }
+        let (loopback, others): (Vec<_>, Vec<_>) =
+            links.into_iter().partition(|link| link.header.flags.contains(LinkFlags::Loopback));
+        if let Some(other) = others.iter().find(|link| !is_idle_tunnel(link)) {
+            return Err(NoNamespace::NotPrivate(name(other)));
+        }
+        for link in loopback {
+            bring_up(&handle, link.header.index).await?;
         }
         Ok(())
     })
 }
 
-/// Devices that some kernels put into every namespace.
-fn is_fallback_tunnel(link: &LinkMessage) -> bool {
-    const NAMES: [&str; 10] = [
-        "tunl0", "sit0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6tnl0", "ip6gre0", "ifb0",
-    ];
-    NAMES.contains(&name(link).as_str())
+/// Whether it is one of the tunnels that some kernels put into every namespace, and down.
+fn is_idle_tunnel(link: &LinkMessage) -> bool {
+    const NAMES: [&str; 9] =
+        ["tunl0", "sit0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0", "ip6tnl0", "ip6gre0"];
+    NAMES.contains(&name(link).as_str()) && !link.header.flags.contains(LinkFlags::Up)
 }
 
 fn name(link: &LinkMessage) -> String {
