@@ -57,7 +57,7 @@ impl fmt::Display for Failure {
 }
 
 /// Gives an error the exit code of its kind.
-pub trait OrFail<T> {
+pub(super) trait OrFail<T> {
     /// The value, or a failure with this code.
     ///
     /// # Errors

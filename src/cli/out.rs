@@ -8,7 +8,7 @@ use super::exit::{Code, Failure, OrFail};
 ///
 /// # Errors
 /// If writing failed for any other reason than a closed pipe.
-pub fn data(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
+pub(super) fn data(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     let result = write(&mut out).and_then(|()| out.flush());
     match result {
@@ -25,6 +25,6 @@ pub fn data(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), 
 ///
 /// # Errors
 /// As [`data`].
-pub fn text(text: &str) -> Result<(), Failure> {
+pub(super) fn text(text: &str) -> Result<(), Failure> {
     data(|out| out.write_all(text.as_bytes()))
 }
