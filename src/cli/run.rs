@@ -60,13 +60,13 @@ pub(super) fn turn(
     let bar = progress_bar();
     let result = runtime.block_on(async {
         let shown = Arc::clone(&progress);
-        let line = bar.clone();
+        let painted = bar.clone();
         let painter = tokio::spawn(async move {
             let mut tick = tokio::time::interval(Duration::from_millis(200));
             loop {
                 tick.tick().await;
                 if let Ok(progress) = shown.lock() {
-                    show(&line, &progress);
+                    show(&painted, &progress);
                 }
             }
         });

@@ -19,6 +19,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::net::IpAddr;
+use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -264,7 +265,7 @@ impl Engine {
             if *at > now {
                 return None;
             }
-            let Some(Reverse((_, _, probe))) = self.parked.pop() else { return None };
+            let Reverse((_, _, probe)) = self.parked.pop()?;
             if let Some(permit) = self.admit(probe, now) {
                 return Some(permit);
             }
@@ -476,7 +477,7 @@ impl Engine {
             for (reason, count) in round.order.prober.take_skipped() {
                 (0..count).for_each(|_| round.ledger.count_outcome(&Outcome::Skipped(reason)));
             }
-            round.ledger += std::mem::take(&mut self.stray);
+            round.ledger.add_assign(std::mem::take(&mut self.stray));
             self.reports.push(Report::RoundOver { round: round.order.id, ledger: round.ledger });
         }
     }

@@ -241,7 +241,7 @@ impl Scheduler {
             tokio::select! {
                 _ = interrupt.recv() => return Ok(RunEnd::Interrupted),
                 _ = terminate.recv() => return Ok(RunEnd::Terminated),
-                message = news.recv() => self.hear(message)?,
+                message = news.recv() => self.hear(message.as_ref())?,
                 () = sleep(due) => {
                     if let Some(due) = next.take() {
                         self.start(due);
@@ -305,17 +305,17 @@ impl Scheduler {
         self.tell_recorder(ToRecorder::Begin(RoundHeader { id, prober, method, due_at, started_at }));
     }
 
-    fn hear(&mut self, message: Option<FromRecorder>) -> Result<(), RunError> {
+    fn hear(&mut self, message: Option<&FromRecorder>) -> Result<(), RunError> {
         match message {
             Some(FromRecorder::Begun(round)) => {
-                let waiting = self.running.iter_mut().find(|(id, ..)| *id == round);
+                let waiting = self.running.iter_mut().find(|(id, ..)| id == round);
                 if let Some(order) = waiting.and_then(|(_, _, order)| order.take()) {
                     self.tell_packets(ToPackets::Start(order));
                 }
                 Ok(())
             }
             Some(FromRecorder::Sealed(round)) => {
-                self.running.retain(|(id, ..)| *id != round);
+                self.running.retain(|(id, ..)| id != round);
                 Ok(())
             }
             // The recording thread's own error says more: `run` returns it when it joins.
