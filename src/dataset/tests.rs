@@ -172,6 +172,13 @@ fn a_campaign_is_read_back_as_it_was_run() {
 }
 
 #[test]
+fn a_dataset_can_be_handed_to_a_thread_of_its_own() {
+    fn can_be_sent<T: Send>(_: &T) {}
+    let (_temporary, dataset) = new_dataset();
+    can_be_sent(&dataset);
+}
+
+#[test]
 fn a_round_lies_in_the_partition_of_its_vantage_and_of_the_utc_day_on_which_it_began() {
     let (_temporary, mut dataset) = new_dataset();
     with_round(&mut dataset, 12, 3);
