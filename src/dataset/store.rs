@@ -307,7 +307,7 @@ impl Dataset {
         name: String,
     ) -> Result<SealedFile, DatasetError> {
         let failed = |error| sealed::write_error(part, error);
-        let mut writer = sealed::Writer::new(file).map_err(failed)?;
+        let mut writer = sealed::Writer::new(file, self.manifest.vantage.as_str()).map_err(failed)?;
         let mut after = i64::MIN;
         loop {
             let page = self.catalogue.page(round, after, PAGE)?;
