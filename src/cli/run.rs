@@ -61,7 +61,7 @@ pub(super) fn turn(
     let result = runtime.block_on(async {
         let shown = Arc::clone(&progress);
         let painted = bar.clone();
-        let painter = tokio::spawn(async move {
+        let show_task = tokio::spawn(async move {
             let mut tick = tokio::time::interval(Duration::from_millis(200));
             loop {
                 tick.tick().await;
@@ -71,7 +71,7 @@ pub(super) fn turn(
             }
         });
         let result = crate::measure::campaign::run(setup, link, dataset, progress).await;
-        painter.abort();
+        show_task.abort();
         result
     });
     bar.finish_and_clear();
