@@ -342,7 +342,9 @@ impl Scheduler {
         self.opt_outs_read = changed;
         match OptOut::load(path) {
             Ok(opt_outs) => {
-                opt_outs.into_iter().for_each(|opt_out| self.tell_packets(ToPackets::OptOut(opt_out)));
+                for opt_out in opt_outs {
+                    self.tell_packets(ToPackets::OptOut(opt_out));
+                }
             }
             Err(errors) => tracing::error!("the opt-outs that were known stay in force: {errors}"),
         }
