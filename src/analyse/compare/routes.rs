@@ -8,7 +8,8 @@ use super::question::Question;
 use super::tally::RoundKey;
 use crate::analyse::origin::OriginTable;
 use crate::analyse::path::{
-    Approach, AsPath, DeclaredLinks, Entrances, Hop, NoUpstream, Setting, Trace, TraceEnd, Upstream, Walk,
+    Approach, AsPath, DeclaredLinks, Entrances, Hop, NoUpstream, Setting, Trace, TraceEnd, TraceKey,
+    Upstream, Walk,
 };
 use crate::model::{Asn, Name, Unit, WallTime};
 
@@ -19,8 +20,10 @@ pub(super) struct Route {
     pub(super) control: bool,
     pub(super) round: RoundKey,
     pub(super) epoch: usize,
-    /// When its first probe was sent.
-    pub(super) at: WallTime,
+    /// What was asked: the same flow is asked in every round.
+    pub(super) key: TraceKey,
+    /// When its first probe and its last were sent.
+    pub(super) sent: (WallTime, WallTime),
     pub(super) origin: Option<Asn>,
     pub(super) own: Option<Asn>,
     pub(super) upstream: Result<Upstream, NoUpstream>,
@@ -107,7 +110,8 @@ impl<'a> Open<'a> {
             control: self.trace.control,
             round: (self.trace.key.vantage.clone(), self.trace.key.round),
             epoch: self.epoch,
-            at: self.sent.0,
+            key: self.trace.key.clone(),
+            sent: self.sent,
             origin: self.origin,
             own,
             upstream,
