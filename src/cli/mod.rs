@@ -7,7 +7,7 @@ mod export;
 mod lab;
 mod manual;
 mod out;
-//mod paths;
+mod paths;
 mod plan;
 mod report;
 mod run;
@@ -144,6 +144,9 @@ struct PathsArgs {
     /// Prefix-to-AS tables instead of those that the campaign names
     #[arg(short, long, value_name = "FILE")]
     origins: Vec<PathBuf>,
+    /// Print one line a distinct path of each target and flow, for people, instead of CSV
+    #[arg(long)]
+    summary: bool,
 }
 
 /// Arguments of `report`.
@@ -225,7 +228,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Plan(args) => plan::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Trace(args) => trace::run(&args),
-        Command::Paths(_) => Ok(()),
+        Command::Paths(args) => paths::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Lab(args) => lab::run(&args),

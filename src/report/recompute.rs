@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analyse::compare::{Findings, Question, analyse};
 use crate::analyse::origin::OriginTable;
-use crate::dataset::{Dataset, DatasetError, Manifest, RoundState};
+use crate::dataset::{Dataset, DatasetError, Manifest, ProbeRecord, RoundState};
 use crate::formats::pfx2as::load_pfx2as;
 use crate::model::FileError;
 
@@ -30,11 +30,24 @@ pub enum RecomputeError {
 /// # Errors
 /// If the dataset or a table cannot be read.
 pub fn findings(dataset: &Dataset, origins: &[PathBuf]) -> Result<Findings, RecomputeError> {
+    from_records(dataset, origins, |question, table, records| analyse(question, table, records))
+}
+
+/// What an analysis makes of the records of a dataset.
+///
+/// # Errors
+/// If the dataset or a table cannot be read.
+pub(super) fn from_records<T>(
+    dataset: &Dataset,
+    origins: &[PathBuf],
+    analysis: impl FnOnce(&Question, &OriginTable, &mut dyn Iterator<Item = ProbeRecord>) -> T,
+) -> Result<T, RecomputeError> {
     let table = origin_table(dataset, origins)?;
     let mut broken = None;
-    let sound = dataset.records()?.map_while(|record| record.map_err(|error| broken = Some(error)).ok());
-    let findings = analyse(&question(dataset)?, &table, sound);
-    broken.map_or(Ok(findings), |error| Err(error.into()))
+    let records = dataset.records()?;
+    let mut sound = records.map_while(|record| record.map_err(|error| broken = Some(error)).ok());
+    let made = analysis(&question(dataset)?, &table, &mut sound);
+    broken.map_or(Ok(made), |error| Err(error.into()))
 }
 
 /// Loads the origin tables of a dataset, or those given instead.

@@ -9,7 +9,7 @@
 )]
 
 mod october;
-mod reading;
+pub(super) mod reading;
 
 use std::collections::BTreeSet;
 

@@ -26,9 +26,10 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use analyse::analyse;
+pub use analyse::{analyse, routed_traces};
 pub use findings::{
     AsEdge, Change, Epoch, Estimate, Findings, Metric, PathCount, Reach, Reachability, TimelinePoint,
     UnitEpoch, UnitFindings, UpstreamShare,
 };
 pub use question::Question;
+pub use routes::RoutedTrace;

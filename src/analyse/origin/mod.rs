@@ -55,6 +55,30 @@ pub enum OriginReason {
     NotCovered,
 }
 
+impl OriginReason {
+    /// The reason in one word of a closed set.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SpecialPurpose { .. } => "special_purpose",
+            Self::SingleOrigin { .. } => "single_origin",
+            Self::SeveralOrigins { .. } => "several_origins",
+            Self::NotCovered => "not_covered",
+        }
+    }
+
+    /// The prefix that decided.
+    #[must_use]
+    pub const fn prefix(self) -> Option<Prefix> {
+        match self {
+            Self::SpecialPurpose { prefix, .. }
+            | Self::SingleOrigin { prefix }
+            | Self::SeveralOrigins { prefix } => Some(prefix),
+            Self::NotCovered => None,
+        }
+    }
+}
+
 impl OriginTable {
     /// A table of these entries. A prefix that comes twice keeps the origins of both, in their order;
     /// an entry without origins says nothing.
