@@ -40,7 +40,7 @@ pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
         }),
         TraceFormat::Text => out::data(|out| print(out, args.target, &records, &origins)),
     }?;
-    eprintln!("{ledger}");
+    out::say(format_args!("{ledger}"));
     Ok(())
 }
 
