@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use exit::{Code, Failure};
+pub use out::say;
 
 use crate::model::{Port, Protocol};
 

@@ -13,7 +13,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
     let findings = report::findings(&dataset, &args.origins).map_err(failure)?;
     if let Some(folder) = &args.output {
         for path in report::write_all(&findings, folder).or_fail(Code::Storage)? {
-            eprintln!("wrote {}", path.display());
+            out::say(format_args!("wrote {}", path.display()));
         }
     }
     print(&findings)

@@ -37,7 +37,7 @@ pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
         TraceFormat::Csv => out::records(records.into_iter().map(Ok)),
         TraceFormat::Text => out::data(|out| print(out, args.target, &records, &origins)),
     }?;
-    eprintln!("{ledger}");
+    out::say(format_args!("{ledger}"));
     Ok(())
 }
 

@@ -148,6 +148,8 @@ struct Plan {
     maker: RoundMaker,
     campaign: Arc<Campaign>,
     timetable: Option<Timetable>,
+    /// The latest rounds that were begun before this run, all due at one time.
+    begun: Vec<(Name, WallTime)>,
     /// Rounds that an earlier run left unfinished.
     unfinished: Vec<(RoundOrder, Ledger)>,
     /// The last round that was begun, in this run or before.
@@ -160,17 +162,41 @@ impl Plan {
         let campaign = Arc::clone(&setup.campaign);
         let maker = RoundMaker::new(Arc::clone(&campaign));
         let start = dataset.manifest().started_at;
-        let last = dataset.last_round_id()?.unwrap_or(RoundId(0));
+        let headers: Vec<RoundHeader> = dataset.rounds()?.into_iter().map(|round| round.header).collect();
+        let latest = headers.iter().map(|header| header.due_at).max();
         let mut timetable = timetable(&campaign, start);
-        timetable.skip_through(last);
+        latest.map(|latest| timetable.skip_before(latest));
+        let last = headers.iter().map(|header| header.id).max().unwrap_or(RoundId(0));
+        let due_latest = headers.into_iter().filter(|header| Some(header.due_at) == latest);
         Ok(Self {
             unfinished: unfinished(&maker, &campaign, dataset)?,
+            begun: due_latest.map(|header| (header.prober, header.due_at)).collect(),
             last,
             end: campaign.duration.map(|duration| start.after(duration)),
             timetable: (!setup.once).then_some(timetable),
             maker,
             campaign,
         })
+    }
+
+    /// The next round that is due within the campaign's time and was not begun before.
+    fn next_due(&mut self, now: WallTime) -> Option<Due> {
+        loop {
+            let due = self.timetable.as_mut()?.next(now)?;
+            if self.end.is_some_and(|end| due.at >= end) {
+                return None;
+            }
+            let name = self.campaign.probers.get(due.prober).map(|spec| &spec.name);
+            if !self.begun.iter().any(|(prober, at)| Some(prober) == name && *at == due.at) {
+                return Some(due);
+            }
+        }
+    }
+
+    /// The number of the next round: that of the timetable, unless rounds beside it (`once`) used it up.
+    fn number(&mut self, due: &Due) -> RoundId {
+        self.last = due.round.max(RoundId(self.last.0.saturating_add(1)));
+        self.last
     }
 }
 
@@ -268,8 +294,7 @@ impl Scheduler {
 
     fn next_due(&mut self) -> Option<Due> {
         let now = self.now();
-        let due = self.plan.timetable.as_mut()?.next(now)?;
-        self.plan.end.is_none_or(|end| due.at < end).then_some(due)
+        self.plan.next_due(now)
     }
 
     fn now(&self) -> WallTime {
@@ -285,9 +310,9 @@ impl Scheduler {
     }
 
     fn start_each_once(&mut self) {
-        let (at, last) = (self.now(), self.plan.last.0);
-        for (prober, round) in (0..self.plan.campaign.probers.len()).zip(last.saturating_add(1)..) {
-            self.start(Due { at, prober, occurrence: 0, round: RoundId(round), missed: 0 });
+        let at = self.now();
+        for prober in 0..self.plan.campaign.probers.len() {
+            self.start(Due { at, prober, occurrence: 0, round: RoundId(0), missed: 0 });
         }
     }
 
@@ -306,7 +331,7 @@ impl Scheduler {
             );
             return;
         }
-        let (id, due_at) = (due.round, due.at);
+        let (id, due_at) = (self.plan.number(&due), due.at);
         let order = self.plan.maker.fresh(id, spec);
         self.running.push((id, spec.name.clone(), Some(order)));
         let started_at = self.pair.wall(self.clock.mono());
