@@ -37,5 +37,5 @@ pub(super) fn failure(error: report::RecomputeError) -> Failure {
 fn terminal_style() -> Style {
     let is_terminal = std::io::stdout().is_terminal();
     let colour = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    Style { colour, width: 100 }
+    Style { colour, width: 100, full: false }
 }

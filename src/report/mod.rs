@@ -7,6 +7,7 @@
 //! outside are escaped for the place where they are shown.
 
 mod columns;
+mod compact;
 mod dictionary;
 mod html;
 mod latex;
