@@ -34,6 +34,8 @@ fn rehearsed(folder: &Path) -> Dataset {
         rehearsal: true,
         speed: pair.speed(),
         origins: Vec::new(),
+        as_names: Vec::new(),
+        sources: sources(&scenario),
     };
     let dataset = Dataset::create(folder, &manifest(&campaign, CAMPAIGN, circumstances)).expect("created");
     let mut link = VirtualLink::new(internet, codec, MonoTime::default());

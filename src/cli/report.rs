@@ -27,7 +27,7 @@ pub(super) fn print(findings: &Findings) -> Result<(), Failure> {
 /// A dataset that cannot be read is one thing, a wrong origin table another.
 pub(super) fn failure(error: report::RecomputeError) -> Failure {
     let code = match error {
-        report::RecomputeError::Dataset(_) => Code::Storage,
+        report::RecomputeError::Dataset(_) | report::RecomputeError::Names { .. } => Code::Storage,
         report::RecomputeError::Origins(_) => Code::Usage,
     };
     Failure::new(code, error)

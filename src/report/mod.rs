@@ -33,7 +33,7 @@ pub use html::html;
 pub use latex::latex_files;
 pub use path_figure::paths_svg;
 pub use paths::{Paths, paths};
-pub use recompute::{CONFIDENCE, RecomputeError, findings, load_origins, origin_table};
+pub use recompute::{CONFIDENCE, RecomputeError, findings, load_origins, looked_up, origin_table};
 pub use tables::csv_files;
 pub use terminal::{Style, terminal};
 pub use timeline_figure::timeline_svg;

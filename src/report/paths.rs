@@ -71,7 +71,7 @@ pub fn paths(dataset: &Dataset, origins: &[PathBuf]) -> Result<Paths, RecomputeE
     })?;
     let rounds = dataset.rounds()?.into_iter();
     let probers = rounds.map(|round| (round.header.id, round.header.prober)).collect();
-    Ok(Paths { traces, probers, hosts: BTreeMap::new() })
+    Ok(Paths { traces, probers, hosts: recompute::looked_up(dataset)?.names().collect() })
 }
 
 impl Paths {
