@@ -33,7 +33,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let rehearsal = Rehearsal::new(args.keep.as_deref())?;
     let dataset = rehearsal.measure(args.virtual_time)?;
     let findings = report::findings(&dataset, &[]).map_err(report_command::failure)?;
-    report_command::print(&findings)?;
+    report_command::print(&findings, false)?;
     if args.keep.is_some() {
         let folder = rehearsal.folder.join("report");
         report::write_all(&findings, &folder).or_fail(Code::Storage)?;

@@ -155,6 +155,9 @@ struct PathsArgs {
 struct ReportArgs {
     /// The dataset folder
     dataset: PathBuf,
+    /// Print every table with its intervals, every change, and how to read them
+    #[arg(long)]
+    full: bool,
     /// Also write HTML, CSV, SVG and LaTeX files into this folder
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
