@@ -24,6 +24,8 @@ pub(super) struct Route {
     pub(super) key: TraceKey,
     /// When its first probe and its last were sent.
     pub(super) sent: (WallTime, WallTime),
+    /// When the last probe was sent that was answered: what the trace shows was so by then.
+    pub(super) heard: WallTime,
     pub(super) origin: Option<Asn>,
     pub(super) own: Option<Asn>,
     pub(super) upstream: Result<Upstream, NoUpstream>,
@@ -112,6 +114,7 @@ impl<'a> Open<'a> {
             epoch: self.epoch,
             key: self.trace.key.clone(),
             sent: self.sent,
+            heard: self.trace.heard.unwrap_or(self.sent.1),
             origin: self.origin,
             own,
             upstream,
