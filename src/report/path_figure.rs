@@ -180,7 +180,7 @@ impl Paths<'_> {
     /// Where the label of a link may stand, the best first: near its start, where links that cross are still
     /// apart.
     fn label_places(&self, link: Link) -> Vec<Point> {
-        const SHARES: [f64; 9] = [0.33, 0.4, 0.26, 0.6, 0.67, 0.5, 0.2, 0.74, 0.8];
+        const SHARES: [f64; 9] = [0.38, 0.33, 0.26, 0.6, 0.67, 0.5, 0.2, 0.74, 0.8];
         let points = self.route(link);
         let bends: Vec<(Point, Point)> =
             points.iter().copied().zip(points.iter().copied().skip(1)).step_by(2).collect();

@@ -56,7 +56,7 @@ impl Rect {
 
 /// The patch of paper below a tag, wide enough for its text.
 pub(super) fn tag_box(at: Point, text: &str) -> Rect {
-    let width = 6.6 * number::length(text.chars().count()) + 8.0;
+    let width = 7.4 * number::length(text.chars().count()) + 8.0;
     Rect { x: at.0 - width / 2.0, y: at.1 - 8.0, width, height: 16.0 }
 }
 

@@ -123,6 +123,7 @@ pub(super) fn columns(axis: &Axis, mut samples: Vec<Sample>, cuts: &[WallTime]) 
         }
     }
     for column in &mut all {
+        column.from = column.from.min(axis.right - NARROWEST);
         column.to = column.to.max(column.from + NARROWEST);
     }
     all
