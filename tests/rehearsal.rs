@@ -74,6 +74,8 @@ fn rehearsed() -> Rehearsed {
         rehearsal: true,
         speed: pair.speed(),
         origins: vec![ORIGINS.to_owned()],
+        as_names: Vec::new(),
+        sources: sources(&scenario),
     };
     let mut link =
         VirtualLink::new(Tap { internet, packets: Vec::new() }, codec.clone(), MonoTime::default());

@@ -7,7 +7,7 @@ mod export;
 mod lab;
 mod manual;
 mod out;
-//mod paths;
+mod paths;
 mod plan;
 mod report;
 mod run;
@@ -145,6 +145,9 @@ struct PathsArgs {
     /// Prefix-to-AS tables instead of those that the campaign names
     #[arg(short, long, value_name = "FILE")]
     origins: Vec<PathBuf>,
+    /// Print one line a distinct path of each target and flow, for people, instead of CSV
+    #[arg(long)]
+    summary: bool,
 }
 
 /// Arguments of `report`.
@@ -152,6 +155,9 @@ struct PathsArgs {
 struct ReportArgs {
     /// The dataset folder
     dataset: PathBuf,
+    /// Print every table with its intervals, every change, and how to read them
+    #[arg(long)]
+    full: bool,
     /// Also write HTML, CSV, SVG and LaTeX files into this folder
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -226,7 +232,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Plan(args) => plan::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Trace(args) => trace::run(&args),
-        Command::Paths(_) => Ok(()),
+        Command::Paths(args) => paths::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Lab(args) => lab::run(&args),

@@ -6,7 +6,8 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, ErrorKind, Write};
 
 use super::exit::{Code, Failure, OrFail};
-use crate::dataset::DatasetError;
+use crate::dataset::{DatasetError, ProbeRecord};
+use crate::formats::csv;
 
 /// Says something on standard error. That nobody listens must not stop a measurement.
 pub fn say(text: impl Display) {
@@ -54,4 +55,14 @@ fn causes(error: &io::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
 /// As [`data`].
 pub(super) fn text(text: &str) -> Result<(), Failure> {
     data(|out| out.write_all(text.as_bytes()))
+}
+
+/// Prints records as CSV.
+///
+/// # Errors
+/// If a record cannot be read, or as [`data`].
+pub(super) fn records(
+    records: impl IntoIterator<Item = Result<ProbeRecord, DatasetError>>,
+) -> Result<(), Failure> {
+    data(|out| csv::write_records(out, records).map(drop).map_err(io::Error::other))
 }

@@ -143,13 +143,16 @@ pub(super) fn circumstances(
     station: &Station,
     (started_at, speed): (WallTime, f64),
 ) -> Circumstances {
-    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let absolute =
+        |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string();
     Circumstances {
         started_at,
         key_fingerprint: station.key_fingerprint.clone(),
         rehearsal: station.rehearsal,
         speed,
-        origins: campaign.origins.pfx2as.iter().map(|path| absolute(path).display().to_string()).collect(),
+        origins: campaign.origins.pfx2as.iter().map(absolute).collect(),
+        as_names: campaign.origins.as_names.iter().map(absolute).collect(),
+        sources: station.sources,
     }
 }
 

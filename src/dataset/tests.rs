@@ -37,6 +37,8 @@ fn manifest() -> Manifest {
         units: vec![UnitInfo { unit: Unit("175.45.176.0/24".parse().unwrap()), control: false }],
         events: vec![event()],
         origins: vec!["origins/lab.pfx2as".to_owned()],
+        as_names: vec!["origins/lab.as-names.tsv".to_owned()],
+        sources: vec!["188.1.144.10".parse().unwrap(), "2001:638:c:a001::10".parse().unwrap()],
     }
 }
 

@@ -100,6 +100,20 @@ pub enum HopState {
     NotProbed,
 }
 
+impl HopState {
+    /// The state in one word of a closed set.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Silent => "silent",
+            Self::Hidden => "hidden",
+            Self::NotSent => "not_sent",
+            Self::NotProbed => "not_probed",
+        }
+    }
+}
+
 /// How a trace ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TraceEnd {
@@ -126,6 +140,21 @@ pub enum TraceEnd {
     Loop,
     /// No probe was sent.
     NotMeasured,
+}
+
+impl TraceEnd {
+    /// The end in one word of a closed set.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reached { .. } => "reached",
+            Self::Unreachable { kind, .. } => ReplyKind::Unreachable(kind).as_str(),
+            Self::Gap { .. } => "gap",
+            Self::MaxTtl => "max_ttl",
+            Self::Loop => "loop",
+            Self::NotMeasured => "not_measured",
+        }
+    }
 }
 
 /// Collects records into traces. Their order does not matter.

@@ -181,6 +181,10 @@ async fn an_answer_is_asked_for_once_also_if_it_is_that_there_is_none_and_also_a
     assert_eq!(server.asked(), 4);
     let kept = DnsCache::from_json(&lookups.cache().to_json()).unwrap();
     assert_eq!(kept, lookups.cache());
+    assert_eq!(kept.names().count(), 1);
+    let origin =
+        (address("175.45.176.1"), "175.45.176.0/24".parse().unwrap(), vec![asn(4837), asn(131_279)]);
+    assert_eq!(kept.origins().collect::<Vec<_>>(), [origin]);
     let settings = DnsSettings { resolver: server.address, rate: lookups.rate, timeout: LONG };
     let restarted = DnsLookups::new(&settings, kept).unwrap();
     assert!(restarted.reverse(address("175.45.176.1")).await.is_some());

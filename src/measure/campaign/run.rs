@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -25,6 +25,7 @@ use super::engine::{Engine, Report, RoundOrder};
 use super::recorder::Recorder;
 use super::rounds::RoundMaker;
 use crate::dataset::{Dataset, DatasetError, Ledger, RoundHeader};
+use crate::measure::guard::OptOut;
 use crate::measure::net::Link;
 use crate::measure::schedule::{Due, Timetable};
 use crate::model::{Clock, ClockPair, MonoTime, Name, RoundId, WallTime};
@@ -33,6 +34,8 @@ use crate::model::{Clock, ClockPair, MonoTime, Name, RoundId, WallTime};
 const TURN: Duration = Duration::from_millis(20);
 /// How long a decided outcome may wait for its transaction.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
+/// How soon an opt-out takes effect.
+const LOOK_AT_OPT_OUTS: Duration = Duration::from_millis(500);
 
 /// What a campaign needs to run.
 pub struct Setup {
@@ -123,6 +126,7 @@ pub async fn run(
         to_recorder,
         to_packets,
         running: Vec::new(),
+        opt_outs_read: None,
     };
     let end = scheduler.run(from_recorder).await;
     stop.store(true, Ordering::Relaxed);
@@ -237,6 +241,7 @@ enum FromRecorder {
 /// What the packet thread is asked to do.
 enum ToPackets {
     Start(RoundOrder),
+    OptOut(OptOut),
 }
 
 struct Scheduler {
@@ -247,6 +252,8 @@ struct Scheduler {
     to_packets: Sender<ToPackets>,
     /// Rounds begun and not sealed; the order waits until the dataset knows the round.
     running: Vec<(RoundId, Name, Option<RoundOrder>)>,
+    /// When the opt-out file that was read last had been changed.
+    opt_outs_read: Option<SystemTime>,
 }
 
 impl Scheduler {
@@ -259,6 +266,7 @@ impl Scheduler {
             self.start_each_once();
         }
         let mut next = self.next_due();
+        let mut look = tokio::time::interval(LOOK_AT_OPT_OUTS);
         loop {
             if next.is_none() && self.running.is_empty() {
                 return Ok(RunEnd::Finished);
@@ -268,6 +276,7 @@ impl Scheduler {
                 _ = interrupt.recv() => return Ok(RunEnd::Interrupted),
                 _ = terminate.recv() => return Ok(RunEnd::Terminated),
                 message = news.recv() => self.hear(message.as_ref())?,
+                _ = look.tick() => self.look_at_opt_outs(),
                 () = sleep(due) => {
                     if let Some(due) = next.take() {
                         self.start(due);
@@ -348,6 +357,24 @@ impl Scheduler {
         }
     }
 
+    /// Takes in what was added to the opt-out file. What was taken out of it stays out until a restart.
+    fn look_at_opt_outs(&mut self) {
+        let Some(path) = &self.plan.campaign.opt_outs else { return };
+        let changed = std::fs::metadata(path).and_then(|file| file.modified()).ok();
+        if changed == self.opt_outs_read {
+            return;
+        }
+        self.opt_outs_read = changed;
+        match OptOut::load(path) {
+            Ok(opt_outs) => {
+                for opt_out in opt_outs {
+                    self.tell_packets(ToPackets::OptOut(opt_out));
+                }
+            }
+            Err(errors) => tracing::error!("the opt-outs that were known stay in force: {errors}"),
+        }
+    }
+
     /// A lost receiver shows as the end of its thread, which `hear` and `run` report.
     fn tell_recorder(&self, message: ToRecorder) {
         let _lost = self.to_recorder.send(message);
@@ -380,8 +407,11 @@ impl PacketThread {
         let stop = Arc::clone(&self.stop);
         let proceed = || !stop.load(Ordering::Relaxed);
         while proceed() {
-            while let Ok(ToPackets::Start(order)) = inbox.try_recv() {
-                self.engine.start(order);
+            while let Ok(order) = inbox.try_recv() {
+                match order {
+                    ToPackets::Start(round) => self.engine.start(round),
+                    ToPackets::OptOut(opt_out) => self.engine.guard_mut().opt_out(opt_out),
+                }
             }
             let until = self.link.now().after(TURN);
             let to_recorder = &self.to_recorder;
