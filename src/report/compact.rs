@@ -142,19 +142,23 @@ fn single_points(epoch: &UnitEpoch) -> String {
 pub(super) fn set(findings: &Findings, width: usize) -> String {
     const INDENT: usize = 2;
     const MOST_UPSTREAMS: usize = 3;
-    let tables = (0..=MOST_UPSTREAMS).rev().map(|most| Compact::new(findings, most));
     let room = width.saturating_sub(INDENT);
-    let all: Vec<(Compact, bool)> =
-        tables.flat_map(|table| [(table.clone(), true), (table, false)]).collect();
-    let fits = |(table, beside): &&(Compact, bool)| total(&widths(table, *beside)) <= room;
-    let Some((table, beside)) = all.iter().find(fits).or(all.last()) else { return String::new() };
-    let mut widths = widths(table, *beside);
+    let table = Compact::new(findings, MOST_UPSTREAMS);
+    let beside = total(&widths(&table, true)) <= room;
+    let fits = |table: &Compact| total(&widths(table, false)) <= room;
+    let fewer = (0..MOST_UPSTREAMS).rev().map(|most| Compact::new(findings, most));
+    let table = std::iter::once(table).chain(fewer).find(fits).unwrap_or_else(|| Compact::new(findings, 0));
+    let mut widths = widths(&table, beside);
     narrow(&mut widths, room);
+    let spare = room.saturating_sub(total(&widths));
+    if let Some(last) = widths.last_mut() {
+        *last = last.saturating_add(spare);
+    }
     let line = |cells: &[&str]| {
         let cells: Vec<(&str, usize)> = cells.iter().copied().zip(widths.iter().copied()).collect();
         side_by_side(INDENT, &cells)
     };
-    let mut text = line(&cells("unit", "epoch", &table.heads, *beside));
+    let mut text = line(&cells("unit", "epoch", &table.heads, beside));
     for unit in &table.units {
         if !beside {
             text += &format!("  {}\n", unit.unit);
@@ -162,7 +166,7 @@ pub(super) fn set(findings: &Findings, width: usize) -> String {
         for (index, row) in unit.rows.iter().enumerate() {
             let epoch = index.saturating_add(1).to_string();
             let name = if index == 0 { unit.unit.as_str() } else { "" };
-            text += &line(&cells(name, &epoch, row, *beside));
+            text += &line(&cells(name, &epoch, row, beside));
         }
     }
     text
@@ -173,17 +177,23 @@ fn cells<'a>(unit: &'a str, epoch: &'a str, row: &'a [String], beside: bool) -> 
     first.chain(row.iter().map(String::as_str)).collect()
 }
 
-/// The width of each column: as its widest cell, and as its head in as few lines as it takes.
+/// The least width of each column: as its widest cell, and as its head in as few lines as it takes. Words may
+/// stand below each other in the last column, and in that of the states where the unit has no column.
 fn widths(table: &Compact, beside: bool) -> Vec<usize> {
     const HEAD: usize = 8;
     let length = |text: &str| text.chars().count();
-    let of_head = |text: &str| text.split(' ').map(length).max().unwrap_or(0).max(length(text).min(HEAD));
-    let mut widths: Vec<usize> =
-        cells("unit", "epoch", &table.heads, beside).into_iter().map(of_head).collect();
+    let word = |text: &str| text.split(' ').map(length).max().unwrap_or(0);
+    let of_head = |text: &str| word(text).max(length(text).min(HEAD));
+    let heads = cells("unit", "epoch", &table.heads, beside);
+    let last = heads.len().saturating_sub(1);
+    let mut widths: Vec<usize> = heads.into_iter().map(of_head).collect();
     for unit in &table.units {
         for row in &unit.rows {
-            for (width, cell) in widths.iter_mut().zip(cells(&unit.unit, "", row, beside)) {
-                *width = length(cell).max(*width);
+            for (column, (width, cell)) in
+                widths.iter_mut().zip(cells(&unit.unit, "", row, beside)).enumerate()
+            {
+                let wraps = column == last || (!beside && column == 1);
+                *width = if wraps { word(cell) } else { length(cell) }.max(*width);
             }
         }
     }

@@ -372,6 +372,28 @@ fn the_path_figure_tells_what_came_and_what_went() {
 }
 
 #[test]
+fn no_label_of_a_link_covers_another_and_names_stand_in_the_boxes() {
+    let svg = paths_svg(&october());
+    let number = |shape: &str, key: &str| -> f64 {
+        shape.split(&format!(" {key}=\"")).nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+    };
+    let boxes: Vec<[f64; 4]> = svg
+        .split("<rect class=\"tag\"")
+        .skip(1)
+        .map(|shape| ["x", "y", "width", "height"].map(|key| number(shape, key)))
+        .collect();
+    assert!(boxes.len() > 10);
+    for (index, [x, y, width, height]) in boxes.iter().enumerate() {
+        for [other_x, other_y, other_width, other_height] in boxes.iter().skip(index + 1) {
+            let beside = x + width <= *other_x || other_x + other_width <= *x;
+            let below = y + height <= *other_y || other_y + other_height <= *y;
+            assert!(beside || below, "{x} {y} and {other_x} {other_y}");
+        }
+    }
+    assert!(svg.contains(">Arelion<") && svg.contains(">TransTelekom<"));
+}
+
+#[test]
 fn the_text_reads_as_it_should() {
     insta::assert_snapshot!("october", terminal(&october(), Style::PLAIN));
     insta::assert_snapshot!("brief", terminal(&october(), Style { full: false, ..Style::PLAIN }));

@@ -27,7 +27,7 @@ pub(super) struct Bracket {
 }
 
 /// Brackets the change of an upstream on entering an epoch: no earlier than the first probe of each flow's
-/// trace before it, no later than the last probe of the trace after it. `None` if no flow was traced on both
+/// trace before it, no later than the last answered probe of the trace after it. `None` if no flow was traced on both
 /// sides with a known upstream.
 pub(super) fn bracket(routes: &[&Route], (turn, asn): (Turn, Asn), epoch: usize) -> Option<Bracket> {
     let mut flows: BTreeMap<PinnedFlow<'_>, Vec<&Route>> = BTreeMap::new();
@@ -37,7 +37,7 @@ pub(super) fn bracket(routes: &[&Route], (turn, asn): (Turn, Asn), epoch: usize)
     let pairs = flows.into_values().filter_map(|mut traces| {
         traces.sort_by_key(|route| (route.sent, route.key.round));
         let (before, after) = turned(&traces, (turn, asn), epoch)?;
-        Some((before.sent.0, after.sent))
+        Some((before.sent.0, (after.sent.0, after.heard)))
     });
     combined(&pairs.collect::<Vec<_>>())
 }
@@ -68,7 +68,7 @@ fn pinned(route: &Route) -> PinnedFlow<'_> {
     (&key.vantage, key.target, key.protocol, key.port, key.flow)
 }
 
-/// When a flow's trace before a change began, and when the one after it began and ended.
+/// When a flow's trace before a change began, and when the one after it began and had its last answer.
 type Pair = (WallTime, (WallTime, WallTime));
 
 /// What all flows have in common; where that is nothing, all that they cover. Whether there is anything is
@@ -77,12 +77,12 @@ type Pair = (WallTime, (WallTime, WallTime));
 fn combined(pairs: &[Pair]) -> Option<Bracket> {
     let before = || pairs.iter().map(|(before, _)| *before);
     let begun = pairs.iter().map(|(_, (begun, _))| *begun).min()?;
-    let ended = || pairs.iter().map(|(_, (_, ended))| *ended);
+    let heard = || pairs.iter().map(|(_, (_, heard))| *heard);
     let latest = before().max()?;
     if latest < begun {
-        return Some(Bracket { from: latest, to: ended().min()?, at_once: true });
+        return Some(Bracket { from: latest, to: heard().min()?, at_once: true });
     }
-    Some(Bracket { from: before().min()?, to: ended().max()?, at_once: false })
+    Some(Bracket { from: before().min()?, to: heard().max()?, at_once: false })
 }
 
 #[cfg(test)]

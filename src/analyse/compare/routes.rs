@@ -24,6 +24,8 @@ pub(super) struct Route {
     pub(super) key: TraceKey,
     /// When its first probe and its last were sent.
     pub(super) sent: (WallTime, WallTime),
+    /// When the last probe was sent that was answered: what the trace shows was so by then.
+    pub(super) heard: WallTime,
     pub(super) origin: Option<Asn>,
     pub(super) own: Option<Asn>,
     pub(super) upstream: Result<Upstream, NoUpstream>,
@@ -178,6 +180,7 @@ impl Judged<'_> {
             epoch: open.epoch,
             key: open.trace.key.clone(),
             sent: open.sent,
+            heard: open.trace.heard.unwrap_or(open.sent.1),
             origin: open.origin,
             own,
             upstream,
