@@ -66,7 +66,7 @@ pub enum RunEnd {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The dataset cannot be written. Sending has stopped.
-    #[error("cannot record; sending has stopped and nothing recorded is lost")]
+    #[error("cannot record; sending has stopped")]
     Dataset(#[from] DatasetError),
     /// The system gave no thread or signal handler.
     #[error("cannot start the campaign")]
