@@ -6,6 +6,7 @@ mod exit;
 mod export;
 mod lab;
 mod manual;
+mod names;
 mod out;
 mod paths;
 mod plan;
