@@ -116,7 +116,10 @@ fn hops_get_their_names_and_those_of_no_table_their_as_and_nobody_is_asked_twice
     let mut table = Vec::new();
     report::paths(&dataset, &[]).unwrap().write_csv(&mut table).unwrap();
     let table = String::from_utf8(table).unwrap();
-    assert!(table.contains(",4.69.154.9,ae-1%5C%3D2.level3.example,AS3356,,looked_up,4.0.0.0/9,"), "{table}");
+    assert!(
+        table.contains(",4.69.154.9,ae-1%5C%3D2.level3.example,AS3356,,looked_up,4.0.0.0/9,"),
+        "{table}"
+    );
     assert!(table.contains(",188.1.144.1,dfn.example,AS680,,single_origin,188.1.0.0/16,"), "{table}");
     assert!(table.contains(",AS680 AS3356 ?1 AS4837 AS131279,reached,"), "{table}");
     record_round(&mut dataset, 2);
