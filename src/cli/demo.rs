@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 
 use super::exit::{Code, Failure, OrFail};
 use super::run::{circumstances, per_mille, progress_bar, station_for, storage, turn, unfit};
-use super::{DemoArgs, report as report_command};
+use super::{DemoArgs, out, report as report_command};
 use crate::dataset::Dataset;
 use crate::lab::{Namespace, RealTimeLab, Scenario, VirtualInternet, write_as_names, write_origins};
 use crate::measure::campaign::{
@@ -33,14 +33,14 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let rehearsal = Rehearsal::new(args.keep.as_deref())?;
     let dataset = rehearsal.measure(args.virtual_time)?;
     let findings = report::findings(&dataset, &[]).map_err(report_command::failure)?;
-    report_command::print(&findings)?;
+    report_command::print(&findings, false)?;
     if args.keep.is_some() {
         let folder = rehearsal.folder.join("report");
         report::write_all(&findings, &folder).or_fail(Code::Storage)?;
-        eprintln!("\nkept: the dataset in {}", rehearsal.folder.display());
-        eprintln!("      the report in {}", folder.join("report.html").display());
+        out::say(format_args!("\nkept: the dataset in {}", rehearsal.folder.display()));
+        out::say(format_args!("      the report in {}", folder.join("report.html").display()));
     } else {
-        eprintln!("\n`tetherline demo --keep DIR` keeps the dataset and an HTML report.");
+        out::say(format_args!("\n`tetherline demo --keep DIR` keeps the dataset and an HTML report."));
     }
     Ok(())
 }
@@ -79,7 +79,7 @@ impl Rehearsal {
         match Namespace::enter() {
             Ok(namespace) => self.measure_for_real(&namespace),
             Err(refused) => {
-                eprintln!("{refused}; running the same demo in virtual time instead");
+                out::say(format_args!("{refused}; running the same demo in virtual time instead"));
                 self.measure_virtually()
             }
         }
@@ -162,12 +162,12 @@ impl Rehearsal {
     }
 
     fn introduce(&self, how: &str) {
-        eprintln!(
+        out::say(format_args!(
             "North Korea's lines in October 2017, rehearsed with {how}; nothing leaves this machine.\n\
              The campaign is the shipped probes.toml against 175.45.176.0/22."
-        );
+        ));
         for event in self.scenario.events() {
-            eprintln!("  {} {event}", event.at);
+            out::say(format_args!("  {} {event}", event.at));
         }
     }
 }

@@ -19,6 +19,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use exit::{Code, Failure};
+pub use out::say;
 
 use crate::model::{Port, Protocol};
 
@@ -48,9 +49,9 @@ const SENDERS: &str = "Only `run`, `trace` and `demo` send packets; `demo` sends
                        simulated Internet.";
 
 fn after_help() -> String {
-    let codes: String =
-        EXIT_CODES.iter().map(|(code, meaning)| format!("  {code:<4} {meaning}\n")).collect();
-    format!("Exit codes:\n{codes}\n{SENDERS}")
+    let codes: Vec<String> =
+        EXIT_CODES.iter().map(|(code, meaning)| format!("  {code:<4} {meaning}")).collect();
+    format!("Exit codes:\n{}\n\n{SENDERS}", codes.join("\n"))
 }
 
 #[derive(Subcommand, Debug)]
@@ -170,6 +171,9 @@ struct PathsArgs {
 struct ReportArgs {
     /// The dataset folder
     dataset: PathBuf,
+    /// Print every table with its intervals, every change, and how to read them
+    #[arg(long)]
+    full: bool,
     /// Also write HTML, CSV, SVG and LaTeX files into this folder
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::exit::{Code, Failure, OrFail};
+use super::out;
 use super::report::failure;
 use crate::analyse::origin::{OriginReason, OriginTable};
 use crate::dataset::{Dataset, DatasetError, ProbeRecord};
@@ -64,9 +65,10 @@ impl Names {
         let Some(settings) = settings(origins) else { return Ok(None) };
         let dataset = Dataset::open_read_only(dataset.path()).or_fail(Code::Storage)?;
         let cache = report::looked_up(&dataset).map_err(failure)?;
-        let table = match origins.cymru {
-            true => report::origin_table(&dataset, &[]).map_err(failure)?,
-            false => OriginTable::default(),
+        let table = if origins.cymru {
+            report::origin_table(&dataset, &[]).map_err(failure)?
+        } else {
+            OriginTable::default()
         };
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().or_fail(Code::Failed)?;
@@ -174,7 +176,9 @@ impl Worker {
 
     async fn finish(&mut self, patience: Duration, signals: &mut Signals) -> RunEnd {
         let shown = humantime::format_duration(patience);
-        eprintln!("looking up the last host names, for at most {shown}; Ctrl-C leaves them out");
+        out::say(format_args!(
+            "looking up the last host names, for at most {shown}; Ctrl-C leaves them out"
+        ));
         tokio::select! {
             _ = timeout(patience, self.look_up()) => RunEnd::Finished,
             end = signals.next() => end,
@@ -240,10 +244,10 @@ impl Worker {
     fn tell_what_is_missing(&self) {
         let left = self.seen.queue.len();
         if left > 0 {
-            eprintln!("{left} addresses were not looked up; the next run asks about them");
+            out::say(format_args!("{left} addresses were not looked up; the next run asks about them"));
         }
         if self.seen.full {
-            eprintln!("only the first {MOST_ADDRESSES} addresses were looked up");
+            out::say(format_args!("only the first {MOST_ADDRESSES} addresses were looked up"));
         }
     }
 }

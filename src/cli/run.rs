@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::RunArgs;
 use super::exit::{Code, Failure, OrFail};
 use super::names::Names;
+use super::{RunArgs, out};
 use crate::dataset::{Dataset, DatasetError};
 use crate::measure::campaign::{
     Campaign, Circumstances, Progress, RunEnd, RunError, Setup, SharedProgress, Station, StationError,
@@ -26,7 +26,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let pair = ClockPair::new(clock.mono(), clock.wall());
     let station = station_for(&campaign, clock, pair)?;
     let dataset = open_or_create(&campaign, &config, &station, clock.wall())?;
-    eprintln!("recording into {}", dataset.path().display());
+    out::say(format_args!("recording into {}", dataset.path().display()));
     let names = Names::begin(&campaign.origins, &dataset)?;
     let setup = Setup { campaign, engine: station.engine, clock: Arc::new(clock), pair, once: args.once };
     let end = turn(setup, station.link, dataset, show_state)?;

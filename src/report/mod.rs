@@ -3,15 +3,15 @@
 //!
 //! All of it is written from one [`Findings`](crate::analyse::compare::Findings) and from nothing else: no
 //! clock, no chance, no order that is not fixed. The same findings give the same bytes. Every digit comes
-//! from `number`, every sentence about a unit from `wording`, so that the outputs agree. Names from
+//! from `number`, in which the verdicts are written too, every sentence about a unit from `wording`, so that the outputs agree. Names from
 //! outside are escaped for the place where they are shown.
 
 mod columns;
+mod compact;
 mod dictionary;
 mod html;
 mod latex;
 mod methods;
-mod number;
 mod path_figure;
 mod path_layout;
 mod paths;
@@ -26,6 +26,8 @@ mod write;
 
 #[cfg(test)]
 mod tests;
+
+use crate::analyse::compare::number;
 
 pub use html::html;
 pub use latex::latex_files;

@@ -15,6 +15,8 @@ mod epochs;
 mod figures;
 mod findings;
 mod interval;
+mod moment;
+pub(crate) mod number;
 mod question;
 mod routes;
 mod tally;

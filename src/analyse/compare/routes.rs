@@ -20,8 +20,12 @@ pub(super) struct Route {
     pub(super) control: bool,
     pub(super) round: RoundKey,
     pub(super) epoch: usize,
-    /// When its first probe was sent.
-    pub(super) at: WallTime,
+    /// What was asked: the same flow is asked in every round.
+    pub(super) key: TraceKey,
+    /// When its first probe and its last were sent.
+    pub(super) sent: (WallTime, WallTime),
+    /// When the last probe was sent that was answered: what the trace shows was so by then.
+    pub(super) heard: WallTime,
     pub(super) origin: Option<Asn>,
     pub(super) own: Option<Asn>,
     pub(super) upstream: Result<Upstream, NoUpstream>,
@@ -174,7 +178,9 @@ impl Judged<'_> {
             control: open.trace.control,
             round: (open.trace.key.vantage.clone(), open.trace.key.round),
             epoch: open.epoch,
-            at: open.sent.0,
+            key: open.trace.key.clone(),
+            sent: open.sent,
+            heard: open.trace.heard.unwrap_or(open.sent.1),
             origin: open.origin,
             own,
             upstream,

@@ -38,6 +38,9 @@ pub struct Trace {
     pub control: bool,
     /// When the first and the last of its probes were sent; `None` if none was.
     pub sent: Option<(WallTime, WallTime)>,
+    /// When the last of its probes was sent that was answered; `None` if none was. What the trace shows was so
+    /// by then, however long its probes into silence went on.
+    pub heard: Option<WallTime>,
     /// Its hops, by rising TTL. TTLs are missing where a loop was cut.
     pub hops: Vec<Hop>,
     /// How it ended.
@@ -168,6 +171,7 @@ struct OpenTrace {
     unit: Unit,
     control: bool,
     sent: Option<(WallTime, WallTime)>,
+    heard: Option<WallTime>,
     hops: BTreeMap<Ttl, Hop>,
 }
 
@@ -203,7 +207,7 @@ impl TraceKey {
 
 impl OpenTrace {
     fn new(record: &ProbeRecord) -> Self {
-        Self { unit: record.unit, control: record.control, sent: None, hops: BTreeMap::new() }
+        Self { unit: record.unit, control: record.control, sent: None, heard: None, hops: BTreeMap::new() }
     }
 
     fn add(&mut self, record: &ProbeRecord) {
@@ -212,6 +216,8 @@ impl OpenTrace {
         self.control |= record.control;
         if let Some(at) = record.sent_at {
             self.sent = Some(self.sent.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+            let answered = matches!(record.outcome, Outcome::Answered { .. } | Outcome::Late { .. });
+            self.heard = if answered { self.heard.max(Some(at)) } else { self.heard };
         }
         let ttl = record.probe.ttl;
         self.hops.entry(ttl).or_insert_with(|| Hop::empty(ttl)).add(record);
@@ -224,6 +230,7 @@ impl OpenTrace {
             unit: self.unit,
             control: self.control,
             sent: self.sent,
+            heard: self.heard,
             hops: cleaned.hops,
             end: cleaned.end,
             looped: cleaned.looped,

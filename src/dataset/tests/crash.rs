@@ -153,8 +153,8 @@ fn a_crash_between_any_two_steps_of_sealing_leaves_the_round_open_or_sealed() {
 }
 
 #[test]
-#[ignore = "needs user namespaces for a small disk of its own: run where `unshare -Urm` works"]
-fn a_disk_that_fills_up_loses_nothing_acknowledged_and_sealing_succeeds_when_there_is_room() {
+#[ignore = "needs a namespace for a small disk of its own: scripts/test runs it there"]
+fn a_disk_that_fills_up_loses_nothing_acknowledged_and_seals_when_there_is_room_in_a_namespace() {
     let disk = tempfile::tempdir().unwrap();
     let script = "mount -t tmpfs -o size=1500k none \"$0\" && exec \"$@\"";
     let test = "dataset::tests::crash::on_a_small_disk";

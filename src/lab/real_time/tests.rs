@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
+use nix::sched::{CloneFlags, unshare};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 use super::{GATEWAY_MAC, HEADER, RealTimeLab, from_vantage, to_vantage};
@@ -75,7 +76,18 @@ fn ping(to: &str, clock: SystemClock) -> Duration {
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
-fn the_kernels_own_sockets_meet_the_simulated_internet() {
+fn the_kernels_own_sockets_meet_the_simulated_internet_in_a_namespace() {
+    // On a thread with one more namespace of its own, so that no other test sees the cable.
+    let alone = std::thread::spawn(|| {
+        unshare(CloneFlags::CLONE_NEWNET).unwrap();
+        meet_the_simulated_internet();
+    });
+    if let Err(panic) = alone.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn meet_the_simulated_internet() {
     let namespace = Namespace::adopt().expect("must run in a network namespace that has only lo");
     let mut scenario = Scenario::october_2017().unwrap().at_speed(1.0);
     for link in &mut scenario.links {

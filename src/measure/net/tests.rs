@@ -150,7 +150,7 @@ fn answer_to(link: &mut RawLink, probe: Probe) -> ReplyKind {
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
-fn an_echo_is_seen_leaving_and_coming_back_with_the_kernels_stamps() {
+fn an_echo_is_seen_leaving_and_coming_back_with_the_kernels_stamps_in_a_namespace() {
     alone(|_| {
         let mut link = raw_link();
         for target in BOTH {
@@ -162,7 +162,7 @@ fn an_echo_is_seen_leaving_and_coming_back_with_the_kernels_stamps() {
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
-fn an_open_port_says_syn_ack_and_a_closed_one_rst() {
+fn an_open_port_says_syn_ack_and_a_closed_one_rst_in_a_namespace() {
     alone(|_| {
         let mut link = raw_link();
         for target in BOTH {
@@ -176,7 +176,7 @@ fn an_open_port_says_syn_ack_and_a_closed_one_rst() {
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
-fn a_closed_udp_port_says_so() {
+fn a_closed_udp_port_says_so_in_a_namespace() {
     alone(|_| {
         let mut link = raw_link();
         for target in BOTH {
@@ -188,7 +188,7 @@ fn a_closed_udp_port_says_so() {
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
-fn a_vantage_without_a_route_is_told_so_and_not_met_with_silence() {
+fn a_vantage_without_a_route_is_told_so_and_not_met_with_silence_in_a_namespace() {
     alone(|_| {
         let mut link = raw_link();
         for target in ["192.0.2.1", "2001:db8::1"] {
@@ -199,7 +199,7 @@ fn a_vantage_without_a_route_is_told_so_and_not_met_with_silence() {
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
-fn waiting_ends_in_time_and_strangers_are_counted() {
+fn waiting_ends_in_time_and_strangers_are_counted_in_a_namespace() {
     alone(|_| {
         let mut link = raw_link();
         // A host's own business, from a port that no flow has.
@@ -219,7 +219,7 @@ fn waiting_ends_in_time_and_strangers_are_counted() {
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
-fn the_unprivileged_engine_pings_both_families_and_refuses_what_it_cannot_do() {
+fn the_unprivileged_engine_pings_both_families_and_refuses_what_it_cannot_do_in_a_namespace() {
     alone(|_| {
         std::fs::write("/proc/sys/net/ipv4/ping_group_range", "0 0").unwrap();
         let patience = Duration::from_secs(2);
@@ -250,7 +250,7 @@ fn the_unprivileged_engine_pings_both_families_and_refuses_what_it_cannot_do() {
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
-fn without_the_group_range_the_unprivileged_engine_says_what_to_grant() {
+fn without_the_group_range_the_unprivileged_engine_says_what_to_grant_in_a_namespace() {
     alone(|_| {
         // The kernel's default in a new namespace: no group at all.
         let refused =
@@ -261,7 +261,7 @@ fn without_the_group_range_the_unprivileged_engine_says_what_to_grant() {
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
-fn a_namespace_is_closed_only_while_all_its_cables_end_in_it() {
+fn a_namespace_is_closed_only_while_all_its_cables_end_in_it_in_a_namespace() {
     alone(|network| {
         assert_eq!(territory().unwrap(), Territory::Isolated);
         network.add_pair("one", "other");
@@ -274,7 +274,7 @@ fn a_namespace_is_closed_only_while_all_its_cables_end_in_it() {
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
-fn a_cable_that_ends_elsewhere_is_a_way_out() {
+fn a_cable_that_ends_elsewhere_is_a_way_out_in_a_namespace() {
     alone(|network| {
         network.add_pair("one", "other");
         let elsewhere = Elsewhere::new();
@@ -285,7 +285,7 @@ fn a_cable_that_ends_elsewhere_is_a_way_out() {
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
-fn a_neighbour_over_a_cable_is_found_and_answers() {
+fn a_neighbour_over_a_cable_is_found_and_answers_in_a_namespace() {
     alone(|network| {
         network.add_pair("near", "far");
         let neighbour = Elsewhere::new();
@@ -315,7 +315,7 @@ fn a_neighbour_over_a_cable_is_found_and_answers() {
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
-fn an_interface_that_went_down_and_came_up_again_is_measured_on() {
+fn an_interface_that_went_down_and_came_up_again_is_measured_on_in_a_namespace() {
     alone(|network| {
         let mut link = raw_link();
         network.set_down("lo");
@@ -335,7 +335,7 @@ fn links_can_be_given_to_a_thread() {
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
-fn packets_that_the_kernel_drops_are_counted() {
+fn packets_that_the_kernel_drops_are_counted_in_a_namespace() {
     alone(|_| {
         let mut link = raw_link();
         for round in 0..40_000 {

@@ -61,6 +61,23 @@ pub(in crate::report) fn terminal_rows(text: &str, unit: &str) -> BTreeMap<Strin
     rows.collect()
 }
 
+/// The row of a unit and epoch in the short table.
+pub(super) fn brief_row(text: &str, unit: &str, epoch: &str) -> String {
+    let table = text.split("\nBY UNIT AND EPOCH\n").nth(1).unwrap();
+    let rows = table.lines().skip_while(|line| !line.trim_start().starts_with(unit));
+    let row = rows
+        .map(|line| line.replacen(unit, "", 1))
+        .find(|line| line.trim_start().starts_with(&format!("{epoch}  ")));
+    row.unwrap()
+}
+
+/// The same row on the page.
+pub(super) fn page_brief_row(page: &str, unit: &str, epoch: &str) -> String {
+    let mut rows = page.split("<tr data-row=\"").skip(1);
+    let row = rows.find(|row| row.starts_with(&format!("{unit} {epoch}\"")));
+    without_tags(row.unwrap().split("</tr>").next().unwrap())
+}
+
 /// The same table on the page.
 pub(in crate::report) fn page_rows(page: &str, unit: &str) -> BTreeMap<String, Vec<String>> {
     let article = page.split("<article class=\"unit\"").find(|part| part.contains(&format!("<h3>{unit} ")));

@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     #[ignore = "needs its own network namespace: scripts/test runs it there"]
-    fn what_leaves_is_byte_for_byte_what_was_built() {
+    fn what_leaves_is_byte_for_byte_what_was_built_in_a_namespace() {
         alone(|_| {
             let vantage = Vantage::find(Some("lo"), None, None).unwrap();
             let mut tap = Tap::open(&vantage).unwrap();
