@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use csv::{Terminator, WriterBuilder};
 
 use crate::analyse::compare::{RoutedTrace, routed_traces};
-use crate::analyse::path::{Hop, HopAnswer, HopAs, TraceKey};
+use crate::analyse::path::{Hop, HopAnswer, HopAs, NoUpstream, TraceKey};
 use crate::dataset::Dataset;
 use crate::model::{Asn, FlowId, Name, Port, Protocol, RoundId, Untrusted};
 
@@ -174,7 +174,7 @@ fn whole(routed: &RoutedTrace) -> [String; WHOLE.len()] {
         maybe(told.map(|upstream| upstream.gap)),
         maybe(told.map(|upstream| upstream.seen_entering)),
         reason.map(|reason| reason.as_str().to_owned()).unwrap_or_default(),
-        maybe(reason.and_then(|reason| reason.behind())),
+        maybe(reason.and_then(NoUpstream::behind)),
     ]
 }
 
