@@ -3,6 +3,14 @@
 //!
 //! Tests that could send run the program under `tetherline lab`, in a network namespace without a way out;
 //! they are ignored here, and `scripts/test` runs them where the system has such namespaces.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeSet;
 use std::fs;
