@@ -10,11 +10,12 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_target(false)
         .with_max_level(tracing::Level::INFO)
+        .log_internal_errors(false)
         .init();
     match cli::run(Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("tetherline: {failure}");
+            cli::say(format_args!("tetherline: {failure}"));
             failure.exit_code()
         }
     }

@@ -9,9 +9,9 @@ use indicatif::ProgressBar;
 
 use super::exit::{Code, Failure, OrFail};
 use super::run::{circumstances, per_mille, progress_bar, station_for, storage, turn, unfit};
-use super::{DemoArgs, report as report_command};
+use super::{DemoArgs, out, report as report_command};
 use crate::dataset::Dataset;
-use crate::lab::{Namespace, RealTimeLab, Scenario, VirtualInternet, write_origins};
+use crate::lab::{Namespace, RealTimeLab, Scenario, VirtualInternet, write_as_names, write_origins};
 use crate::measure::campaign::{
     Campaign, Circumstances, Progress, RunEnd, Setup, manifest, prepare_virtual, rehearse, station_order,
 };
@@ -26,18 +26,21 @@ const CAMPAIGN: &str = include_str!("../../probes.toml");
 /// Where the origin table of the scenario lies in a dataset.
 pub(super) const ORIGINS: &str = "origins/lab.pfx2as";
 
+/// Where the AS names of the scenario lie in a dataset.
+const AS_NAMES: &str = "origins/lab.as-names.tsv";
+
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let rehearsal = Rehearsal::new(args.keep.as_deref())?;
     let dataset = rehearsal.measure(args.virtual_time)?;
     let findings = report::findings(&dataset, &[]).map_err(report_command::failure)?;
-    report_command::print(&findings)?;
+    report_command::print(&findings, false)?;
     if args.keep.is_some() {
         let folder = rehearsal.folder.join("report");
         report::write_all(&findings, &folder).or_fail(Code::Storage)?;
-        eprintln!("\nkept: the dataset in {}", rehearsal.folder.display());
-        eprintln!("      the report in {}", folder.join("report.html").display());
+        out::say(format_args!("\nkept: the dataset in {}", rehearsal.folder.display()));
+        out::say(format_args!("      the report in {}", folder.join("report.html").display()));
     } else {
-        eprintln!("\n`tetherline demo --keep DIR` keeps the dataset and an HTML report.");
+        out::say(format_args!("\n`tetherline demo --keep DIR` keeps the dataset and an HTML report."));
     }
     Ok(())
 }
@@ -76,7 +79,7 @@ impl Rehearsal {
         match Namespace::enter() {
             Ok(namespace) => self.measure_for_real(&namespace),
             Err(refused) => {
-                eprintln!("{refused}; running the same demo in virtual time instead");
+                out::say(format_args!("{refused}; running the same demo in virtual time instead"));
                 self.measure_virtually()
             }
         }
@@ -126,6 +129,8 @@ impl Rehearsal {
             rehearsal: true,
             speed: pair.speed(),
             origins: Vec::new(),
+            as_names: Vec::new(),
+            sources,
         })?;
         let mut link = VirtualLink::new(internet, codec, MonoTime::default());
         let duration = self.scenario.duration();
@@ -140,24 +145,29 @@ impl Rehearsal {
         Ok(dataset)
     }
 
-    /// A new dataset with the scenario's own origin table in it.
+    /// A new dataset with the scenario's own origin table and AS names in it.
     fn create_dataset(&self, circumstances: Circumstances) -> Result<Dataset, Failure> {
         let origins = vec![ORIGINS.to_owned()];
-        let manifest = manifest(&self.campaign, CAMPAIGN, Circumstances { origins, ..circumstances });
+        let as_names = vec![AS_NAMES.to_owned()];
+        let circumstances = Circumstances { origins, as_names, ..circumstances };
+        let manifest = manifest(&self.campaign, CAMPAIGN, circumstances);
         let mut dataset = Dataset::create(&self.folder, &manifest).map_err(storage)?;
         let mut table = Vec::new();
         write_origins(&self.scenario, &mut table).or_fail(Code::Failed)?;
         dataset.write_file(ORIGINS, &table).map_err(storage)?;
+        let mut names = Vec::new();
+        write_as_names(&self.scenario, &mut names).or_fail(Code::Failed)?;
+        dataset.write_file(AS_NAMES, &names).map_err(storage)?;
         Ok(dataset)
     }
 
     fn introduce(&self, how: &str) {
-        eprintln!(
+        out::say(format_args!(
             "North Korea's lines in October 2017, rehearsed with {how}; nothing leaves this machine.\n\
              The campaign is the shipped probes.toml against 175.45.176.0/22."
-        );
+        ));
         for event in self.scenario.events() {
-            eprintln!("  {} {event}", event.at);
+            out::say(format_args!("  {} {event}", event.at));
         }
     }
 }

@@ -3,14 +3,11 @@
 use super::exit::{Code, Failure, OrFail};
 use super::{ExportArgs, ExportFormat, out};
 use crate::dataset::Dataset;
-use crate::formats::csv;
 
 pub(super) fn run(args: &ExportArgs) -> Result<(), Failure> {
     let dataset = Dataset::open_read_only(&args.dataset).or_fail(Code::Storage)?;
     let records = dataset.records().or_fail(Code::Storage)?;
     match args.format {
-        ExportFormat::Csv => {
-            out::data(|out| csv::write_records(out, records).map(drop).map_err(std::io::Error::other))
-        }
+        ExportFormat::Csv => out::records(records),
     }
 }

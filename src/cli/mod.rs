@@ -6,8 +6,9 @@ mod exit;
 mod export;
 mod lab;
 mod manual;
+mod names;
 mod out;
-//mod paths;
+mod paths;
 mod plan;
 mod report;
 mod run;
@@ -18,24 +19,40 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use exit::{Code, Failure};
+pub use out::say;
 
 use crate::model::{Port, Protocol};
 
 /// Tells how many independent lines hold a network to the Internet, and what changes when one is added
 /// or lost.
 #[derive(Parser, Debug)]
-#[command(name = "tetherline", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "tetherline", version, about, max_term_width = 100, after_help = after_help())]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 failed; 2 wrong usage or configuration, nothing was written; 3 incomplete, the same \
-command goes on from there; 4 this vantage cannot measure; 5 the dataset cannot be read or written; \
-130 and 143 stopped by a signal.
+/// Exit codes and their meaning.
+const EXIT_CODES: [(&str, &str); 8] = [
+    ("0", "done"),
+    ("1", "failed"),
+    ("2", "wrong usage or configuration, nothing was written"),
+    ("3", "incomplete, the same command goes on from there"),
+    ("4", "this vantage cannot measure"),
+    ("5", "the dataset cannot be read or written"),
+    ("130", "stopped by SIGINT"),
+    ("143", "stopped by SIGTERM"),
+];
 
-Only `run`, `trace` and `demo` send packets; `demo` sends only inside its own simulated Internet.";
+/// Which commands touch a network.
+const SENDERS: &str = "Only `run`, `trace` and `demo` send packets; `demo` sends only inside its own \
+                       simulated Internet.";
+
+fn after_help() -> String {
+    let codes: Vec<String> =
+        EXIT_CODES.iter().map(|(code, meaning)| format!("  {code:<4} {meaning}")).collect();
+    format!("Exit codes:\n{}\n\n{SENDERS}", codes.join("\n"))
+}
 
 #[derive(Subcommand, Debug)]
 enum Command {
@@ -144,6 +161,9 @@ struct PathsArgs {
     /// Prefix-to-AS tables instead of those that the campaign names
     #[arg(short, long, value_name = "FILE")]
     origins: Vec<PathBuf>,
+    /// Print one line a distinct path of each target and flow, for people, instead of CSV
+    #[arg(long)]
+    summary: bool,
 }
 
 /// Arguments of `report`.
@@ -151,6 +171,9 @@ struct PathsArgs {
 struct ReportArgs {
     /// The dataset folder
     dataset: PathBuf,
+    /// Print every table with its intervals, every change, and how to read them
+    #[arg(long)]
+    full: bool,
     /// Also write HTML, CSV, SVG and LaTeX files into this folder
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
@@ -225,7 +248,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Plan(args) => plan::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Trace(args) => trace::run(&args),
-        Command::Paths(_) => Ok(()),
+        Command::Paths(args) => paths::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Lab(args) => lab::run(&args),

@@ -13,29 +13,33 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
     let findings = report::findings(&dataset, &args.origins).map_err(failure)?;
     if let Some(folder) = &args.output {
         for path in report::write_all(&findings, folder).or_fail(Code::Storage)? {
-            eprintln!("wrote {}", path.display());
+            out::say(format_args!("wrote {}", path.display()));
         }
     }
-    print(&findings)
+    print(&findings, args.full)
 }
 
-/// Prints the findings for a person.
-pub(super) fn print(findings: &Findings) -> Result<(), Failure> {
-    out::text(&report::terminal(findings, terminal_style()))
+/// Prints the findings for a person: everything, or what fits a screen or two.
+pub(super) fn print(findings: &Findings, full: bool) -> Result<(), Failure> {
+    out::text(&report::terminal(findings, Style { full, ..terminal_style() }))
 }
 
 /// A dataset that cannot be read is one thing, a wrong origin table another.
 pub(super) fn failure(error: report::RecomputeError) -> Failure {
     let code = match error {
-        report::RecomputeError::Dataset(_) => Code::Storage,
+        report::RecomputeError::Dataset(_) | report::RecomputeError::Names { .. } => Code::Storage,
         report::RecomputeError::Origins(_) => Code::Usage,
     };
     Failure::new(code, error)
 }
 
-/// Colour only where a person sees it and did not ask for none (<https://no-color.org>).
+/// Colour only where a person sees it and did not ask for none (<https://no-color.org>); as wide as the
+/// terminal, and 100 characters elsewhere.
 fn terminal_style() -> Style {
-    let is_terminal = std::io::stdout().is_terminal();
-    let colour = is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    Style { colour, width: 100 }
+    if !std::io::stdout().is_terminal() {
+        return Style { full: false, ..Style::PLAIN };
+    }
+    let colour = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let (_, columns) = console::Term::stdout().size();
+    Style { colour, width: usize::from(columns), full: false }
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::RunArgs;
 use super::exit::{Code, Failure, OrFail};
+use super::names::Names;
+use super::{RunArgs, out};
 use crate::dataset::{Dataset, DatasetError};
 use crate::measure::campaign::{
     Campaign, Circumstances, Progress, RunEnd, RunError, Setup, SharedProgress, Station, StationError,
@@ -25,10 +26,11 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let pair = ClockPair::new(clock.mono(), clock.wall());
     let station = station_for(&campaign, clock, pair)?;
     let dataset = open_or_create(&campaign, &config, &station, clock.wall())?;
-    eprintln!("recording into {}", dataset.path().display());
+    out::say(format_args!("recording into {}", dataset.path().display()));
+    let names = Names::begin(&campaign.origins, &dataset)?;
     let setup = Setup { campaign, engine: station.engine, clock: Arc::new(clock), pair, once: args.once };
     let end = turn(setup, station.link, dataset, show_state)?;
-    match end {
+    match names.map_or(end, |names| names.end(end)) {
         RunEnd::Finished => Ok(()),
         RunEnd::Interrupted => Err(Failure::new(Code::Interrupted, STOPPED)),
         RunEnd::Terminated => Err(Failure::new(Code::Terminated, STOPPED)),
@@ -60,18 +62,18 @@ pub(super) fn turn(
     let bar = progress_bar();
     let result = runtime.block_on(async {
         let shown = Arc::clone(&progress);
-        let line = bar.clone();
-        let painter = tokio::spawn(async move {
+        let painted = bar.clone();
+        let show_task = tokio::spawn(async move {
             let mut tick = tokio::time::interval(Duration::from_millis(200));
             loop {
                 tick.tick().await;
                 if let Ok(progress) = shown.lock() {
-                    show(&line, &progress);
+                    show(&painted, &progress);
                 }
             }
         });
         let result = crate::measure::campaign::run(setup, link, dataset, progress).await;
-        painter.abort();
+        show_task.abort();
         result
     });
     bar.finish_and_clear();
@@ -143,13 +145,16 @@ pub(super) fn circumstances(
     station: &Station,
     (started_at, speed): (WallTime, f64),
 ) -> Circumstances {
-    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let absolute =
+        |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string();
     Circumstances {
         started_at,
         key_fingerprint: station.key_fingerprint.clone(),
         rehearsal: station.rehearsal,
         speed,
-        origins: campaign.origins.pfx2as.iter().map(|path| absolute(path).display().to_string()).collect(),
+        origins: campaign.origins.pfx2as.iter().map(absolute).collect(),
+        as_names: campaign.origins.as_names.iter().map(absolute).collect(),
+        sources: station.sources,
     }
 }
 

@@ -10,7 +10,6 @@ use super::run::{per_mille, progress_bar, unfit};
 use super::{TraceArgs, TraceFormat, out};
 use crate::analyse::origin::OriginTable;
 use crate::dataset::{Ledger, ProbeRecord};
-use crate::formats::csv;
 use crate::measure::campaign::config::VantageConfig;
 use crate::measure::campaign::{
     Campaign, Report, RoundOrder, Station, StationOrder, drive, prepare, station_order,
@@ -35,12 +34,10 @@ pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
     let station = prepare(order(args, campaign.as_ref())?, clock, pair).map_err(unfit)?;
     let (records, ledger) = trace(args, station)?;
     match args.format {
-        TraceFormat::Csv => out::data(|out| {
-            csv::write_records(out, records.into_iter().map(Ok)).map(drop).map_err(io::Error::other)
-        }),
+        TraceFormat::Csv => out::records(records.into_iter().map(Ok)),
         TraceFormat::Text => out::data(|out| print(out, args.target, &records, &origins)),
     }?;
-    eprintln!("{ledger}");
+    out::say(format_args!("{ledger}"));
     Ok(())
 }
 

@@ -91,7 +91,7 @@ pub enum DatasetError {
         state: &'static str,
     },
     /// A record of another vantage or round than the one that it is recorded under.
-    #[error("{path}: round {round}: a record of another round, vantage, prober or method")]
+    #[error("{path}: round {round}: a record of another round or vantage")]
     ForeignRecord {
         /// Which dataset.
         path: PathBuf,

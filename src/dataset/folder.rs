@@ -14,6 +14,9 @@ use super::DatasetError;
 /// The longest `campaign.toml` that is read, in bytes.
 const LONGEST_MANIFEST: u64 = 64 << 20;
 
+/// The longest file of names that is read, in bytes: what the look-ups keep is below half of it.
+const LONGEST_NAMES: u64 = 512 << 20;
+
 /// Writes a whole file.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), DatasetError> {
     let part = part_path(path);
@@ -112,6 +115,20 @@ pub(super) fn read_text(file: &File, path: &Path) -> Result<String, DatasetError
         Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(DatasetError::damaged(path, error)),
         Err(error) => Err(DatasetError::from_io(path, "read", error)),
     }
+}
+
+/// The bytes of a plain file, up to a limit; `None` if there is none of that name.
+pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, DatasetError> {
+    if fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok(None);
+    }
+    let mut bytes = Vec::new();
+    let read = open_plain(path, false)?.take(LONGEST_NAMES.saturating_add(1)).read_to_end(&mut bytes);
+    let length = read.map_err(|error| DatasetError::from_io(path, "read", error))?;
+    if u64::try_from(length).unwrap_or(u64::MAX) > LONGEST_NAMES {
+        return Err(DatasetError::damaged(path, "longer than the names of a dataset can be"));
+    }
+    Ok(Some(bytes))
 }
 
 /// The names in a folder.

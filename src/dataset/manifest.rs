@@ -1,5 +1,6 @@
 //! `campaign.toml`: the campaign as it was run. Written once, when the dataset is made, and never changed.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
@@ -36,6 +37,10 @@ pub struct Manifest {
     pub events: Vec<Event>,
     /// Paths of origin tables; relative ones lie inside the dataset.
     pub origins: Vec<String>,
+    /// Paths of tables of AS names; relative ones lie inside the dataset.
+    pub as_names: Vec<String>,
+    /// The addresses from which was probed: at most one of each family.
+    pub sources: Vec<IpAddr>,
 }
 
 /// A unit of the campaign.
@@ -61,6 +66,8 @@ impl Manifest {
             rehearsal: self.rehearsal,
             speed: self.speed,
             origins: self.origins.clone(),
+            as_names: self.as_names.clone(),
+            sources: self.sources.clone(),
             config: self.config_toml.clone(),
             units: self.units.clone(),
             events: self.events.iter().map(EventFile::from).collect(),
@@ -101,6 +108,8 @@ struct ManifestFile {
     rehearsal: bool,
     speed: f64,
     origins: Vec<String>,
+    as_names: Vec<String>,
+    sources: Vec<IpAddr>,
     config: String,
     #[serde(default)]
     units: Vec<UnitInfo>,
@@ -126,6 +135,8 @@ impl ManifestFile {
             units: self.units,
             events: events?,
             origins: self.origins,
+            as_names: self.as_names,
+            sources: self.sources,
         })
     }
 }

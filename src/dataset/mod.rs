@@ -8,6 +8,7 @@
 //! campaign.toml                                        the campaign as run: written once, last
 //! catalog.sqlite                                       rounds, ledgers, opt-outs, events, records in flight
 //! rounds/vantage=…/date=…/<round>.parquet              sealed rounds
+//! names/dns.json                                       what look-ups in the DNS gave, if any were made
 //! ```
 //!
 //! This module does not measure and does not judge: both wings of the house stand on it.

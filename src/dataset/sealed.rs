@@ -1,8 +1,12 @@
 //! Sealed rounds: one immutable Parquet file a round, in Hive partitions.
+//!
+//! By Hive's convention the vantage stands in the path and not in a column of the file: readers of the
+//! folder make the column from the path, and some refuse a folder that has both. So that a file on its
+//! own still says who measured, it also stands in the file's metadata.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_array::builder::{BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, StringBuilder};
@@ -26,6 +30,9 @@ use super::{DatasetError, ProbeRecord, folder};
 /// The key under which a file says its format version.
 const VERSION_KEY: &str = "tetherline.format";
 
+/// The key under which it says who measured.
+const VANTAGE_KEY: &str = "tetherline.vantage";
+
 /// Records in memory at a time.
 const BATCH: usize = 8192;
 
@@ -46,12 +53,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(file: File) -> Result<Self, ParquetError> {
-        let schema = Arc::new(Schema::new(COLUMNS.iter().map(field).collect::<Vec<_>>()));
+    pub(super) fn new(file: File, vantage: &str) -> Result<Self, ParquetError> {
+        let schema = Arc::new(Schema::new(file_columns().map(field).collect::<Vec<_>>()));
         let version = KeyValue::new(VERSION_KEY.to_owned(), FORMAT_VERSION.to_string());
+        let vantage = KeyValue::new(VANTAGE_KEY.to_owned(), vantage.to_owned());
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(parquet::basic::ZstdLevel::default()))
-            .set_key_value_metadata(Some(vec![version]))
+            .set_key_value_metadata(Some(vec![version, vantage]))
             .set_created_by(concat!("tetherline ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
         let parquet = ArrowWriter::try_new(Summed::new(file), Arc::clone(&schema), Some(properties))?;
@@ -75,6 +83,11 @@ impl Writer {
     }
 }
 
+/// The columns of a file: all but the vantage, which comes first.
+fn file_columns() -> impl Iterator<Item = &'static Column> {
+    COLUMNS.iter().skip(1)
+}
+
 fn field(column: &Column) -> Field {
     Field::new(column.name, data_type(column.holds), column.optional)
 }
@@ -90,10 +103,10 @@ const fn data_type(holds: ColumnType) -> DataType {
 }
 
 fn batch(schema: &Arc<Schema>, records: &[ProbeRecord]) -> Result<RecordBatch, ArrowError> {
-    let mut builders: Vec<Builder> = COLUMNS.iter().map(|column| Builder::new(column.holds)).collect();
+    let mut builders: Vec<Builder> = file_columns().map(|column| Builder::new(column.holds)).collect();
     for record in records {
-        for (builder, cell) in builders.iter_mut().zip(columns::cells(record)) {
-            builder.push(&cell);
+        for (builder, cell) in builders.iter_mut().zip(columns::cells(record).iter().skip(1)) {
+            builder.push(cell);
         }
     }
     let arrays = builders.into_iter().map(Builder::finish).collect();
@@ -190,7 +203,8 @@ pub(super) fn write_error(path: &Path, error: ParquetError) -> DatasetError {
 /// Reads a sealed file, a batch of records at a time.
 pub(super) struct Reader {
     batches: ParquetRecordBatchReader,
-    path: std::path::PathBuf,
+    path: PathBuf,
+    vantage: String,
     row: u64,
 }
 
@@ -209,9 +223,11 @@ impl Reader {
         let damaged = |error: ParquetError| DatasetError::damaged(path, error);
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?;
         let pairs = builder.metadata().file_metadata().key_value_metadata();
-        check_version(path, pairs.map_or(&[], Vec::as_slice))?;
+        let pairs = pairs.map_or(&[] as &[KeyValue], Vec::as_slice);
+        check_version(path, pairs)?;
+        let vantage = metadata(path, pairs, VANTAGE_KEY)?.to_owned();
         let batches = builder.with_batch_size(BATCH).build().map_err(damaged)?;
-        Ok(Self { batches, path: path.to_owned(), row: 0 })
+        Ok(Self { batches, path: path.to_owned(), vantage, row: 0 })
     }
 
     /// The next records; `None` at the end.
@@ -227,7 +243,9 @@ impl Reader {
         let columns = read_columns(&self.path, batch)?;
         let record = |index| {
             self.row = self.row.saturating_add(1);
-            let cells: Vec<Cell<'_>> = columns.iter().map(|column| column.cell(index)).collect();
+            let vantage = Cell::Text(self.vantage.as_str().into());
+            let cells: Vec<Cell<'_>> =
+                std::iter::once(vantage).chain(columns.iter().map(|column| column.cell(index))).collect();
             columns::record(&cells)
                 .map_err(|bad| DatasetError::damaged(&self.path, format_args!("row {}: {bad}", self.row)))
         };
@@ -254,16 +272,21 @@ fn check_sum(mut file: &File, path: &Path, sealed: &SealedFile) -> Result<(), Da
     io::Seek::rewind(&mut file).map_err(failed)
 }
 
-fn check_version(path: &Path, pairs: &[KeyValue]) -> Result<(), DatasetError> {
-    let pair = pairs.iter().find(|pair| pair.key == VERSION_KEY);
-    let version = pair.and_then(|pair| pair.value.as_ref()?.parse::<u64>().ok());
-    match version {
-        None => Err(DatasetError::damaged(path, format_args!("no {VERSION_KEY} in its metadata"))),
-        Some(found) if found > u64::from(FORMAT_VERSION) => {
+pub(super) fn check_version(path: &Path, pairs: &[KeyValue]) -> Result<(), DatasetError> {
+    let text = metadata(path, pairs, VERSION_KEY)?;
+    match text.parse::<u64>() {
+        Err(_) => Err(DatasetError::damaged(path, format_args!("{VERSION_KEY} is {text:?}"))),
+        Ok(found) if found > u64::from(FORMAT_VERSION) => {
             Err(DatasetError::Newer { path: path.to_owned(), found, known: FORMAT_VERSION })
         }
-        Some(_) => Ok(()),
+        Ok(_) => Ok(()),
     }
+}
+
+fn metadata<'a>(path: &Path, pairs: &'a [KeyValue], key: &str) -> Result<&'a str, DatasetError> {
+    let pair = pairs.iter().find(|pair| pair.key == key);
+    let value = pair.and_then(|pair| pair.value.as_deref());
+    value.ok_or_else(|| DatasetError::damaged(path, format_args!("no {key} in its metadata")))
 }
 
 /// A column of a batch.
@@ -303,5 +326,5 @@ fn read_columns<'a>(path: &Path, batch: &'a RecordBatch) -> Result<Vec<ColumnArr
             DatasetError::damaged(path, reason)
         })
     };
-    COLUMNS.iter().map(column).collect()
+    file_columns().map(column).collect()
 }

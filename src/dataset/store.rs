@@ -14,6 +14,7 @@ use super::{DatasetError, Ledger, ProbeRecord, folder, sealed};
 
 const MANIFEST: &str = "campaign.toml";
 const CATALOGUE: &str = "catalog.sqlite";
+const NAMES: (&str, &str) = ("names", "dns.json");
 
 /// Records of a round that are in memory while it is sealed.
 const PAGE: u32 = 8192;
@@ -198,6 +199,31 @@ impl Dataset {
         Ok(path)
     }
 
+    /// Puts what look-ups in the DNS gave into `names/dns.json`. Also works on a dataset that was opened to
+    /// be read: look-ups go on beside the recording, and no record depends on them. Only one process may:
+    /// the one that records.
+    ///
+    /// # Errors
+    /// The system's reason; then the file is as it was.
+    pub fn write_names(&self, bytes: &[u8]) -> Result<(), DatasetError> {
+        self.ensure_folders(&[NAMES.0])?;
+        folder::write_whole(&self.names_path(), bytes)
+    }
+
+    /// What [`Dataset::write_names`] wrote; `None` if nothing was.
+    ///
+    /// # Errors
+    /// If it is too long, or the system's reason.
+    pub fn read_names(&self) -> Result<Option<Vec<u8>>, DatasetError> {
+        folder::read_if_there(&self.names_path())
+    }
+
+    /// Where the names lie.
+    #[must_use]
+    pub fn names_path(&self) -> PathBuf {
+        self.dir.join(NAMES.0).join(NAMES.1)
+    }
+
     /// The campaign as it was run.
     #[must_use]
     pub const fn manifest(&self) -> &Manifest {
@@ -214,6 +240,12 @@ impl Dataset {
     #[must_use]
     pub fn origin_paths(&self) -> Vec<PathBuf> {
         self.manifest.origins.iter().map(|origin| self.dir.join(origin)).collect()
+    }
+
+    /// Where the tables of AS names of the manifest lie.
+    #[must_use]
+    pub fn as_name_paths(&self) -> Vec<PathBuf> {
+        self.manifest.as_names.iter().map(|names| self.dir.join(names)).collect()
     }
 
     /// Rounds that were begun and not sealed, for resuming.
@@ -307,7 +339,7 @@ impl Dataset {
         name: String,
     ) -> Result<SealedFile, DatasetError> {
         let failed = |error| sealed::write_error(part, error);
-        let mut writer = sealed::Writer::new(file).map_err(failed)?;
+        let mut writer = sealed::Writer::new(file, self.manifest.vantage.as_str()).map_err(failed)?;
         let mut after = i64::MIN;
         loop {
             let page = self.catalogue.page(round, after, PAGE)?;
@@ -434,6 +466,6 @@ fn file_name_parts(name: &str) -> Option<Vec<&str>> {
     let parts: Vec<&str> = name.split('/').collect();
     let good = |part: &&str| part.parse::<crate::model::Name>().is_ok();
     let first = parts.first()?;
-    let own = *first == MANIFEST || *first == "rounds" || first.starts_with(CATALOGUE);
+    let own = [MANIFEST, "rounds", NAMES.0].contains(first) || first.starts_with(CATALOGUE);
     (parts.iter().all(good) && !own).then_some(parts)
 }

@@ -37,6 +37,8 @@ fn manifest() -> Manifest {
         units: vec![UnitInfo { unit: Unit("175.45.176.0/24".parse().unwrap()), control: false }],
         events: vec![event()],
         origins: vec!["origins/lab.pfx2as".to_owned()],
+        as_names: vec!["origins/lab.as-names.tsv".to_owned()],
+        sources: vec!["188.1.144.10".parse().unwrap(), "2001:638:c:a001::10".parse().unwrap()],
     }
 }
 
@@ -169,6 +171,13 @@ fn a_campaign_is_read_back_as_it_was_run() {
     assert_eq!(dataset.events().unwrap(), [(event(), EventSource::Declared)]);
     assert_eq!(dataset.origin_paths(), [dir.join("origins/lab.pfx2as")]);
     assert_eq!(dataset.last_round_id().unwrap(), None);
+}
+
+#[test]
+fn a_dataset_can_be_handed_to_a_thread_of_its_own() {
+    fn can_be_sent<T: Send>(_: &T) {}
+    let (_temporary, dataset) = new_dataset();
+    can_be_sent(&dataset);
 }
 
 #[test]
@@ -439,8 +448,25 @@ fn a_full_disk_is_called_so_and_costs_nothing_that_was_acknowledged() {
 #[test]
 fn a_full_disk_while_sealing_leaves_the_round_open() {
     let full = fs::OpenOptions::new().read(true).write(true).open("/dev/full").unwrap();
-    let mut writer = sealed::Writer::new(full).unwrap();
+    let mut writer = sealed::Writer::new(full, "vp-1").unwrap();
     let written = writer.write(&records(1, 5)).and_then(|()| writer.finish("x".to_owned()));
     let error = sealed::write_error(Path::new("kp/rounds/x"), written.unwrap_err());
     assert_eq!(error.to_string().split(';').next(), Some("kp/rounds/x: no space left on the disk"));
+}
+
+#[test]
+fn a_newer_parquet_file_is_refused_and_one_without_a_version_is_damaged() {
+    use parquet::file::metadata::KeyValue;
+    let pair = |version: &str| KeyValue::new("tetherline.format".to_owned(), version.to_owned());
+    let path = Path::new("x.parquet");
+    let refused = sealed::check_version(path, &[pair("2")]).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "x.parquet: format 2, newer than 1, which this program knows; use a newer tetherline"
+    );
+    for pairs in [vec![], vec![pair("one")]] {
+        let refused = sealed::check_version(path, &pairs).unwrap_err();
+        assert!(matches!(refused, DatasetError::Damaged { .. }), "{refused}");
+    }
+    assert!(sealed::check_version(path, &[pair("1")]).is_ok());
 }

@@ -5,7 +5,7 @@
 
 use std::io::{Read, Write};
 
-use csv::{ReaderBuilder, StringRecord, StringRecordsIntoIter, Terminator, WriterBuilder};
+use csv::{ErrorKind, ReaderBuilder, StringRecord, StringRecordsIntoIter, Terminator, WriterBuilder};
 
 use crate::dataset::{self, BadCell, COLUMNS, Cell, Column, ColumnType, DatasetError, ProbeRecord};
 use crate::model::FileError;
@@ -27,8 +27,12 @@ pub enum CsvWriteError {
 }
 
 impl From<csv::Error> for CsvWriteError {
+    /// Keeps the system's kind of error, by which a closed pipe is told.
     fn from(error: csv::Error) -> Self {
-        Self::Write(error.into())
+        match error.into_kind() {
+            ErrorKind::Io(error) => Self::Write(error),
+            other => Self::Write(std::io::Error::other(format!("{other:?}"))),
+        }
     }
 }
 

@@ -77,6 +77,20 @@ impl DnsCache {
         serde_json::from_slice(bytes)
     }
 
+    /// The host names that are known.
+    pub fn names(&self) -> impl Iterator<Item = (IpAddr, Untrusted)> + '_ {
+        let known = |(address, name): (&IpAddr, &Option<String>)| Some((*address, name.clone()?));
+        self.names.iter().filter_map(known).map(|(address, name)| (address, Untrusted::new(name)))
+    }
+
+    /// What Team Cymru said, where they knew.
+    pub fn origins(&self) -> impl Iterator<Item = (IpAddr, Prefix, Vec<Asn>)> + '_ {
+        let known = |(address, origin): (&IpAddr, &Option<CymruOrigin>)| {
+            origin.as_ref().map(|origin| (*address, origin.prefix, origin.asns.clone()))
+        };
+        self.origins.iter().filter_map(known)
+    }
+
     /// The answers as JSON, for a file in the dataset.
     #[must_use]
     pub fn to_json(&self) -> Vec<u8> {
@@ -276,5 +290,7 @@ fn cymru_line(text: &str) -> Option<(Vec<Asn>, Prefix)> {
     (!asns.is_empty()).then_some((asns, prefix))
 }
 
+#[cfg(test)]
+pub(crate) mod name_server;
 #[cfg(test)]
 mod tests;

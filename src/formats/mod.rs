@@ -1,8 +1,9 @@
-//! What others write and read: origin tables, CSV, and look-ups in the DNS.
+//! What others write and read: origin tables, AS names, CSV, and look-ups in the DNS.
 //!
 //! Every reader here is total and bounded: a bad line gives an error with its file and line, never a
 //! panic, and no line or answer is read into memory without a limit.
 
+pub mod as_names;
 pub mod csv;
 pub mod dns;
 mod lines;

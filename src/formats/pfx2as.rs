@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     #[ignore = "needs the real data: set TETHERLINE_REAL_DATA"]
-    fn the_table_of_29_march_2017_has_the_rows_that_caida_wrote() {
+    fn the_table_of_29_march_2017_has_the_rows_that_caida_wrote_in_real_data() {
         let table = load_pfx2as(&real("routeviews-rv2-20170329-0200.pfx2as.gz")).unwrap();
         assert_eq!((table.counts.rows, table.counts.moas, table.counts.sets), (694_682, 7_093, 82));
         let left = table.counts.rows - table.counts.without_origin;
@@ -370,7 +370,7 @@ mod tests {
 
     #[test]
     #[ignore = "needs the real data: set TETHERLINE_REAL_DATA"]
-    fn the_ipv6_table_of_10_november_2017_has_the_rows_that_caida_wrote() {
+    fn the_ipv6_table_of_10_november_2017_has_the_rows_that_caida_wrote_in_real_data() {
         let table = load_pfx2as(&real("routeviews-rv6-20171110-1200.pfx2as.gz")).unwrap();
         assert_eq!(table.counts.rows, 48_015);
         assert!(table.entries.iter().all(|entry| !entry.prefix.is_ipv4()));

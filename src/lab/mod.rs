@@ -27,7 +27,7 @@ mod truth;
 mod walk;
 
 pub use namespace::{Namespace, NoNamespace};
-pub use origins::write_origins;
+pub use origins::{write_as_names, write_origins};
 pub use real_time::{NoRealTimeLab, RealTimeLab};
 pub use scenario::Scenario;
 pub use simulator::{Simulator, VirtualInternet};

@@ -7,8 +7,12 @@ use askama::Template;
 
 use crate::analyse::compare::{Findings, Reach, UnitFindings};
 
+use super::compact::{self, Compact};
 use super::wording::{self, ChangeRow, Row};
 use super::{dictionary, methods, number, path_figure, svg, timeline_figure};
+
+/// This many upstreams have a column of their own in the short table.
+const MOST_UPSTREAMS: usize = 5;
 
 /// The whole page.
 ///
@@ -28,6 +32,8 @@ struct Page {
     rehearsal: Option<String>,
     confidence: String,
     nothing_to_compare: Option<&'static str>,
+    compact: Compact,
+    key: &'static str,
     epochs: Vec<EpochView>,
     units: Vec<UnitView>,
     controls: Vec<UnitView>,
@@ -57,6 +63,8 @@ struct UnitView {
     anchor: String,
     origin: String,
     verdicts: Vec<String>,
+    /// All in a line, for controls.
+    line: String,
     /// The state in the last epoch.
     state: &'static str,
     state_class: &'static str,
@@ -80,6 +88,8 @@ fn page(findings: &Findings) -> Page {
         rehearsal: wording::rehearsal(findings),
         confidence: wording::confidence(findings),
         nothing_to_compare: wording::nothing_to_compare(findings),
+        compact: Compact::new(findings, MOST_UPSTREAMS),
+        key: compact::KEY,
         epochs: epoch_views(findings),
         units: views(false),
         controls: views(true),
@@ -114,6 +124,7 @@ fn unit_view(index: usize, unit: &UnitFindings) -> UnitView {
         anchor: format!("unit-{}", index.saturating_add(1)),
         origin: unit.origin.map_or_else(|| "origin AS not known".to_owned(), |origin| origin.to_string()),
         verdicts: wording::verdicts(unit),
+        line: wording::control(unit),
         state: wording::reach(state),
         state_class: match state {
             Reach::Reachable => "good",

@@ -3,17 +3,18 @@
 //!
 //! All of it is written from one [`Findings`](crate::analyse::compare::Findings) and from nothing else: no
 //! clock, no chance, no order that is not fixed. The same findings give the same bytes. Every digit comes
-//! from `number`, every sentence about a unit from `wording`, so that the outputs agree. Names from
+//! from `number`, in which the verdicts are written too, every sentence about a unit from `wording`, so that the outputs agree. Names from
 //! outside are escaped for the place where they are shown.
 
 mod columns;
+mod compact;
 mod dictionary;
 mod html;
 mod latex;
 mod methods;
-mod number;
 mod path_figure;
 mod path_layout;
+mod paths;
 mod recompute;
 mod svg;
 mod tables;
@@ -26,10 +27,13 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+use crate::analyse::compare::number;
+
 pub use html::html;
 pub use latex::latex_files;
 pub use path_figure::paths_svg;
-pub use recompute::{CONFIDENCE, RecomputeError, findings, load_origins, origin_table};
+pub use paths::{Paths, paths};
+pub use recompute::{CONFIDENCE, RecomputeError, findings, load_origins, looked_up, origin_table};
 pub use tables::csv_files;
 pub use terminal::{Style, terminal};
 pub use timeline_figure::timeline_svg;

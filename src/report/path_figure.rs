@@ -7,7 +7,7 @@ use crate::analyse::compare::{AsEdge, Findings};
 use crate::model::Asn;
 
 use super::path_layout::{Layout, Link, lay_out};
-use super::svg::{Anchor, Figure, Point, Rect};
+use super::svg::{self, Anchor, Figure, Point, Rect};
 use super::{number, wording};
 
 const WIDTH: f64 = 960.0;
@@ -112,8 +112,8 @@ impl Paths<'_> {
             let before = index.checked_sub(1).and_then(|before| epochs.get(before));
             self.heading(index);
             self.links(now, before);
-            self.nodes(index, now, before.unwrap_or(&none));
-            self.labels(now, before);
+            let taken = self.nodes(index, now, before.unwrap_or(&none));
+            self.labels(now, before, taken);
             self.y += ROW * number::length(self.layout.rows) + 10.0;
         }
     }
@@ -150,32 +150,48 @@ impl Paths<'_> {
         }
     }
 
-    /// What is written on the links, over everything else.
-    fn labels(&mut self, now: &Uses, before: Option<&Uses>) {
+    /// What is written on the links, over everything else, each where it covers neither an AS nor another.
+    fn labels(&mut self, now: &Uses, before: Option<&Uses>, mut taken: Vec<Rect>) {
+        let mut texts: Vec<(Link, &str, String)> = Vec::new();
         for (link, _) in before.into_iter().flatten().filter(|(link, _)| !now.contains_key(*link)) {
-            self.label(*link, "warn halo", "gone");
+            texts.push((*link, "warn", "gone".to_owned()));
         }
         for (link, used) in now {
             let flows = number::count(used.flows);
             if before.is_some_and(|before| !before.contains_key(link)) {
-                self.label(*link, "news halo", &format!("{flows}, new"));
+                texts.push((*link, "news", format!("{flows}, new")));
             } else {
-                self.label(*link, "small halo", &flows);
+                texts.push((*link, "tagged", flows));
+            }
+        }
+        for (link, class, text) in texts {
+            let free = |at: &Point| {
+                let patch = svg::tag_box(*at, &text);
+                !taken.iter().any(|other| other.meets(&patch))
+            };
+            let places = self.label_places(link);
+            if let Some(at) = places.iter().copied().find(free).or(places.first().copied()) {
+                taken.push(svg::tag_box(at, &text));
+                self.figure.tag(class, at, &text);
             }
         }
     }
 
-    /// Writes on the middle of a link.
-    fn label(&mut self, link: Link, class: &str, text: &str) {
+    /// Where the label of a link may stand, the best first: near its start, where links that cross are still
+    /// apart.
+    fn label_places(&self, link: Link) -> Vec<Point> {
+        const SHARES: [f64; 9] = [0.38, 0.33, 0.26, 0.6, 0.67, 0.5, 0.2, 0.74, 0.8];
         let points = self.route(link);
-        let mut ends = points.iter().skip(points.len().saturating_sub(1).div_euclid(2));
-        if let (Some(one), Some(next)) = (ends.next(), ends.next()) {
-            let at = (f64::midpoint(one.0, next.0), f64::midpoint(one.1, next.1) - 6.0);
-            self.figure.text(class, at, Anchor::Middle, text);
-        }
+        let bends: Vec<(Point, Point)> =
+            points.iter().copied().zip(points.iter().copied().skip(1)).step_by(2).collect();
+        let places =
+            SHARES.iter().flat_map(|share| bends.iter().map(|(from, to)| svg::on_bend(*from, *to, *share)));
+        places.collect()
     }
 
-    fn nodes(&mut self, epoch: usize, now: &Uses, before: &Uses) {
+    /// The ASes, and what they cover.
+    fn nodes(&mut self, epoch: usize, now: &Uses, before: &Uses) -> Vec<Rect> {
+        let mut taken = Vec::new();
         let seen = ends(now);
         let first: BTreeSet<Asn> =
             seen.iter().copied().filter(|asn| !now.keys().any(|(_, to)| to == asn)).collect();
@@ -190,13 +206,16 @@ impl Paths<'_> {
             } else {
                 "node"
             };
-            self.node(*asn, class);
+            taken.push(self.node(*asn, class));
             if units > 0 {
                 let (x, y) = self.centre(*asn);
                 let text = format!("in all paths: {units} of {of} units");
-                self.figure.text("warn halo", (x, y + HEIGHT / 2.0 + 13.0), Anchor::Middle, &text);
+                let below = y + HEIGHT / 2.0;
+                self.figure.text("warn halo", (x, below + 13.0), Anchor::Middle, &text);
+                taken.push(svg::tag_box((x, below + 9.0), &text));
             }
         }
+        taken
     }
 
     /// For how many units, of all that were traced, an AS lies in every path.
@@ -208,7 +227,7 @@ impl Paths<'_> {
         (found.iter().filter(|found| found.single_points.contains(&asn)).count(), found.len())
     }
 
-    fn node(&mut self, asn: Asn, class: &str) {
+    fn node(&mut self, asn: Asn, class: &str) -> Rect {
         let (x, y) = self.centre(asn);
         let width = self.node_width();
         let box_of = Rect { x: x - width / 2.0, y: y - HEIGHT / 2.0, width, height: HEIGHT };
@@ -223,6 +242,7 @@ impl Paths<'_> {
                 figure.text("small", (x, y + 13.0), Anchor::Middle, name);
             }
         });
+        box_of
     }
 
     fn centre(&self, asn: Asn) -> Point {

@@ -1,14 +1,16 @@
 //! From a dataset to findings. Reports are computed from the dataset alone, never from memory, so that
 //! anyone can recompute them.
 
-use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use crate::analyse::compare::{Findings, Question, analyse};
 use crate::analyse::origin::OriginTable;
-use crate::dataset::{Dataset, DatasetError, Manifest, RoundState};
+use crate::dataset::{Dataset, DatasetError, Manifest, ProbeRecord, RoundState};
+use crate::formats::as_names::load_as_names;
+use crate::formats::dns::DnsCache;
 use crate::formats::pfx2as::load_pfx2as;
-use crate::model::FileError;
+use crate::model::{Asn, FileError};
 
 /// The level of every interval in a report.
 pub const CONFIDENCE: f64 = 0.95;
@@ -22,6 +24,15 @@ pub enum RecomputeError {
     /// An origin table cannot be read.
     #[error(transparent)]
     Origins(#[from] FileError),
+    /// What was looked up in the DNS cannot be read.
+    #[error("{}: damaged; remove it and report without it", path.display())]
+    Names {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong in it.
+        #[source]
+        source: serde_json::Error,
+    },
 }
 
 /// The findings of a dataset, with these origin tables or, if there are none, with those that its
@@ -30,20 +41,44 @@ pub enum RecomputeError {
 /// # Errors
 /// If the dataset or a table cannot be read.
 pub fn findings(dataset: &Dataset, origins: &[PathBuf]) -> Result<Findings, RecomputeError> {
-    let table = origin_table(dataset, origins)?;
-    let mut broken = None;
-    let sound = dataset.records()?.map_while(|record| record.map_err(|error| broken = Some(error)).ok());
-    let findings = analyse(&question(dataset)?, &table, sound);
-    broken.map_or(Ok(findings), |error| Err(error.into()))
+    from_records(dataset, origins, |question, table, records| analyse(question, table, records))
 }
 
-/// Loads the origin tables of a dataset, or those given instead.
+/// What an analysis makes of the records of a dataset.
+///
+/// # Errors
+/// If the dataset or a table cannot be read.
+pub(super) fn from_records<T>(
+    dataset: &Dataset,
+    origins: &[PathBuf],
+    analysis: impl FnOnce(&Question, &OriginTable, &mut dyn Iterator<Item = ProbeRecord>) -> T,
+) -> Result<T, RecomputeError> {
+    let table = origin_table(dataset, origins)?;
+    let mut broken = None;
+    let records = dataset.records()?;
+    let mut sound = records.map_while(|record| record.map_err(|error| broken = Some(error)).ok());
+    let made = analysis(&question(dataset, &table)?, &table, &mut sound);
+    broken.map_or(Ok(made), |error| Err(error.into()))
+}
+
+/// Loads the origin tables of a dataset, or those given instead, with what was looked up beside them.
 ///
 /// # Errors
 /// The table, its line and what is wrong there.
 pub fn origin_table(dataset: &Dataset, origins: &[PathBuf]) -> Result<OriginTable, RecomputeError> {
     let paths = if origins.is_empty() { dataset.origin_paths() } else { origins.to_vec() };
-    Ok(load_origins(&paths)?)
+    let looked_up = looked_up(dataset)?;
+    Ok(load_origins(&paths)?.with_looked_up(looked_up.origins()))
+}
+
+/// What was looked up in the DNS while a campaign ran; empty if nothing was.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn looked_up(dataset: &Dataset) -> Result<DnsCache, RecomputeError> {
+    let Some(bytes) = dataset.read_names()? else { return Ok(DnsCache::default()) };
+    let path = dataset.names_path();
+    DnsCache::from_json(&bytes).map_err(|source| RecomputeError::Names { path, source })
 }
 
 /// Loads origin tables, the later ones adding to the earlier.
@@ -58,21 +93,30 @@ pub fn load_origins<P: AsRef<Path>>(paths: &[P]) -> Result<OriginTable, FileErro
     Ok(OriginTable::from_entries(entries.into_iter().map(|entry| (entry.prefix, entry.origins))))
 }
 
-fn question(dataset: &Dataset) -> Result<Question, DatasetError> {
-    let Manifest { campaign, vantage, rehearsal, speed, units, events, .. } = dataset.manifest().clone();
+fn question(dataset: &Dataset, table: &OriginTable) -> Result<Question, RecomputeError> {
+    let Manifest { campaign, vantage, rehearsal, speed, units, events, sources, .. } =
+        dataset.manifest().clone();
     let rounds = dataset.rounds()?;
     let whole = rounds.iter().filter(|round| round.state == RoundState::Complete).count() as u64;
+    let own = own_as(table, &sources).map(|own| (vantage.clone(), own));
     Ok(Question {
         campaign,
         vantages: vec![vantage],
-        vantage_as: BTreeMap::new(),
+        vantage_as: own.into_iter().collect(),
         rehearsal,
         speed,
         units: units.into_iter().map(|info| (info.unit, info.control)).collect(),
         events,
         ledger: dataset.total_ledger()?,
         rounds: (whole, (rounds.len() as u64).saturating_sub(whole)),
-        names: BTreeMap::new(),
+        names: load_as_names(&dataset.as_name_paths())?,
         confidence: CONFIDENCE,
     })
+}
+
+/// The AS in which the vantage's addresses lie, if tables know one and it is the same for both families.
+fn own_as(table: &OriginTable, sources: &[IpAddr]) -> Option<Asn> {
+    let mut found = sources.iter().filter_map(|source| table.lookup(*source).asn);
+    let first = found.next()?;
+    found.all(|other| other == first).then_some(first)
 }

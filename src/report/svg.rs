@@ -6,6 +6,8 @@
 
 use std::fmt::{self, Display, Write as _};
 
+use super::number;
+
 /// The look of all figures in light; the page adds what differs in the dark.
 pub(super) const LIGHT_STYLE: &str = include_str!("templates/figure.css");
 
@@ -40,6 +42,22 @@ pub(super) struct Rect {
     pub(super) y: f64,
     pub(super) width: f64,
     pub(super) height: f64,
+}
+
+impl Rect {
+    /// Whether two rectangles share any area.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.x < other.x + other.width
+            && other.x < self.x + self.width
+            && self.y < other.y + other.height
+            && other.y < self.y + self.height
+    }
+}
+
+/// The patch of paper below a tag, wide enough for its text.
+pub(super) fn tag_box(at: Point, text: &str) -> Rect {
+    let width = 7.4 * number::length(text.chars().count()) + 8.0;
+    Rect { x: at.0 - width / 2.0, y: at.1 - 8.0, width, height: 16.0 }
 }
 
 /// A figure in the making.
@@ -99,6 +117,12 @@ impl Figure {
         let (x, y, anchor, text) = (Px(at.0), Px(at.1), anchor.as_str(), Escaped(text));
         let start = format_args!("<text class=\"{class}\" x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">");
         self.shape(format_args!("{start}{text}</text>"));
+    }
+
+    /// A short text on a patch of paper, readable on whatever lies below it; its middle is at the point.
+    pub(super) fn tag(&mut self, class: &str, at: Point, text: &str) {
+        self.rounded("tag", tag_box(at, text));
+        self.text(class, (at.0, at.1 + 4.0), Anchor::Middle, text);
     }
 
     /// What a pointer that rests on the shapes drawn by `draw` is told.
@@ -173,6 +197,15 @@ impl Display for Px {
         let text = format!("{:.1}", if self.0.is_finite() { self.0 } else { 0.0 });
         f.write_str(text.strip_suffix(".0").unwrap_or(&text))
     }
+}
+
+/// A point of the curve between two points that [`Figure::curve`] draws, at a share of its parameter from 0 to 1.
+pub(super) fn on_bend(from: Point, to: Point, share: f64) -> Point {
+    let (past, rest) = (share, 1.0 - share);
+    let (near, middle, far) = (rest * rest * rest, 3.0 * past * rest, past * past * past);
+    let x = near * from.0 + middle * f64::midpoint(from.0, to.0) + far * to.0;
+    let y = from.1 * (near + middle * rest) + to.1 * (middle * past + far);
+    (x, y)
 }
 
 /// The attributes of a rectangle.

@@ -248,7 +248,7 @@ fn estimate(estimate: Option<&Estimate>) -> [String; 3] {
 }
 
 /// Letters, digits, `.`, `_` and `-` as they are, every other byte as `%XX`, as is a `-` at the beginning.
-fn escaped_name(name: &Untrusted) -> String {
+pub(super) fn escaped_name(name: &Untrusted) -> String {
     let text = name.to_string();
     let bytes = text.bytes().enumerate().map(|(index, byte)| {
         let plain =

@@ -1,13 +1,17 @@
 //! The report as text, for a terminal, a pipe or a mail.
 //!
-//! Verdicts come first, numbers after them. Colour is only added where it is asked for and never says
+//! Verdicts come first, then one table of a row a unit and epoch; the full form adds every table with its
+//! intervals, and how to read them. Colour is only added where it is asked for and never says
 //! anything that the words do not say.
 
+use std::collections::BTreeSet;
+
 use crate::analyse::compare::{Findings, Reach, UnitFindings};
+use crate::model::Asn;
 
 use super::columns::{paragraph, side_by_side};
 use super::wording::{self, ChangeRow, Row};
-use super::{methods, number};
+use super::{compact, methods, number};
 
 /// How the text is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,11 +20,13 @@ pub struct Style {
     pub colour: bool,
     /// Characters in a line; less than 72 is set as 72, more than 120 as 120.
     pub width: usize,
+    /// Whether every table is printed, or what fits a screen or two.
+    pub full: bool,
 }
 
 impl Style {
-    /// For files and pipes: no colour, 100 characters.
-    pub const PLAIN: Self = Self { colour: false, width: 100 };
+    /// For files: everything, no colour, 100 characters.
+    pub const PLAIN: Self = Self { colour: false, width: 100, full: true };
 }
 
 /// Width of the questions at the left of a unit's table.
@@ -43,14 +49,25 @@ pub fn terminal(findings: &Findings, style: Style) -> String {
     let (controls, units): (Vec<_>, Vec<_>) = findings.units.iter().partition(|unit| unit.control);
     let mut text = page.header();
     text += &page.verdicts(&units);
+    text += &page.compact(&units);
     text += &page.epochs();
-    text += &page.tables(&format!("UNITS, with {} intervals", wording::confidence(findings)), &units);
-    text += &page.tables("CONTROL UNITS, to tell the vantage's own trouble apart", &controls);
-    text += &page.names();
-    text += &page.reading();
-    text += &page.ledger();
+    if style.full {
+        text += &page.tables(&format!("UNITS, with {} intervals", wording::confidence(findings)), &units);
+        text += &page.tables("CONTROL UNITS, to tell the vantage's own trouble apart", &controls);
+        text += &page.names();
+        text += &page.reading();
+        text += &page.ledger();
+    } else {
+        text += &page.controls(&controls);
+        text += &page.ledger();
+        text += &paragraph("", POINTER, page.style.width);
+    }
     text
 }
+
+/// What the short form says at its end.
+const POINTER: &str =
+    "Every table with its intervals, every change and how to read them: tetherline report --full.";
 
 struct Page<'a> {
     findings: &'a Findings,
@@ -68,7 +85,8 @@ impl Page<'_> {
     }
 
     fn verdicts(&self, units: &[&UnitFindings]) -> String {
-        let mut text = self.heading("VERDICTS");
+        let mut text =
+            self.heading(&format!("VERDICTS, with {} intervals", wording::confidence(self.findings)));
         if let Some(reason) = wording::nothing_to_compare(self.findings) {
             text += &paragraph("  ", reason, self.style.width);
         }
@@ -82,11 +100,40 @@ impl Page<'_> {
     }
 
     fn title(&self, unit: &UnitFindings) -> String {
-        let title = match unit.origin {
-            Some(origin) => format!("{} ({origin})", unit.unit),
-            None => format!("{} (origin AS not known)", unit.unit),
+        format!("  {}\n", self.painted(BOLD, &wording::unit_title(unit)))
+    }
+
+    fn compact(&self, units: &[&UnitFindings]) -> String {
+        if units.is_empty() {
+            return String::new();
+        }
+        let table = compact::set(self.findings, self.style.width);
+        let key = paragraph("  ", compact::KEY, self.style.width);
+        self.heading("BY UNIT AND EPOCH") + &self.coloured(&table) + &key + &self.who(units)
+    }
+
+    /// The names of the upstreams and origins, in one paragraph; the full form names all ASes in a list.
+    fn who(&self, units: &[&UnitFindings]) -> String {
+        let asns = units.iter().flat_map(|unit| wording::upstreams(unit).into_iter().chain(unit.origin));
+        let asns: BTreeSet<Asn> = asns.collect();
+        let named = |asn: &Asn| Some(format!("{asn} {}", wording::as_name(self.findings, *asn, 28)?));
+        let named: Vec<String> = asns.iter().filter_map(named).collect();
+        if named.is_empty() || self.style.full {
+            return String::new();
+        }
+        paragraph("  ", &format!("{}.", named.join("; ")), self.style.width)
+    }
+
+    fn controls(&self, controls: &[&UnitFindings]) -> String {
+        if controls.is_empty() {
+            return String::new();
+        }
+        let line = |unit: &&UnitFindings| {
+            let text = format!("{}: {}", wording::unit_title(unit), wording::control(unit));
+            paragraph("  ", &text, self.style.width)
         };
-        format!("  {}\n", self.painted(BOLD, &title))
+        self.heading("CONTROL UNITS, to tell the vantage's own trouble apart")
+            + &controls.iter().map(line).collect::<String>()
     }
 
     fn epochs(&self) -> String {
@@ -144,10 +191,14 @@ impl Page<'_> {
         text
     }
 
-    /// Colours the words for states, which say the same without it.
     fn marked(&self, line: &str, label: &str) -> String {
-        if label != "state" || !self.style.colour {
-            return line.to_owned();
+        if label == "state" { self.coloured(line) } else { line.to_owned() }
+    }
+
+    /// Colours the words for states, which say the same without it.
+    fn coloured(&self, text: &str) -> String {
+        if !self.style.colour {
+            return text.to_owned();
         }
         let paint = |reach: Reach, colour: &str| {
             let word = wording::reach(reach);
@@ -159,7 +210,7 @@ impl Page<'_> {
             paint(Reach::NotObservable, YELLOW),
             paint(Reach::NotMeasured, YELLOW),
         ];
-        paints.iter().fold(line.to_owned(), |line, (plain, painted)| line.replace(plain, painted))
+        paints.iter().fold(text.to_owned(), |text, (plain, painted)| text.replace(plain, painted))
     }
 
     fn changes(&self, unit: &UnitFindings) -> String {

@@ -9,7 +9,7 @@
 )]
 
 mod october;
-mod reading;
+pub(super) mod reading;
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ use super::*;
 use crate::analyse::compare::{Estimate, Findings, Reach};
 use crate::model::Untrusted;
 use october::{asn, nothing, october};
-use reading::{CsvFile, page_rows, terminal_rows, without_colour};
+use reading::{CsvFile, brief_row, page_brief_row, page_rows, terminal_rows, without_colour};
 
 fn csv_of(findings: &Findings) -> Vec<CsvFile> {
     csv_files(findings).unwrap().iter().map(|(name, bytes)| CsvFile::read(name, bytes)).collect()
@@ -120,6 +120,35 @@ fn the_terminal_the_page_and_the_csv_give_the_same_changes() {
         };
         assert!(text.contains(&shown), "{shown} {row:?}");
         assert!(page.contains(&format!("<strong>{shown}</strong>")), "{shown} {row:?}");
+    }
+}
+
+#[test]
+fn the_short_table_agrees_with_the_csv() {
+    let findings = october();
+    let page = html(&findings).unwrap();
+    for width in [80, 100] {
+        let text = terminal(&findings, Style { full: false, width, colour: false });
+        for row in csv_named(&findings, "upstreams.csv").rows.iter().filter(|row| !row["share"].is_empty())
+        {
+            let share = shown_share(["share", "low", "high"].map(|column| row[column].as_str()));
+            let share = share.split(" [").next().unwrap();
+            for shown in [
+                brief_row(&text, &row["unit"], &row["epoch"]),
+                page_brief_row(&page, &row["unit"], &row["epoch"]),
+            ] {
+                assert!(shown.contains(share), "{row:?} {shown}");
+            }
+        }
+        for row in &csv_named(&findings, "reachability.csv").rows {
+            let shown = format!("{}/{}", row["answered"], row["probes"]);
+            let control =
+                findings.units.iter().any(|unit| unit.control && unit.unit.to_string() == row["unit"]);
+            if !control && row["probes"] != "0" {
+                assert!(brief_row(&text, &row["unit"], &row["epoch"]).contains(&shown), "{row:?}");
+                assert!(page_brief_row(&page, &row["unit"], &row["epoch"]).contains(&shown), "{row:?}");
+            }
+        }
     }
 }
 
@@ -302,20 +331,24 @@ fn what_is_no_number_never_reaches_a_reader() {
 fn no_line_is_wider_than_the_terminal() {
     for findings in [october(), hostile(), nothing()] {
         for width in [72, 80, 100, 120] {
-            let text = terminal(&findings, Style { colour: false, width });
-            let widest = text.lines().max_by_key(|line| line.chars().count()).unwrap();
-            assert!(widest.chars().count() <= width, "{width}: {widest:?}");
+            for full in [false, true] {
+                let text = terminal(&findings, Style { colour: false, width, full });
+                let widest = text.lines().max_by_key(|line| line.chars().count()).unwrap();
+                assert!(widest.chars().count() <= width, "{width}: {widest:?}");
+            }
         }
     }
 }
 
 #[test]
 fn colour_adds_nothing_that_the_words_do_not_say() {
-    let plain = terminal(&october(), Style { colour: false, width: 100 });
-    let coloured = terminal(&october(), Style { colour: true, width: 100 });
-    assert!(!plain.contains('\u{1b}'));
-    assert!(coloured.contains('\u{1b}'));
-    assert_eq!(without_colour(&coloured), plain);
+    for full in [false, true] {
+        let plain = terminal(&october(), Style { full, ..Style::PLAIN });
+        let coloured = terminal(&october(), Style { colour: true, full, ..Style::PLAIN });
+        assert!(!plain.contains('\u{1b}'));
+        assert!(coloured.contains('\u{1b}'));
+        assert_eq!(without_colour(&coloured), plain);
+    }
 }
 
 #[test]
@@ -339,9 +372,39 @@ fn the_path_figure_tells_what_came_and_what_went() {
 }
 
 #[test]
+fn no_label_of_a_link_covers_another_and_names_stand_in_the_boxes() {
+    let svg = paths_svg(&october());
+    let number = |shape: &str, key: &str| -> f64 {
+        shape.split(&format!(" {key}=\"")).nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
+    };
+    let boxes: Vec<[f64; 4]> = svg
+        .split("<rect class=\"tag\"")
+        .skip(1)
+        .map(|shape| ["x", "y", "width", "height"].map(|key| number(shape, key)))
+        .collect();
+    assert!(boxes.len() > 10);
+    for (index, [x, y, width, height]) in boxes.iter().enumerate() {
+        for [other_x, other_y, other_width, other_height] in boxes.iter().skip(index + 1) {
+            let beside = x + width <= *other_x || other_x + other_width <= *x;
+            let below = y + height <= *other_y || other_y + other_height <= *y;
+            assert!(beside || below, "{x} {y} and {other_x} {other_y}");
+        }
+    }
+    assert!(svg.contains(">Arelion<") && svg.contains(">TransTelekom<"));
+}
+
+#[test]
 fn the_text_reads_as_it_should() {
     insta::assert_snapshot!("october", terminal(&october(), Style::PLAIN));
-    insta::assert_snapshot!("nothing", terminal(&nothing(), Style { colour: false, width: 80 }));
+    insta::assert_snapshot!("brief", terminal(&october(), Style { full: false, ..Style::PLAIN }));
+    insta::assert_snapshot!(
+        "brief_80",
+        terminal(&october(), Style { full: false, width: 80, colour: false })
+    );
+    insta::assert_snapshot!(
+        "nothing",
+        terminal(&nothing(), Style { colour: false, width: 80, full: true })
+    );
 }
 
 #[test]

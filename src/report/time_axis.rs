@@ -99,16 +99,21 @@ impl Column {
     }
 }
 
-/// Rounds as columns. A round lasts until the next, but not much longer than rounds usually do, so that
-/// time in which nothing was measured stays blank. Columns begin and end on whole pixels.
-pub(super) fn columns(axis: &Axis, mut samples: Vec<Sample>) -> Vec<Column> {
+/// Rounds as columns. Rounds that follow each other closely are drawn as one. A round lasts until the next, but
+/// not much longer than rounds usually do, so that time in which nothing was measured stays blank, and never
+/// past a cut: what was measured before an event says nothing about the time after it. Columns begin and end on
+/// whole pixels.
+pub(super) fn columns(axis: &Axis, mut samples: Vec<Sample>, cuts: &[WallTime]) -> Vec<Column> {
     samples.sort_by_key(|sample| sample.at);
     let usual = usual_distance(&samples);
+    let samples = bursts(samples, usual.div_f64(8.0), cuts);
     let mut all: Vec<Column> = Vec::new();
     for (index, sample) in samples.iter().enumerate() {
         let latest = sample.at.after(usual.mul_f64(1.6));
-        let next = samples.iter().skip(index).map(|other| other.at).find(|at| *at > sample.at);
-        let end = next.filter(|next| *next < latest).unwrap_or_else(|| sample.at.after(usual));
+        let next = samples.get(index.saturating_add(1)).map(|next| next.at).filter(|next| *next < latest);
+        let end = next.unwrap_or_else(|| sample.at.after(usual));
+        let cut = cuts.iter().copied().find(|cut| *cut > sample.at);
+        let end = cut.map_or(end, |cut| cut.min(end));
         let (from, to) = (axis.x(sample.at).round(), axis.x(end).round());
         let column = Column { from, to, counts: sample.counts.clone() };
         match all.last_mut() {
@@ -118,31 +123,57 @@ pub(super) fn columns(axis: &Axis, mut samples: Vec<Sample>) -> Vec<Column> {
         }
     }
     for column in &mut all {
+        column.from = column.from.min(axis.right - NARROWEST);
         column.to = column.to.max(column.from + NARROWEST);
     }
     all
 }
 
-impl Column {
-    fn take_in(&mut self, other: &Self) {
-        self.to = self.to.max(other.to);
-        for (mine, theirs) in self.counts.iter_mut().zip(&other.counts) {
-            *mine = mine.saturating_add(*theirs);
+/// Takes rounds together that begin within a short time of each other, with no cut between them.
+fn bursts(samples: Vec<Sample>, short: Duration, cuts: &[WallTime]) -> Vec<Sample> {
+    let mut bursts: Vec<Sample> = Vec::new();
+    for sample in samples {
+        let cut = |from: WallTime| cuts.iter().any(|cut| from < *cut && *cut <= sample.at);
+        match bursts.last_mut() {
+            Some(burst) if sample.at.since(burst.at) <= short && !cut(burst.at) => {
+                add(&mut burst.counts, &sample.counts);
+            }
+            _ => bursts.push(sample),
         }
+    }
+    bursts
+}
+
+fn add(counts: &mut [u64], others: &[u64]) {
+    for (mine, theirs) in counts.iter_mut().zip(others) {
+        *mine = mine.saturating_add(*theirs);
     }
 }
 
-/// The median distance of rounds that follow each other; a minute if there is only one.
+impl Column {
+    fn take_in(&mut self, other: &Self) {
+        self.to = self.to.max(other.to);
+        add(&mut self.counts, &other.counts);
+    }
+}
+
+/// How far rounds usually lie apart: the distance that four of five do not exceed, since several rounds may
+/// follow each other closely before a pause. A minute if there is only one.
 fn usual_distance(samples: &[Sample]) -> Duration {
     let pairs = samples.iter().zip(samples.iter().skip(1));
     let mut distances: Vec<Duration> = pairs.map(|(one, next)| next.at.since(one.at)).collect();
     distances.retain(|distance| !distance.is_zero());
     distances.sort_unstable();
-    distances.get(distances.len().div_euclid(2)).copied().unwrap_or(Duration::from_secs(60))
+    distances
+        .get(distances.len().saturating_mul(4).div_euclid(5))
+        .copied()
+        .unwrap_or(Duration::from_secs(60))
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, clippy::float_cmp)]
+
     use super::*;
 
     fn at(seconds: u64) -> WallTime {
@@ -156,18 +187,28 @@ mod tests {
     #[test]
     fn time_without_rounds_stays_blank() {
         let axis = Axis::new((at(0), at(3_000)), (0.0, 300.0));
-        let rounds = [0, 300, 600, 2_100, 2_400].map(|second| sample(second, [1, 0])).to_vec();
-        let drawn = columns(&axis, rounds);
+        let rounds = [0, 300, 600, 900, 1_200, 2_400, 2_700].map(|second| sample(second, [1, 0])).to_vec();
+        let drawn = columns(&axis, rounds, &[]);
         assert_eq!(drawn.len(), 2, "{drawn:?}");
-        assert!((drawn[0].to - 90.0).abs() < 0.01, "{drawn:?}");
-        assert!((drawn[1].from - 210.0).abs() < 0.01, "{drawn:?}");
+        assert!((drawn[0].to - 150.0).abs() < 0.01, "{drawn:?}");
+        assert!((drawn[1].from - 240.0).abs() < 0.01, "{drawn:?}");
+    }
+
+    #[test]
+    fn rounds_in_pairs_fill_the_time_up_to_the_next_pair_but_never_cross_an_event() {
+        let axis = Axis::new((at(0), at(18_000)), (0.0, 300.0));
+        let pair = |hour: u64| [sample(hour * 3_600, [4, 0]), sample(hour * 3_600 + 60, [hour, 3])];
+        let drawn = columns(&axis, (0..5).flat_map(pair).collect(), &[at(9_000)]);
+        let ends: Vec<(f64, f64)> = drawn.iter().map(|column| (column.from, column.to)).collect();
+        assert_eq!(ends, [(0.0, 60.0), (60.0, 120.0), (120.0, 150.0), (180.0, 240.0), (240.0, 299.0)]);
+        assert_eq!(drawn[2].counts, [6, 3]);
     }
 
     #[test]
     fn a_million_rounds_make_no_more_columns_than_there_are_pixels() {
         let axis = Axis::new((at(0), at(20_000)), (0.0, 300.0));
         let rounds = (0..20_000).map(|second| sample(second, [second % 3, 1])).collect();
-        let drawn = columns(&axis, rounds);
+        let drawn = columns(&axis, rounds, &[]);
         assert!(drawn.len() <= 151, "{}", drawn.len());
         let rounds: u64 = drawn.iter().map(|column| column.counts[1]).sum();
         assert_eq!(rounds, 20_000);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::analyse::compare::{Findings, Reach, TimelinePoint, UnitFindings};
-use crate::model::Asn;
+use crate::model::{Asn, WallTime};
 
 use super::svg::{Anchor, FILLS, Figure, Rect};
 use super::time_axis::{Axis, Column, Sample, columns};
@@ -45,7 +45,8 @@ fn draw(findings: &Findings) -> (Figure, f64) {
         ),
     );
     let Some(axis) = axis(findings) else { return nothing(figure) };
-    let mut timeline = Timeline { findings, figure, axis, fills: fills(findings), y: 8.0 };
+    let mut timeline =
+        Timeline { findings, figure, axis, fills: fills(findings), cuts: cuts(findings), y: 8.0 };
     timeline.events();
     timeline.panels();
     timeline.ticks();
@@ -80,11 +81,17 @@ fn fills(findings: &Findings) -> BTreeMap<Asn, usize> {
     fills
 }
 
+fn cuts(findings: &Findings) -> Vec<WallTime> {
+    findings.epochs.iter().skip(1).map(|epoch| epoch.start).collect()
+}
+
 struct Timeline<'a> {
     findings: &'a Findings,
     figure: Figure,
     axis: Axis,
     fills: BTreeMap<Asn, usize>,
+    /// When the events were: no bar crosses them.
+    cuts: Vec<WallTime>,
     /// How far down the figure is drawn.
     y: f64,
 }
@@ -158,7 +165,7 @@ impl Timeline<'_> {
             let known = order.iter().map(|(_, asn)| flows(Some(*asn)));
             Sample { at: point.at, counts: known.chain(std::iter::once(flows(None))).collect() }
         });
-        let drawn = columns(&self.axis, samples.collect());
+        let drawn = columns(&self.axis, samples.collect(), &self.cuts);
         if drawn.is_empty() {
             self.note(self.y + STRIP / 2.0 + 4.0, "no trace towards this unit");
         }
@@ -167,7 +174,7 @@ impl Timeline<'_> {
         }
         self.frame(self.y, STRIP);
         if !drawn.is_empty() {
-            self.direct_labels(unit);
+            self.direct_labels(unit, &drawn);
         }
     }
 
@@ -186,19 +193,22 @@ impl Timeline<'_> {
         }
     }
 
-    /// Names the upstreams inside the strip, where an epoch and a share leave room for it.
-    fn direct_labels(&mut self, unit: &UnitFindings) {
+    /// Names the upstreams inside the strip, where the bars of an epoch and a share leave room for it.
+    fn direct_labels(&mut self, unit: &UnitFindings, drawn: &[Column]) {
         for (epoch, found) in self.findings.epochs.iter().zip(&unit.by_epoch) {
-            let (from, to) = (self.axis.x(epoch.start), self.axis.x(epoch.end));
+            let (start, end) = (self.axis.x(epoch.start).round(), self.axis.x(epoch.end).round());
+            let bars = || drawn.iter().filter(|bar| bar.from >= start && bar.from < end);
+            let from = bars().map(|bar| bar.from).fold(f64::INFINITY, f64::min);
+            let to = bars().map(|bar| bar.to).fold(f64::NEG_INFINITY, f64::max);
             let traced = number::real(found.traced.max(1));
             let mut shares: Vec<_> = found.upstreams.iter().collect();
             shares.sort_by_key(|share| (self.fills.get(&share.upstream).copied(), share.upstream));
             let mut y = self.y;
             for share in shares {
                 let height = STRIP * number::real(share.flows) / traced;
-                if height >= 16.0 && to - from >= 66.0 {
-                    let at = (f64::midpoint(from, to), y + height / 2.0 + 4.0);
-                    self.figure.text("halo", at, Anchor::Middle, &share.upstream.to_string());
+                if height >= 17.0 && to - from >= 66.0 {
+                    let at = (f64::midpoint(from, to), y + height / 2.0);
+                    self.figure.tag("tagged", at, &share.upstream.to_string());
                 }
                 y += height;
             }
@@ -211,7 +221,7 @@ impl Timeline<'_> {
             let silent = point.probes.saturating_sub(point.answered);
             Sample { at: point.at, counts: vec![point.answered, silent] }
         });
-        let drawn = columns(&self.axis, samples.collect());
+        let drawn = columns(&self.axis, samples.collect(), &self.cuts);
         for column in &drawn {
             let share = column.shares().next().unwrap_or(0.0);
             let whole = Rect { x: column.from, y, width: column.to - column.from, height: LANE };

@@ -143,6 +143,36 @@ pub(super) fn nothing_to_compare(findings: &Findings) -> Option<&'static str> {
     }
 }
 
+/// A control unit in a line: its states, its answers in all epochs together, its upstreams.
+pub(super) fn control(unit: &UnitFindings) -> String {
+    let mut states: Vec<&str> = unit.by_epoch.iter().map(|epoch| reach(epoch.reach)).collect();
+    states.dedup();
+    let throughout = if states.len() == 1 && unit.by_epoch.len() > 1 { " in every epoch" } else { "" };
+    let mut parts = vec![format!("{}{throughout}", states.join(", then "))];
+    let answers: Vec<String> =
+        methods(unit).into_iter().map(|method| of_all_epochs(unit, method)).collect();
+    parts.extend((!answers.is_empty()).then(|| answers.join(", ")));
+    let through: Vec<String> = upstreams(unit).iter().map(ToString::to_string).collect();
+    parts.extend((!through.is_empty()).then(|| format!("via {}", through.join(", "))));
+    parts.join("; ")
+}
+
+fn of_all_epochs(unit: &UnitFindings, method: Method) -> String {
+    let counts = unit.by_epoch.iter().filter_map(|epoch| of_method(epoch, method));
+    let (answered, probes) = counts.fold((0_u64, 0_u64), |(answered, probes), of| {
+        (answered.saturating_add(of.answered), probes.saturating_add(of.probes))
+    });
+    format!("{} {}/{}", method_name(method), number::count(answered), number::count(probes))
+}
+
+/// The unit with the AS that originates it.
+pub(super) fn unit_title(unit: &UnitFindings) -> String {
+    match unit.origin {
+        Some(origin) => format!("{} ({origin})", unit.unit),
+        None => format!("{} (origin AS not known)", unit.unit),
+    }
+}
+
 /// The sentences about a unit; never none.
 pub(super) fn verdicts(unit: &UnitFindings) -> Vec<String> {
     if unit.verdict.is_empty() {
@@ -216,7 +246,7 @@ pub(super) const fn reach(reach: Reach) -> &'static str {
     }
 }
 
-const fn method_name(method: Method) -> &'static str {
+pub(super) const fn method_name(method: Method) -> &'static str {
     match method {
         Method::Echo => "echo",
         Method::Tcp => "TCP",

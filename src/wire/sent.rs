@@ -69,12 +69,21 @@ fn read(codec: &Codec, ip: &Ip<'_>, upper: Upper<'_>) -> Result<Option<Sent>, Ma
     }
     let in_header = HeaderTag::read(protocol, ip, upper.body)?;
     let in_payload = if protocol == Protocol::Tcp { None } else { payload_tag(codec, upper.body) };
-    let Some(tag) = in_payload.or_else(|| in_header.whole()) else {
+    let Some(tag) = choose(in_payload, in_header.whole()) else {
         return without_payload(codec, upper.body);
     };
     let (source_port, destination_port) = ports(protocol, upper.body)?;
     let quoted = Quoted { ttl: ip.ttl, source_port, destination_port, tag_intact: in_header.agrees(tag) };
     Ok(Some(Sent { key: MatchKey { target: ip.destination, protocol, tag }, quoted }))
+}
+
+/// The payload's tag before the header's, which address translators rewrite; but a quote that ended, and
+/// was padded, within the last byte of the tag shows the header's tag with that byte gone.
+fn choose(in_payload: Option<u32>, in_header: Option<u32>) -> Option<u32> {
+    match (in_payload, in_header) {
+        (Some(payload), Some(header)) if header & !0xff == payload => Some(header),
+        (payload, header) => payload.or(header),
+    }
 }
 
 /// Too short for a verdict, or long enough to see that it is not ours.

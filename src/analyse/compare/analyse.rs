@@ -8,7 +8,7 @@ use super::figures;
 use super::findings::{AsEdge, Findings, Reach, UnitEpoch, UnitFindings};
 use super::interval::{Level, sound};
 use super::question::Question;
-use super::routes::{self, Route};
+use super::routes::{self, Route, RoutedTrace};
 use super::tally::{Asked, Endpoint, RoundKey, Tally};
 use super::unit::{Scale, UnitView};
 use super::verdict::Verdict;
@@ -29,6 +29,23 @@ pub fn analyse(
         intake.take(&record);
     }
     intake.conclude(question, origins)
+}
+
+/// The traces among the records, each with its way and upstream: what [`analyse`] goes by, and those that it
+/// leaves out with the reason. In the order of their keys; the order of the records does not matter.
+#[must_use]
+pub fn routed_traces(
+    question: &Question,
+    origins: &OriginTable,
+    records: impl IntoIterator<Item = ProbeRecord>,
+) -> Vec<RoutedTrace> {
+    let mut intake = Intake::new(question);
+    for record in records {
+        intake.take(&record);
+    }
+    let epochs = Epochs::new(&question.events, intake.period(question));
+    let traces = std::mem::take(&mut intake.traces).finish().collect();
+    routes::routed(question, origins, &epochs, traces)
 }
 
 /// What is kept of the records while they stream past: counts of echo and tcp, and all traces.
@@ -76,10 +93,15 @@ impl Intake {
         }
     }
 
+    /// From the first to the last probe; without any, the moment of the first event.
+    fn period(&self, question: &Question) -> (WallTime, WallTime) {
+        let first = question.events.iter().map(|event| event.at).min();
+        let start = first.unwrap_or(WallTime::from_nanos(0));
+        self.period.unwrap_or((start, start))
+    }
+
     fn conclude(mut self, question: &Question, origins: &OriginTable) -> Findings {
-        let epoch_zero = question.events.iter().map(|event| event.at).min();
-        let start = epoch_zero.unwrap_or(WallTime::from_nanos(0));
-        let period = self.period.unwrap_or((start, start));
+        let period = self.period(question);
         let epochs = Epochs::new(&question.events, period);
         let first_epoch = self.all_epochs.of(period.0);
         let traces: Vec<Trace> = std::mem::take(&mut self.traces).finish().collect();

@@ -15,6 +15,8 @@ mod epochs;
 mod figures;
 mod findings;
 mod interval;
+mod moment;
+pub(crate) mod number;
 mod question;
 mod routes;
 mod tally;
@@ -24,9 +26,10 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
-pub use analyse::analyse;
+pub use analyse::{analyse, routed_traces};
 pub use findings::{
     AsEdge, Change, Epoch, Estimate, Findings, Metric, PathCount, Reach, Reachability, TimelinePoint,
     UnitEpoch, UnitFindings, UpstreamShare,
 };
 pub use question::Question;
+pub use routes::RoutedTrace;

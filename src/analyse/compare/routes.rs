@@ -8,7 +8,8 @@ use super::question::Question;
 use super::tally::RoundKey;
 use crate::analyse::origin::OriginTable;
 use crate::analyse::path::{
-    Approach, AsPath, DeclaredLinks, Entrances, Hop, NoUpstream, Setting, Trace, TraceEnd, Upstream, Walk,
+    Approach, AsPath, DeclaredLinks, Entrances, Hop, NoUpstream, Setting, Trace, TraceEnd, TraceKey,
+    Upstream, Walk,
 };
 use crate::model::{Asn, Name, Unit, WallTime};
 
@@ -19,8 +20,12 @@ pub(super) struct Route {
     pub(super) control: bool,
     pub(super) round: RoundKey,
     pub(super) epoch: usize,
-    /// When its first probe was sent.
-    pub(super) at: WallTime,
+    /// What was asked: the same flow is asked in every round.
+    pub(super) key: TraceKey,
+    /// When its first probe and its last were sent.
+    pub(super) sent: (WallTime, WallTime),
+    /// When the last probe was sent that was answered: what the trace shows was so by then.
+    pub(super) heard: WallTime,
     pub(super) origin: Option<Asn>,
     pub(super) own: Option<Asn>,
     pub(super) upstream: Result<Upstream, NoUpstream>,
@@ -30,7 +35,22 @@ pub(super) struct Route {
     pub(super) routers: Vec<Option<IpAddr>>,
 }
 
-/// A trace whose upstream is not yet judged.
+/// A trace, its way from AS to AS, and its upstream.
+#[derive(Clone, Debug)]
+pub struct RoutedTrace {
+    /// The trace.
+    pub trace: Trace,
+    /// Its way.
+    pub path: AsPath,
+    /// Who originates its target, by the origin table.
+    pub origin: Option<Asn>,
+    /// The index of the epoch; `None` for a trace that was not sent or lies in two.
+    pub epoch: Option<usize>,
+    /// Its upstream, or why it cannot be told.
+    pub upstream: Result<Upstream, NoUpstream>,
+}
+
+/// A trace that lies within one epoch and whose upstream is not yet judged.
 struct Open<'a> {
     trace: &'a Trace,
     path: AsPath,
@@ -40,6 +60,13 @@ struct Open<'a> {
     epoch: usize,
 }
 
+/// A trace whose upstream is judged.
+struct Judged<'a> {
+    open: Open<'a>,
+    own: Option<Asn>,
+    upstream: Result<Upstream, NoUpstream>,
+}
+
 /// The routes of all traces that were sent and lie within one epoch, in the order of their keys.
 pub(super) fn routes(
     question: &Question,
@@ -47,21 +74,52 @@ pub(super) fn routes(
     epochs: &Epochs,
     traces: &[Trace],
 ) -> Vec<Route> {
+    judged(question, origins, epochs, traces).into_iter().map(Judged::route).collect()
+}
+
+/// All traces with what `routes` goes by, in the order of their keys; those that it leaves out too.
+pub(super) fn routed(
+    question: &Question,
+    origins: &OriginTable,
+    epochs: &Epochs,
+    traces: Vec<Trace>,
+) -> Vec<RoutedTrace> {
+    let judged = judged(question, origins, epochs, &traces);
+    let placed = judged.into_iter().map(|judged| {
+        let Judged { open: Open { trace, path, origin, epoch, .. }, upstream, .. } = judged;
+        (trace.key.clone(), (path, origin, epoch, upstream))
+    });
+    let mut placed: BTreeMap<TraceKey, _> = placed.collect();
+    let routed = |trace: Trace| match placed.remove(&trace.key) {
+        Some((path, origin, epoch, upstream)) => {
+            RoutedTrace { trace, path, origin, epoch: Some(epoch), upstream }
+        }
+        None => RoutedTrace::left_out(trace, origins),
+    };
+    traces.into_iter().map(routed).collect()
+}
+
+fn judged<'a>(
+    question: &Question,
+    origins: &OriginTable,
+    epochs: &Epochs,
+    traces: &'a [Trace],
+) -> Vec<Judged<'a>> {
     let open: Vec<Open<'_>> = traces.iter().filter_map(|trace| Open::new(trace, origins, epochs)).collect();
     let own = own_ases(question, &open);
     let links = DeclaredLinks::new(&question.events);
     let approaches = open.iter().filter_map(|open| Some((open.approach.as_ref()?, open.epoch)));
     let entrances = Entrances::learn(approaches);
-    let close = |open: &Open<'_>| {
+    let judge = |open: Open<'a>| {
         let own = own.get(&open.trace.key.vantage).copied();
         let setting = Setting { own, epoch: open.epoch, at: open.sent.1 };
         let upstream = match &open.approach {
             Some(approach) => entrances.upstream(approach, &links, setting),
             None => Err(NoUpstream::OriginUnknown),
         };
-        open.close(own, upstream)
+        Judged { open, own, upstream }
     };
-    open.iter().map(close).collect()
+    open.into_iter().map(judge).collect()
 }
 
 /// The AS in which each vantage stands: declared, or the first AS of at least three quarters of its traces
@@ -94,25 +152,40 @@ impl<'a> Open<'a> {
         let approach = origin.map(|origin| Approach::new(&path, origin));
         Some(Self { trace, path, approach, origin, sent, epoch })
     }
+}
 
-    fn close(&self, own: Option<Asn>, upstream: Result<Upstream, NoUpstream>) -> Route {
-        let walk = Walk::new(&self.path, own);
-        let walk = match self.origin {
+impl RoutedTrace {
+    /// A trace that was not sent, or on both sides of an event.
+    fn left_out(trace: Trace, origins: &OriginTable) -> Self {
+        let reason = if trace.sent.is_some() { NoUpstream::AcrossEvent } else { NoUpstream::NotMeasured };
+        let path = AsPath::new(&trace, origins);
+        let origin = origins.lookup(trace.key.target).asn;
+        Self { trace, path, origin, epoch: None, upstream: Err(reason) }
+    }
+}
+
+impl Judged<'_> {
+    fn route(self) -> Route {
+        let Self { open, own, upstream } = self;
+        let walk = Walk::new(&open.path, own);
+        let walk = match open.origin {
             Some(origin) if upstream.is_ok() => walk.to_origin(origin),
             Some(origin) => walk.before(origin),
             None => walk,
         };
         Route {
-            unit: self.trace.unit,
-            control: self.trace.control,
-            round: (self.trace.key.vantage.clone(), self.trace.key.round),
-            epoch: self.epoch,
-            at: self.sent.0,
-            origin: self.origin,
+            unit: open.trace.unit,
+            control: open.trace.control,
+            round: (open.trace.key.vantage.clone(), open.trace.key.round),
+            epoch: open.epoch,
+            key: open.trace.key.clone(),
+            sent: open.sent,
+            heard: open.trace.heard.unwrap_or(open.sent.1),
+            origin: open.origin,
             own,
             upstream,
             walk,
-            routers: routers(self.trace),
+            routers: routers(open.trace),
         }
     }
 }
@@ -127,3 +200,6 @@ fn routers(trace: &Trace) -> Vec<Option<IpAddr>> {
     }
     routers
 }
+
+#[cfg(test)]
+mod tests;

@@ -132,11 +132,16 @@ fn the_october_story_is_told_as_it_was() {
     assert!(dual.by_epoch.iter().all(|epoch| epoch.reach == Reach::Reachable));
     assert!(says(
         &dual,
-        "gained a second upstream, AS20485, between 2017-10-01T08:55:00Z and 2017-10-01T09:30:00Z"
+        "gained a second upstream, AS20485, between 2017-10-01 08:55:00 and 09:30:08 UTC (declared: 09:07:51): \
+         6 of 12 flows, was 0 of 12 (+50.0 points [+15.4, +74.6]); AS4837 is no longer on every path"
     ));
-    assert!(says(&dual, "AS4837 is no longer on every path after link AS20485-AS131279 was added"));
-    assert!(says(&dual, "lost upstream AS4837"));
-    assert!(says(&dual, "AS20485 is now on every path after link AS4837-AS131279 was lost"));
+    assert!(says(
+        &dual,
+        "lost upstream AS4837 between 2017-10-01 10:30:00 and 11:00:08 UTC (declared: 10:50:00)"
+    ));
+    assert!(says(&dual, "AS20485 is now on every path"));
+    assert_eq!(dual.verdict.len(), 3, "{:?}", dual.verdict);
+    assert_eq!(dual.verdict[2], "at first reachable, through AS4837 alone, which is on every path");
 
     let single = found(&findings, "175.45.177.0/24");
     assert!(single.by_epoch.iter().all(|epoch| epoch.reach == Reach::NotObservable));
@@ -153,7 +158,8 @@ fn the_october_story_is_told_as_it_was() {
     let silent = found(&findings, "175.45.179.0/24");
     assert_eq!(points(&silent), points(&dual));
     assert_eq!(shares(&silent.by_epoch[1]), vec![(4837, 6, 0), (20_485, 6, 0)]);
-    assert!(says(&silent, "inferred"));
+    assert!(says(&silent, "what is said of the path is inferred"));
+    assert!(silent.verdict[0].starts_with("gained a second upstream"), "what changed comes first");
 }
 
 #[test]
@@ -218,6 +224,74 @@ fn cut_off(controls: Option<bool>) -> Findings {
     analyse(&question, &origins(), sheet.records)
 }
 
+/// Rounds at which each of some flows came through the first line (`a`), the second (`b`) or was not told (`-`).
+fn flows(starts: &[&str], flows: &[&str], events: &[Event]) -> UnitFindings {
+    let mut sheet = Sheet::new();
+    for (flow, ways) in (0_u16..).zip(flows) {
+        for ((round, start), way) in (1_u64..).zip(starts).zip(ways.chars()) {
+            // Flows of one round follow each other; that says nothing about when the line changed.
+            let at = time(start).after(std::time::Duration::from_millis(u64::from(flow) * 7));
+            let aim = Aim { round, at, target: "175.45.178.10", flow };
+            let way = match way {
+                'a' => format!("{} * * * 175.45.178.10=", TO_UNICOM[0]),
+                'b' => format!("{} * * * 175.45.178.10=", TO_TTK[0]),
+                _ => "* * *".to_owned(),
+            };
+            sheet.trace(aim, &way);
+        }
+    }
+    found(&analyse(&question(events), &origins(), sheet.records), "175.45.178.0/24")
+}
+
+const HOURLY: [&str; 4] =
+    ["2017-10-01T08:00:00Z", "2017-10-01T09:00:00Z", "2017-10-01T10:00:00Z", "2017-10-01T11:00:00Z"];
+
+#[test]
+fn a_gain_is_bracketed_by_two_rounds_of_the_same_flow_and_never_by_neighbours_in_one_round() {
+    let unit = flows(&HOURLY, &["aabb", "aaaa", "aabb", "aabb", "aabb", "aabb", "aaaa"], &[added()]);
+    assert!(says(&unit, "between 2017-10-01 09:00:00 and 10:00:0"), "{:?}", unit.verdict);
+    assert!(says(&unit, "UTC (declared: 09:07:51): 10 of 14 flows, was 0 of 14"), "{:?}", unit.verdict);
+}
+
+#[test]
+fn a_trace_without_a_known_upstream_widens_the_bracket_of_its_flow() {
+    let unit = flows(&HOURLY, &["a-bb"; 6], &[added()]);
+    assert!(says(&unit, "between 2017-10-01 08:00:00 and 10:00:0"), "{:?}", unit.verdict);
+}
+
+#[test]
+fn flows_that_turned_at_different_times_are_said_to_have_done_so() {
+    let unit = flows(&HOURLY, &["aabb", "aabb", "aabb", "aabb", "aaab", "aaab"], &[added()]);
+    let words =
+        "between 2017-10-01 09:00:00 and 11:00:09 UTC (declared: 09:07:51), not all flows at one moment";
+    assert!(says(&unit, words), "{:?}", unit.verdict);
+}
+
+#[test]
+fn flows_that_moved_to_a_new_line_do_not_date_the_loss_of_the_old_one() {
+    let unit = flows(&HOURLY, &["aabb", "aabb", "aaab", "aaab", "aaab", "aaab"], &[added(), lost()]);
+    assert!(
+        says(&unit, "lost upstream AS4837 between 2017-10-01 10:00:00 and 11:00:0"),
+        "{:?}",
+        unit.verdict
+    );
+}
+
+#[test]
+fn an_event_that_was_declared_for_another_time_is_said_to_lie_outside() {
+    let wrong = event("2017-10-01T08:30:00Z", LinkChange::Lost, "AS4837-AS131279");
+    let unit = flows(&HOURLY, &["aabb"; 6], &[wrong]);
+    assert!(
+        !says(&unit, "lies outside"),
+        "the share changed, but no upstream was lost: {:?}",
+        unit.verdict
+    );
+    let late = event("2017-10-01T10:30:00Z", LinkChange::Lost, "AS4837-AS131279");
+    let unit = flows(&HOURLY, &["aabb"; 6], &[late]);
+    let words = "between 2017-10-01 09:00:00 and 10:00:08 UTC (declared: 10:30:00, which lies outside)";
+    assert!(says(&unit, words), "{:?}", unit.verdict);
+}
+
 #[test]
 fn a_unit_that_falls_silent_while_the_controls_answer_is_cut_off() {
     let findings = cut_off(Some(true));
@@ -225,7 +299,7 @@ fn a_unit_that_falls_silent_while_the_controls_answer_is_cut_off() {
     assert_eq!(unit.by_epoch[1].reach, Reach::Unreachable);
     assert!(says(
         &unit,
-        "cut off after link AS4837-AS131279 was lost: 0 of 15 probes answered, was 30 of 30"
+        "cut off after link AS4837-AS131279 was lost: 0 of 15 probes answered, was 30 of 30 (\u{2212}100.0 points"
     ));
     let lost = &unit.changes[0];
     assert_eq!(lost.metric, Metric::Answered(Method::Echo));

@@ -6,10 +6,11 @@ use super::change::{self, through};
 use super::epochs::Epochs;
 use super::findings::{Epoch, Estimate, Reach, UnitEpoch};
 use super::interval::Share;
-use super::routes::Route;
+use super::moment::{self, Bracket, Turn};
+use super::number;
 use super::unit::{Scale, UnitView};
 use crate::analyse::path::NoUpstream;
-use crate::model::{Asn, Method, WallTime};
+use crate::model::{Asn, Event, LinkChange, Method};
 
 /// All that a verdict on one unit rests on.
 pub(super) struct Verdict<'a> {
@@ -31,26 +32,54 @@ struct Step<'a> {
     when: String,
 }
 
+/// How much a sentence weighs; the heaviest comes first, and those of one weight in the order of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    /// Whether the unit can be reached, or not judged for the vantage's trouble.
+    Reach,
+    /// Upstreams gained and lost.
+    Upstream,
+    /// What else changed.
+    Lesser,
+    /// What cannot be judged in the whole campaign.
+    Unjudged,
+    /// How things stood at first.
+    Start,
+    /// What stayed as it was.
+    Unchanged,
+    /// What was left out.
+    Remark,
+}
+
+type Weighed = (Weight, String);
+
 impl Verdict<'_> {
-    /// The sentences; at least one.
+    /// The sentences, the most important first; at least one.
     pub(super) fn sentences(&self) -> Vec<String> {
-        let mut sentences = Vec::new();
-        sentences.extend(self.unobservable());
-        sentences.extend(self.at_first());
+        let mut sentences: Vec<Weighed> = Vec::new();
+        sentences.extend(self.unobservable().map(|text| (Weight::Unjudged, text)));
+        sentences.extend(self.at_first().map(|text| (Weight::Start, text)));
         let pairs = self.by_epoch.iter().zip(self.by_epoch.iter().skip(1)).zip(1_usize..);
         for ((before, after), epoch) in pairs {
             let step = Step { epoch, before, after, when: when(self.scale.epochs, epoch) };
             sentences.extend(self.of_step(&step));
         }
-        sentences.extend(self.left_out());
-        sentences
+        sentences.extend(self.left_out().map(|text| (Weight::Remark, text)));
+        sentences.sort_by_key(|(weight, _)| *weight);
+        sentences.into_iter().map(|(_, text)| text).collect()
     }
 
     fn unobservable(&self) -> Option<String> {
         let asked = (0..self.by_epoch.len())
             .fold(0_u64, |sum, epoch| sum.saturating_add(self.view.answers.asked(epoch)));
         (asked > 0 && !self.ever_answered()).then(|| {
-            format!("reachability cannot be judged: nothing there answers (0 of {asked} probes and traces)")
+            let asked = number::count(asked);
+            let path = if self.inferred() {
+                "; what is said of the path is inferred, since the traces fall silent behind the upstream"
+            } else {
+                ""
+            };
+            format!("reachability cannot be judged: nothing there answers (0 of {asked} probes and traces){path}")
         })
     }
 
@@ -68,37 +97,47 @@ impl Verdict<'_> {
         }
         let only = if self.by_epoch.len() == 1 { "" } else { "at first " };
         let reach = match first.reach {
-            Reach::Reachable => format!("{only}reachable"),
-            Reach::Unreachable => format!("{only}unreachable: {}", self.counts(0)),
+            Reach::Reachable => format!("{only}reachable, "),
+            Reach::Unreachable => format!("{only}unreachable ({}), ", self.counts(0)),
             Reach::NotMeasured => return Some(format!("{only}not measured: no probe was sent")),
-            Reach::NotObservable if !self.ever_answered() => {
-                return Some(format!("{only}{}", self.way(first, 0)));
-            }
-            Reach::NotObservable => format!("{only}not observable"),
+            Reach::NotObservable if !self.ever_answered() => only.to_owned(),
+            Reach::NotObservable => format!("{only}not observable, "),
         };
-        Some(format!("{reach}; {}", self.way(first, 0)))
+        Some(format!("{reach}{}", self.way(first, 0)))
     }
 
     /// Through whom, and who cannot be spared.
     fn way(&self, found: &UnitEpoch, epoch: usize) -> String {
         if found.traced == 0 {
-            return "no path was traced".to_owned();
+            return "not traced".to_owned();
         }
         if found.upstreams.is_empty() {
             return format!("no upstream can be told: the traces end {}", self.why_untold(epoch));
         }
         let through = list(found.upstreams.iter().map(|share| share.upstream));
-        let points = match found.single_points.as_slice() {
-            [] => "no AS on the way is on every path".to_owned(),
-            [one] => format!("{one} is on every path"),
-            points => format!("{} are on every path", list(points.iter().copied())),
+        let alone = if found.upstreams.len() == 1 { " alone" } else { "" };
+        let told: BTreeSet<Asn> = upstreams(found);
+        let (near, far): (Vec<Asn>, Vec<Asn>) =
+            found.single_points.iter().partition(|asn| told.contains(asn));
+        let points = match (near.is_empty(), far.as_slice()) {
+            _ if found.as_disjoint.is_none() => String::new(),
+            (true, []) => "; no AS on the way is on every path".to_owned(),
+            (false, []) => ", which is on every path".to_owned(),
+            (true, [one]) => format!("; {one} is on every path"),
+            (true, far) => format!("; {} are on every path", list(far.iter().copied())),
+            (false, far) => format!(", which is on every path with {}", list(far.iter().copied())),
         };
-        format!("upstream {through}{}; {points}", inferred(found))
+        let inferred = if self.ever_answered() && inferred(found) {
+            " (inferred, since the traces fall silent behind it)"
+        } else {
+            ""
+        };
+        format!("through {through}{alone}{points}{inferred}")
     }
 
-    fn of_step(&self, step: &Step<'_>) -> Vec<String> {
+    fn of_step(&self, step: &Step<'_>) -> Vec<Weighed> {
         if self.suspended.contains(&step.epoch) {
-            return vec![trouble(&step.when)];
+            return vec![(Weight::Reach, trouble(&step.when))];
         }
         let mut sentences = Vec::new();
         sentences.extend(self.reach_changed(step));
@@ -107,37 +146,39 @@ impl Verdict<'_> {
         }
         if step.before.traced > 0 && step.after.traced > 0 {
             sentences.extend(self.upstreams_changed(step));
-            sentences.extend(points_changed(step));
         }
         sentences
     }
 
-    fn reach_changed(&self, step: &Step<'_>) -> Option<String> {
+    fn reach_changed(&self, step: &Step<'_>) -> Option<Weighed> {
         let (when, epoch) = (&step.when, step.epoch);
         let counts = || format!("{}{}", self.counts(epoch), self.was(epoch));
-        match (step.before.reach, step.after.reach) {
-            (_, Reach::NotMeasured) => Some(format!("not measured {when}: no probe was sent")),
+        let sentence = match (step.before.reach, step.after.reach) {
+            (_, Reach::NotMeasured) => format!("not measured {when}: no probe was sent"),
             (Reach::Reachable, Reach::Unreachable) => {
                 let unsure = if self.controlled {
                     ""
                 } else {
                     "; no control targets were probed, so trouble at the vantage is not ruled out"
                 };
-                Some(format!("cut off {when}: {}{unsure}", counts()))
+                format!("cut off {when}: {}{unsure}", counts())
             }
             (Reach::NotObservable | Reach::NotMeasured, Reach::Unreachable) => {
-                Some(format!("unreachable {when}: {}", self.counts(epoch)))
+                format!("unreachable {when}: {}", self.counts(epoch))
             }
-            (Reach::Unreachable, Reach::Reachable) => Some(format!("answers again {when}: {}", counts())),
+            (Reach::Unreachable, Reach::Reachable) => format!("answers again {when}: {}", counts()),
             (Reach::NotObservable | Reach::NotMeasured, Reach::Reachable) => {
-                Some(format!("reachable {when}: {}", self.counts(epoch)))
+                format!("reachable {when}: {}", self.counts(epoch))
             }
-            (Reach::Reachable | Reach::Unreachable, Reach::NotObservable) => Some(format!(
-                "reachability cannot be judged {when}: too few probes to tell silence from loss"
-            )),
-            (Reach::Reachable, Reach::Reachable) => self.answers_changed(step),
-            _ => None,
-        }
+            (Reach::Reachable | Reach::Unreachable, Reach::NotObservable) => {
+                format!("reachability cannot be judged {when}: too few probes to tell silence from loss")
+            }
+            (Reach::Reachable, Reach::Reachable) => {
+                return self.answers_changed(step).map(|text| (Weight::Lesser, text));
+            }
+            _ => return None,
+        };
+        Some((Weight::Reach, sentence))
     }
 
     /// More or fewer answers than chance explains, in a unit that stayed reachable.
@@ -153,34 +194,35 @@ impl Verdict<'_> {
             return None;
         };
         Some(format!(
-            "answered {how} often {}: {}, was {}, {}",
+            "answered {how} often {}: {}{}",
             step.when,
             self.counts(step.epoch),
-            of(before),
-            self.points(difference)
+            self.was(step.epoch)
         ))
     }
 
-    fn upstreams_changed(&self, step: &Step<'_>) -> Vec<String> {
+    fn upstreams_changed(&self, step: &Step<'_>) -> Vec<Weighed> {
         match (change::told(step.before) > 0, change::told(step.after) > 0) {
-            (_, false) => {
+            (false, false) => Vec::new(),
+            (true, false) => {
+                let was = list(upstreams(step.before).into_iter());
                 let why = self.why_untold(step.epoch);
-                let was = match upstreams(step.before) {
-                    none if none.is_empty() => String::new(),
-                    some => format!(", was {}", list(some.into_iter())),
-                };
-                vec![format!("no upstream can be told {}{was}: the traces end {why}", step.when)]
+                let text =
+                    format!("no upstream can be told {}, was {was}: the traces end {why}", step.when);
+                vec![(Weight::Upstream, text)]
             }
-            (false, true) => vec![format!("{}: {}", step.when, self.way(step.after, step.epoch))],
+            (false, true) => {
+                vec![(Weight::Upstream, format!("{} {}", step.when, self.way(step.after, step.epoch)))]
+            }
             (true, true) => self.shares_changed(step),
         }
     }
 
-    /// Upstreams gained and lost; the shares of the others follow from that, and are told only where none
-    /// was.
-    fn shares_changed(&self, step: &Step<'_>) -> Vec<String> {
+    /// Upstreams gained and lost, with who is on every path since. The shares of the others follow from that,
+    /// and are told only where none was gained or lost.
+    fn shares_changed(&self, step: &Step<'_>) -> Vec<Weighed> {
         let (before, after) = (upstreams(step.before), upstreams(step.after));
-        let sentences = |asns: Vec<Asn>| -> Vec<String> {
+        let sentences = |asns: Vec<Asn>| -> Vec<Weighed> {
             asns.into_iter().filter_map(|asn| self.upstream_changed(step, asn)).collect()
         };
         let mut changed = sentences(after.difference(&before).copied().collect());
@@ -188,47 +230,70 @@ impl Verdict<'_> {
         if changed.is_empty() {
             changed = sentences(after.intersection(&before).copied().collect());
         }
+        let points = points_changed(step);
+        match changed.iter_mut().rfind(|(weight, _)| *weight == Weight::Upstream) {
+            _ if points.is_empty() => {}
+            Some((_, sentence)) => *sentence = format!("{sentence}; {points}"),
+            None => changed.push((Weight::Lesser, format!("{points} {}", step.when))),
+        }
         if changed.is_empty() {
             let through = list(step.after.upstreams.iter().map(|share| share.upstream));
-            changed.push(format!("upstream unchanged {}: {through}{}", step.when, inferred(step.after)));
+            changed.push((Weight::Unchanged, format!("upstream unchanged {}: {through}", step.when)));
         }
         changed
     }
 
-    fn upstream_changed(&self, step: &Step<'_>, asn: Asn) -> Option<String> {
+    fn upstream_changed(&self, step: &Step<'_>, asn: Asn) -> Option<Weighed> {
         let (before, after) = (through(step.before, asn), through(step.after, asn));
         let difference = self.scale.level.difference(before, after)?;
         let certain = difference.low > 0.0 || difference.high < 0.0;
-        let flows = format!("{} flows before, {} after", of(before), of(after));
-        let numbers = format!("{flows}, {}", self.points(difference));
+        let flows = format!("{} flows, was {}", of(after), of(before));
+        let numbers = format!("{flows}{}", points(difference));
         if !certain {
             let news = before.part == 0 || after.part == 0;
-            return news
-                .then(|| format!("{asn} carried {flows} {}: too few to tell from chance", step.when));
+            let few = || format!("{asn} carried {flows} {}: too few to tell from chance", step.when);
+            return news.then(|| (Weight::Lesser, few()));
         }
+        let upstream = |what: String, turn| {
+            let moment = self.moment(step, (turn, asn));
+            (Weight::Upstream, format!("{what}{moment}: {numbers}"))
+        };
         Some(match (before.part, after.part) {
-            (0, _) => format!("{}{}: {numbers}", gained(step, asn), self.between_gain(step.epoch, asn)),
-            (_, 0) => format!("lost upstream {asn}{}: {numbers}", self.between_loss(step.epoch, asn)),
-            _ => format!("the share of upstream {asn} changed {}: {numbers}", step.when),
+            (0, _) => upstream(gained(step, asn), Turn::Gained),
+            (_, 0) => upstream(format!("lost upstream {asn}"), Turn::Lost),
+            _ => (Weight::Lesser, format!("the share of upstream {asn} changed {}: {numbers}", step.when)),
         })
     }
 
-    /// Between the last trace that did not come through a new upstream and the first that did.
-    fn between_gain(&self, epoch: usize, asn: Asn) -> String {
-        let first = self.told().filter(|(route, up)| route.epoch == epoch && *up == asn).map(at).min();
-        let last = first.and_then(|first| self.told().map(at).filter(|at| *at < first).max());
-        between(last, first)
+    /// ` between 2017-10-01 08:23:41 and 09:20:00 UTC (declared: 09:07:51)`, or only after which event where no
+    /// flow was traced before and after.
+    fn moment(&self, step: &Step<'_>, (turn, asn): (Turn, Asn)) -> String {
+        let Some(bracket) = moment::bracket(&self.view.routes, (turn, asn), step.epoch) else {
+            return format!(" {}", step.when);
+        };
+        let span = number::bracket((bracket.from, bracket.to));
+        let unlike = if bracket.at_once { "" } else { ", not all flows at one moment" };
+        format!(" between {span}{}{unlike}", self.declared(step, (turn, asn), &bracket))
     }
 
-    /// Between the last trace through a lost upstream and the first one behind it.
-    fn between_loss(&self, epoch: usize, asn: Asn) -> String {
-        let last = self.told().filter(|(route, up)| route.epoch < epoch && *up == asn).map(at).max();
-        let first = last.and_then(|last| self.told().map(at).filter(|at| *at > last).min());
-        between(last, first)
-    }
-
-    fn told(&self) -> impl Iterator<Item = (&Route, Asn)> {
-        self.view.routes.iter().filter_map(|route| Some((*route, route.upstream.ok()?.asn)))
+    /// The event that was declared for this change, and whether it lies within what was measured.
+    fn declared(&self, step: &Step<'_>, (turn, asn): (Turn, Asn), bracket: &Bracket) -> String {
+        let kind = match turn {
+            Turn::Gained => LinkChange::Added,
+            Turn::Lost => LinkChange::Lost,
+        };
+        let of_this =
+            |event: &&Event| event.change == kind && event.link.other_end(asn) == self.view.origin;
+        let events = self.scale.epochs.as_slice().get(step.epoch).map(|epoch| epoch.opened_by.as_slice());
+        let event = events.unwrap_or_default().iter().find(of_this).filter(|_| self.view.origin.is_some());
+        event.map_or_else(String::new, |event| {
+            let inside = bracket.from <= event.at && event.at <= bracket.to;
+            let outside = if inside { "" } else { ", which lies outside" };
+            let (from, to) = (number::date_and_time(bracket.from).0, number::date_and_time(bracket.to).0);
+            let (date, time) = number::date_and_time(event.at);
+            let at = if from == to && to == date { time } else { format!("{date} {time}") };
+            format!(" (declared: {at}{outside})")
+        })
     }
 
     /// The commonest reasons why the upstream cannot be told, each with its number of traces.
@@ -242,7 +307,8 @@ impl Verdict<'_> {
         }
         let mut reasons: Vec<(NoUpstream, u64)> = reasons.into_iter().collect();
         reasons.sort_by_key(|(reason, count)| (std::cmp::Reverse(*count), *reason));
-        let shown = reasons.iter().take(3).map(|(reason, count)| format!("{reason} ({count})"));
+        let shown =
+            reasons.iter().take(3).map(|(reason, count)| format!("{reason} ({})", number::count(*count)));
         shown.collect::<Vec<_>>().join(", or ")
     }
 
@@ -255,31 +321,34 @@ impl Verdict<'_> {
         format!("{} traces arrived", of(self.view.answers.share(epoch, Method::Trace)))
     }
 
-    /// `, was 15 of 15`, counted like the epoch itself.
+    /// `, was 15 of 15 (−100.0 points [−100.0, −75.3])`, counted like the epoch itself.
     fn was(&self, epoch: usize) -> String {
         let answers = &self.view.answers;
-        let (before, probes) = (epoch.saturating_sub(1), answers.probes(epoch).whole > 0);
-        let share = if probes { answers.probes(before) } else { answers.share(before, Method::Trace) };
-        if share.whole == 0 { String::new() } else { format!(", was {}", of(share)) }
+        let probes = answers.probes(epoch).whole > 0;
+        let share =
+            |epoch| if probes { answers.probes(epoch) } else { answers.share(epoch, Method::Trace) };
+        let (before, after) = (share(epoch.saturating_sub(1)), share(epoch));
+        if before.whole == 0 {
+            return String::new();
+        }
+        let difference = self.scale.level.difference(before, after).map(points).unwrap_or_default();
+        format!(", was {}{difference}", of(before))
     }
 
-    /// `a difference of +50 points (95 % interval +15 to +75)`, in points of a hundred.
-    fn points(&self, difference: Estimate) -> String {
-        let points = |share: f64| format!("{:+.0}", share * 100.0);
-        format!(
-            "a difference of {} points ({} % interval {} to {})",
-            points(difference.value),
-            self.scale.confidence * 100.0,
-            points(difference.low),
-            points(difference.high)
-        )
+    /// Whether no trace of the campaign was seen to enter the origin, although upstreams were told.
+    fn inferred(&self) -> bool {
+        let mut told = self.by_epoch.iter().filter(|found| !found.upstreams.is_empty()).peekable();
+        told.peek().is_some() && told.all(inferred)
     }
 
     fn left_out(&self) -> Option<String> {
         match self.view.straddling {
             0 => None,
             1 => Some("1 trace with probes on both sides of an event is left out".to_owned()),
-            more => Some(format!("{more} traces with probes on both sides of an event are left out")),
+            more => {
+                let more = number::count(more);
+                Some(format!("{more} traces with probes on both sides of an event are left out"))
+            }
         }
     }
 }
@@ -288,10 +357,6 @@ const METHODS: [Method; 3] = [Method::Echo, Method::Tcp, Method::Trace];
 
 fn trouble(when: &str) -> String {
     format!("not judged {when}: the control targets did not answer either, so the vantage was in trouble")
-}
-
-fn at((route, _): (&Route, Asn)) -> WallTime {
-    route.at
 }
 
 /// `gained a second upstream, AS20485,` or `moved to upstream AS20485` where none was kept.
@@ -305,45 +370,33 @@ fn gained(step: &Step<'_>, asn: Asn) -> String {
     }
 }
 
-/// Which ASes came onto every path, and which are on every path no longer.
-fn points_changed(step: &Step<'_>) -> Vec<String> {
+/// Which ASes are on every path no longer, and which came onto every path; empty if none.
+fn points_changed(step: &Step<'_>) -> String {
     if step.before.as_disjoint.is_none() || step.after.as_disjoint.is_none() {
-        return Vec::new();
+        return String::new();
     }
-    let lost = step.before.single_points.iter().filter(|asn| !step.after.single_points.contains(asn));
-    let new = step.after.single_points.iter().filter(|asn| !step.before.single_points.contains(asn));
-    let lost = lost.map(|asn| format!("{asn} is no longer on every path {}", step.when));
-    lost.chain(new.map(|asn| format!("{asn} is now on every path {}", step.when))).collect()
+    let (before, after) = (&step.before.single_points, &step.after.single_points);
+    let lost = before.iter().filter(|asn| !after.contains(asn));
+    let new = after.iter().filter(|asn| !before.contains(asn));
+    let lost = lost.map(|asn| format!("{asn} is no longer on every path"));
+    lost.chain(new.map(|asn| format!("{asn} is now on every path"))).collect::<Vec<_>>().join("; ")
 }
 
 fn upstreams(found: &UnitEpoch) -> BTreeSet<Asn> {
     found.upstreams.iter().map(|share| share.upstream).collect()
 }
 
-/// The condition under which an upstream is told that nobody was seen to leave towards the origin.
-fn inferred(found: &UnitEpoch) -> &'static str {
-    if found.upstreams.iter().any(|share| share.seen_entering > 0) {
-        ""
-    } else {
-        " (inferred: the traces fall silent behind it)"
-    }
+/// Whether nobody was seen to leave an upstream towards the origin.
+fn inferred(found: &UnitEpoch) -> bool {
+    found.upstreams.iter().all(|share| share.seen_entering == 0)
 }
 
 /// `after link AS20485-AS131279 was added`.
 fn when(epochs: &Epochs, epoch: usize) -> String {
     let events = epochs.as_slice().get(epoch).map(|Epoch { opened_by, .. }| opened_by.as_slice());
-    let words = |event: &crate::model::Event| format!("link {} was {}", event.link, event.change.as_str());
+    let words = |event: &Event| format!("link {} was {}", event.link, event.change.as_str());
     let words: Vec<String> = events.unwrap_or_default().iter().map(words).collect();
     format!("after {}", words.join(" and "))
-}
-
-fn between(last: Option<WallTime>, first: Option<WallTime>) -> String {
-    match (last, first) {
-        (Some(last), Some(first)) => format!(" between {last} and {first}"),
-        (None, Some(first)) => format!(" by {first}"),
-        (Some(last), None) => format!(" after {last}"),
-        (None, None) => String::new(),
-    }
 }
 
 fn list(asns: impl Iterator<Item = Asn>) -> String {
@@ -351,5 +404,15 @@ fn list(asns: impl Iterator<Item = Asn>) -> String {
 }
 
 fn of(share: Share) -> String {
-    format!("{} of {}", share.part, share.whole)
+    format!("{} of {}", number::count(share.part), number::count(share.whole))
+}
+
+/// ` (+57.5 points [+45.6, +67.7])`, with the interval at the report's confidence.
+fn points(difference: Estimate) -> String {
+    let parts =
+        (number::points(difference.value), number::points_interval((difference.low, difference.high)));
+    match parts {
+        (Some(value), Some(interval)) => format!(" ({value} {interval})"),
+        _ => String::new(),
+    }
 }

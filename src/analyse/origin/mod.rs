@@ -1,11 +1,12 @@
 //! Address → AS, by longest-prefix match in a table of BGP origins, always with the reason.
 //!
 //! Precedence: special-purpose space first (whatever a table says about 10.0.0.0/8, nobody's hop is
-//! mapped by it), then BGP origins. Where several ASes originate a prefix, all are kept, the first is
+//! mapped by it), then BGP origins, then what somebody was asked about single addresses. Where several ASes originate a prefix, all are kept, the first is
 //! taken, and the reason says so. Reading tables from files is not done here.
 
 mod special;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -18,6 +19,7 @@ use crate::model::{Asn, Prefix};
 #[derive(Clone, Default)]
 pub struct OriginTable {
     origins: JointPrefixMap<IpNet, Vec<Asn>>,
+    looked_up: BTreeMap<IpAddr, (Prefix, Vec<Asn>)>,
 }
 
 /// The AS of an address, and why.
@@ -51,8 +53,39 @@ pub enum OriginReason {
         /// That prefix.
         prefix: Prefix,
     },
+    /// No prefix of the table covers it; this one does by Team Cymru, who were asked about the address.
+    LookedUp {
+        /// That prefix.
+        prefix: Prefix,
+    },
     /// No prefix of the table covers it.
     NotCovered,
+}
+
+impl OriginReason {
+    /// The reason in one word of a closed set.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SpecialPurpose { .. } => "special_purpose",
+            Self::SingleOrigin { .. } => "single_origin",
+            Self::SeveralOrigins { .. } => "several_origins",
+            Self::LookedUp { .. } => "looked_up",
+            Self::NotCovered => "not_covered",
+        }
+    }
+
+    /// The prefix that decided.
+    #[must_use]
+    pub const fn prefix(self) -> Option<Prefix> {
+        match self {
+            Self::SpecialPurpose { prefix, .. }
+            | Self::SingleOrigin { prefix }
+            | Self::SeveralOrigins { prefix }
+            | Self::LookedUp { prefix } => Some(prefix),
+            Self::NotCovered => None,
+        }
+    }
 }
 
 impl OriginTable {
@@ -80,6 +113,14 @@ impl OriginTable {
         self.origins.insert(net, known);
     }
 
+    /// The same table with what Team Cymru said of single addresses; it counts where no prefix covers them.
+    #[must_use]
+    pub fn with_looked_up(mut self, answers: impl IntoIterator<Item = (IpAddr, Prefix, Vec<Asn>)>) -> Self {
+        let answers = answers.into_iter().map(|(address, prefix, asns)| (address, (prefix, asns)));
+        self.looked_up.extend(answers);
+        self
+    }
+
     /// How many prefixes it holds.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -98,20 +139,19 @@ impl OriginTable {
         if let Some((prefix, name)) = special::covering(address) {
             return Attribution::none(OriginReason::SpecialPurpose { prefix, name });
         }
-        let Some((net, origins)) = self.origins.get_lpm(&IpNet::from(address)) else {
-            return Attribution::none(OriginReason::NotCovered);
-        };
-        let prefix = Prefix::from(net);
-        let (first, others) = match origins.split_first() {
-            Some((first, others)) => (Some(*first), others.to_vec()),
-            None => (None, Vec::new()),
-        };
-        let reason = if others.is_empty() {
-            OriginReason::SingleOrigin { prefix }
-        } else {
-            OriginReason::SeveralOrigins { prefix }
-        };
-        Attribution { asn: first, alternatives: others, reason }
+        if let Some((net, origins)) = self.origins.get_lpm(&IpNet::from(address)) {
+            let prefix = Prefix::from(net);
+            return match origins.as_slice() {
+                [_, _, ..] => Attribution::first(origins, OriginReason::SeveralOrigins { prefix }),
+                _ => Attribution::first(origins, OriginReason::SingleOrigin { prefix }),
+            };
+        }
+        match self.looked_up.get(&address) {
+            Some((prefix, origins)) => {
+                Attribution::first(origins, OriginReason::LookedUp { prefix: *prefix })
+            }
+            None => Attribution::none(OriginReason::NotCovered),
+        }
     }
 }
 
@@ -122,6 +162,12 @@ impl fmt::Debug for OriginTable {
 }
 
 impl Attribution {
+    /// The first of these, the others as alternatives.
+    fn first(origins: &[Asn], reason: OriginReason) -> Self {
+        let (asn, others) = origins.split_first().map_or((None, &[][..]), |(asn, rest)| (Some(*asn), rest));
+        Self { asn, alternatives: others.to_vec(), reason }
+    }
+
     /// No AS, for this reason.
     #[must_use]
     pub const fn none(reason: OriginReason) -> Self {
@@ -138,6 +184,7 @@ impl fmt::Display for OriginReason {
             Self::SeveralOrigins { prefix } => {
                 write!(f, "longest match {prefix}, several origins, the first taken")
             }
+            Self::LookedUp { prefix } => write!(f, "in no table; {prefix} by Team Cymru"),
             Self::NotCovered => f.write_str("no prefix covers it"),
         }
     }
@@ -194,6 +241,24 @@ mod tests {
         assert_eq!(found.asn, Some(asn(47_794)));
         assert_eq!(found.alternatives, vec![asn(48_695), asn(9)]);
         assert!(matches!(found.reason, OriginReason::SeveralOrigins { .. }));
+    }
+
+    #[test]
+    fn what_was_looked_up_counts_only_where_no_table_and_no_registry_speaks() {
+        let said = |address: &str, prefix: &str| {
+            (address.parse().unwrap(), prefix.parse().unwrap(), vec![asn(9), asn(10)])
+        };
+        let table = table(&[("4.0.0.0/9", &[3356])]).with_looked_up([
+            said("4.1.2.3", "4.1.2.0/24"),
+            said("10.0.0.1", "10.0.0.0/8"),
+            said("2001:4860::1", "2001:4860::/32"),
+        ]);
+        assert_eq!(table.lookup("4.1.2.3".parse().unwrap()).asn, Some(asn(3356)));
+        assert_eq!(table.lookup("10.0.0.1".parse().unwrap()).asn, None);
+        let found = table.lookup("2001:4860::1".parse().unwrap());
+        assert_eq!((found.asn, found.alternatives), (Some(asn(9)), vec![asn(10)]));
+        assert_eq!(found.reason.as_str(), "looked_up");
+        assert_eq!(table.lookup("2001:4860::2".parse().unwrap()).reason, OriginReason::NotCovered);
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use super::trace::{Hop, HopState, Trace, TraceEnd};
 use crate::analyse::origin::{OriginReason, OriginTable};
-use crate::model::{Asn, Ttl};
+use crate::model::{Asn, Prefix, Ttl};
 
 /// A trace as a sequence of ASes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +52,29 @@ pub enum HopRule {
     Bridged,
     /// No address, and nothing to conclude from.
     NoAddress(HopState),
+}
+
+impl HopRule {
+    /// The rule in one word of a closed set.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Origin(reason) => reason.as_str(),
+            Self::SeveralAddresses(_) => "several_addresses",
+            Self::Surrounded => "surrounded",
+            Self::Bridged => "bridged",
+            Self::NoAddress(_) => "no_address",
+        }
+    }
+
+    /// The prefix by which the address was looked up.
+    #[must_use]
+    pub const fn prefix(self) -> Option<Prefix> {
+        match self {
+            Self::Origin(reason) | Self::SeveralAddresses(reason) => reason.prefix(),
+            Self::Surrounded | Self::Bridged | Self::NoAddress(_) => None,
+        }
+    }
 }
 
 /// A part of an AS path.

@@ -38,6 +38,9 @@ pub struct Trace {
     pub control: bool,
     /// When the first and the last of its probes were sent; `None` if none was.
     pub sent: Option<(WallTime, WallTime)>,
+    /// When the last of its probes was sent that was answered; `None` if none was. What the trace shows was so
+    /// by then, however long its probes into silence went on.
+    pub heard: Option<WallTime>,
     /// Its hops, by rising TTL. TTLs are missing where a loop was cut.
     pub hops: Vec<Hop>,
     /// How it ended.
@@ -100,6 +103,20 @@ pub enum HopState {
     NotProbed,
 }
 
+impl HopState {
+    /// The state in one word of a closed set.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Answered => "answered",
+            Self::Silent => "silent",
+            Self::Hidden => "hidden",
+            Self::NotSent => "not_sent",
+            Self::NotProbed => "not_probed",
+        }
+    }
+}
+
 /// How a trace ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TraceEnd {
@@ -128,6 +145,21 @@ pub enum TraceEnd {
     NotMeasured,
 }
 
+impl TraceEnd {
+    /// The end in one word of a closed set.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reached { .. } => "reached",
+            Self::Unreachable { kind, .. } => ReplyKind::Unreachable(kind).as_str(),
+            Self::Gap { .. } => "gap",
+            Self::MaxTtl => "max_ttl",
+            Self::Loop => "loop",
+            Self::NotMeasured => "not_measured",
+        }
+    }
+}
+
 /// Collects records into traces. Their order does not matter.
 #[derive(Debug, Default)]
 pub struct Traces {
@@ -139,6 +171,7 @@ struct OpenTrace {
     unit: Unit,
     control: bool,
     sent: Option<(WallTime, WallTime)>,
+    heard: Option<WallTime>,
     hops: BTreeMap<Ttl, Hop>,
 }
 
@@ -174,7 +207,7 @@ impl TraceKey {
 
 impl OpenTrace {
     fn new(record: &ProbeRecord) -> Self {
-        Self { unit: record.unit, control: record.control, sent: None, hops: BTreeMap::new() }
+        Self { unit: record.unit, control: record.control, sent: None, heard: None, hops: BTreeMap::new() }
     }
 
     fn add(&mut self, record: &ProbeRecord) {
@@ -183,6 +216,8 @@ impl OpenTrace {
         self.control |= record.control;
         if let Some(at) = record.sent_at {
             self.sent = Some(self.sent.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
+            let answered = matches!(record.outcome, Outcome::Answered { .. } | Outcome::Late { .. });
+            self.heard = if answered { self.heard.max(Some(at)) } else { self.heard };
         }
         let ttl = record.probe.ttl;
         self.hops.entry(ttl).or_insert_with(|| Hop::empty(ttl)).add(record);
@@ -195,6 +230,7 @@ impl OpenTrace {
             unit: self.unit,
             control: self.control,
             sent: self.sent,
+            heard: self.heard,
             hops: cleaned.hops,
             end: cleaned.end,
             looped: cleaned.looped,

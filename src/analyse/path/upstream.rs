@@ -62,6 +62,44 @@ pub enum NoUpstream {
     Loop(Option<Asn>),
     /// Probing ended before the path did.
     Unfinished,
+    /// Its probes lie on both sides of a declared event.
+    AcrossEvent,
+}
+
+impl NoUpstream {
+    /// The reason in one word of a closed set.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotMeasured => "not_measured",
+            Self::OriginUnknown => "origin_unknown",
+            Self::NothingMapped => "nothing_mapped",
+            Self::OnlyOwn(_) => "only_own",
+            Self::MayHide(..) => "may_hide",
+            Self::Refused(..) => "refused",
+            Self::SilentBehind(_) => "silent_behind",
+            Self::LinkDown(_) => "link_down",
+            Self::Loop(_) => "loop",
+            Self::Unfinished => "unfinished",
+            Self::AcrossEvent => "across_event",
+        }
+    }
+
+    /// The last AS that answered, where the reason names it.
+    #[must_use]
+    pub const fn behind(self) -> Option<Asn> {
+        match self {
+            Self::OnlyOwn(asn) | Self::MayHide(asn, _) | Self::SilentBehind(asn) | Self::LinkDown(asn) => {
+                Some(asn)
+            }
+            Self::Refused(asn, _) | Self::Loop(asn) => asn,
+            Self::NotMeasured
+            | Self::OriginUnknown
+            | Self::NothingMapped
+            | Self::Unfinished
+            | Self::AcrossEvent => None,
+        }
+    }
 }
 
 /// What the events that were declared say about links.
@@ -281,6 +319,7 @@ impl fmt::Display for NoUpstream {
             Self::Loop(Some(asn)) => write!(f, "in a loop in {asn}"),
             Self::Loop(None) => f.write_str("in a loop"),
             Self::Unfinished => f.write_str("while routers still answered: probing stopped too early"),
+            Self::AcrossEvent => f.write_str("on the other side of a declared event than they began"),
         }
     }
 }

@@ -73,10 +73,10 @@ fn until_routes_have_converged_packets_run_into_the_lost_link() {
     let probe = crate::lab::testing::echo_request("175.45.177.10", 64, 1, 1);
     let path = |time| truth.path(&probe, at(time)).unwrap();
     let last = |time| path(time).hops.last().unwrap().router.clone();
-    assert_eq!(path("10:49:00").end, TrueEnd::Arrived);
+    assert_eq!(path("11:04:00").end, TrueEnd::Arrived);
     // 400 ms of real time are two minutes here.
     assert_eq!((path("11:05:01").end, last("11:05:01").as_str()), (TrueEnd::DeadLink, "unicom-dandong-2"));
-    assert_eq!((path("10:53:00").end, last("10:53:00").as_str()), (TrueEnd::NoRoute, "dfn-potsdam"));
+    assert_eq!((path("11:08:00").end, last("11:08:00").as_str()), (TrueEnd::NoRoute, "dfn-potsdam"));
 }
 
 #[test]

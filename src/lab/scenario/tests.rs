@@ -65,7 +65,7 @@ fn mistake(old: &str, new: &str) -> (usize, String) {
 fn the_scenario_of_the_demo_is_as_documented() {
     let scenario = Scenario::october_2017().unwrap();
     assert_eq!(scenario.start().to_string(), "2017-10-01T07:20:00Z");
-    assert_eq!(scenario.duration().as_secs(), 5 * 3600);
+    assert_eq!(scenario.duration().as_secs(), 5 * 3600 + 40 * 60);
     assert_eq!(scenario.as_name("AS131279".parse().unwrap()), Some("Star JV"));
     let events: Vec<String> = scenario.events().map(|event| format!("{} {event}", event.at)).collect();
     assert_eq!(

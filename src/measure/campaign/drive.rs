@@ -17,7 +17,7 @@ pub fn drive(
     proceed: &dyn Fn() -> bool,
     tell: &mut dyn FnMut(Vec<Report>),
 ) {
-    let mut in_a_row = 0;
+    let mut in_a_row = 0_u32;
     while proceed() {
         let now = link.now();
         if now >= until {
@@ -28,7 +28,7 @@ pub fn drive(
                 let probe = *permit.probe();
                 let result = link.send(permit);
                 engine.sent(&probe, result, link.now());
-                in_a_row += 1;
+                in_a_row = in_a_row.saturating_add(1);
                 if in_a_row >= SENT_IN_A_ROW {
                     in_a_row = 0;
                     receive(engine, link, MonoTime::default());

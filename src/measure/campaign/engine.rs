@@ -19,10 +19,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::net::IpAddr;
+use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::dataset::{Ledger, ProbeRecord};
+use crate::measure::campaign::parking::{Parked, Parking};
 use crate::measure::campaign::rtt::{self, Stamps};
 use crate::measure::guard::{Guard, Permit};
 use crate::measure::net::Arrival;
@@ -33,10 +35,6 @@ use crate::model::{
     SendFault, Ttl, Unit, WallTime,
 };
 use crate::wire::{Answer, Codec, MatchKey};
-
-/// How many drawn probes may wait for the rates of their unit or responder, so that one slow unit does not
-/// hold up the others.
-const PARKED_AT_MOST: usize = 2048;
 
 /// A round to be run.
 pub struct RoundOrder {
@@ -93,8 +91,7 @@ pub struct Engine {
     turn: usize,
     flights: HashMap<MatchKey, Flight>,
     deadlines: BinaryHeap<Reverse<(MonoTime, MatchKey)>>,
-    parked: BinaryHeap<Reverse<(MonoTime, u64, Probe)>>,
-    parked_ever: u64,
+    parking: Parking,
     responders: HashMap<(Unit, Ttl), IpAddr>,
     reports: Vec<Report>,
     /// What belongs to no round; counted with the round that ends next.
@@ -153,8 +150,7 @@ impl Engine {
             turn: 0,
             flights: HashMap::new(),
             deadlines: BinaryHeap::new(),
-            parked: BinaryHeap::new(),
-            parked_ever: 0,
+            parking: Parking::default(),
             responders: HashMap::new(),
             reports: Vec::new(),
             stray: Ledger::default(),
@@ -197,7 +193,7 @@ impl Engine {
             Drawn::Permit(permit) => Step::Send(permit),
             Drawn::Nothing(wake) => {
                 self.finish_rounds();
-                Step::Wait(wake.min(self.next_deadline()).min(self.next_unparking()))
+                Step::Wait(wake.min(self.next_deadline()).min(self.parking.earliest()))
             }
         }
     }
@@ -218,8 +214,13 @@ impl Engine {
                     flight.departed.get_or_insert(kernel);
                 }
             }
-            Arrival::Answer { answer, at, kernel } => self.hear_answer(answer, at, kernel, now),
+            Arrival::Answer { answer, at, kernel } => {
+                // What ran out before the answer came must not count as answered in time.
+                self.expire(at);
+                self.hear_answer(answer, at, kernel, now);
+            }
             Arrival::Matched { probe, reply, rtt } => {
+                self.expire(now);
                 let key = self.codec.key_of(&probe);
                 self.accept(key, reply, rtt, now);
             }
@@ -254,18 +255,10 @@ impl Engine {
         self.deadlines.peek().map_or(MonoTime::NEVER, |Reverse((at, _))| *at)
     }
 
-    fn next_unparking(&self) -> MonoTime {
-        self.parked.peek().map_or(MonoTime::NEVER, |Reverse((at, ..))| *at)
-    }
-
     /// The first parked probe whose unit and responder are ready.
     fn unpark(&mut self, now: MonoTime) -> Option<Permit> {
-        while let Some(Reverse((at, _, _))) = self.parked.peek() {
-            if *at > now {
-                return None;
-            }
-            let Some(Reverse((_, _, probe))) = self.parked.pop() else { return None };
-            if let Some(permit) = self.admit(probe, now) {
+        while let Some(Parked { probe, turn, .. }) = self.parking.pop(now) {
+            if let Some(permit) = self.admit(probe, Some(turn), now) {
                 return Some(permit);
             }
         }
@@ -276,14 +269,18 @@ impl Engine {
     fn draw(&mut self, now: MonoTime) -> Drawn {
         let mut wake = MonoTime::NEVER;
         let mut dry = 0;
-        while dry < self.rounds.len() && self.parked.len() < PARKED_AT_MOST {
+        while dry < self.rounds.len() {
             self.turn = self.turn.saturating_add(1).checked_rem(self.rounds.len()).unwrap_or(0);
             let Some(round) = self.rounds.get_mut(self.turn) else { break };
+            if self.parking.is_full(round.order.id) {
+                dry = dry.saturating_add(1);
+                continue;
+            }
             match round.order.prober.next(now) {
                 Next::Probe(probe) => {
                     dry = 0;
                     round.undecided = round.undecided.saturating_add(1);
-                    if let Some(permit) = self.admit(probe, now) {
+                    if let Some(permit) = self.admit(probe, None, now) {
                         return Drawn::Permit(permit);
                     }
                 }
@@ -300,22 +297,24 @@ impl Engine {
         Drawn::Nothing(wake)
     }
 
-    /// A permit, if the rates and the guard let the probe out now. Otherwise it is parked or refused.
-    fn admit(&mut self, probe: Probe, now: MonoTime) -> Option<Permit> {
+    /// A permit, if the rates and the guard let the probe out now. Otherwise it is parked or refused. A probe
+    /// that was parked before has a turn already.
+    fn admit(&mut self, probe: Probe, turn: Option<u64>, now: MonoTime) -> Option<Permit> {
         let Some((unit, method)) = self.question_of(&probe) else {
             self.refuse(&probe, Outcome::Blocked(BlockRule::NotATarget), now);
             return None;
         };
+        let turn = turn.unwrap_or_else(|| self.parking.take_turn(probe.round, unit));
         let responder = self.expected_responder(unit, &probe);
         let ready = self.pacer.earliest(now, unit, responder);
         if ready > now {
-            self.parked_ever = self.parked_ever.saturating_add(1);
-            self.parked.push(Reverse((ready, self.parked_ever, probe)));
+            self.parking.park(Parked { ready, turn, probe });
             return None;
         }
         match self.guard.examine(probe, method, now) {
             Ok(permit) => {
                 self.pacer.spend(now, unit, responder);
+                self.parking.note_served(unit, turn);
                 Some(permit)
             }
             Err(rule) => {
@@ -352,7 +351,22 @@ impl Engine {
         let flight =
             Flight { probe: *probe, sent: at, departed: None, timeout, state: FlightState::Waiting };
         self.deadlines.push(Reverse((at.after(timeout), key)));
-        self.flights.insert(key, flight);
+        if let Some(displaced) = self.flights.insert(key, flight) {
+            self.give_up(&displaced, at);
+        }
+    }
+
+    /// Decides on a probe that can no longer be told from a younger one: of 2³² tags, two were the same.
+    fn give_up(&mut self, flight: &Flight, now: MonoTime) {
+        let probe = flight.probe;
+        if flight.state == FlightState::Waiting
+            && let Some(round) = self.round_mut(probe.round)
+        {
+            round.order.prober.settle(&probe, News::TimedOut, now);
+        }
+        if flight.state != FlightState::Recorded {
+            self.record(&probe, Some(flight.sent), Outcome::Silent);
+        }
     }
 
     /// A probe that never left.
@@ -431,6 +445,9 @@ impl Engine {
         let (probe, sent) = (flight.probe, flight.sent);
         let window_end = sent.after(flight.timeout.saturating_mul(2));
         match flight.state {
+            // The deadline of another probe, whose tag was the same.
+            FlightState::Waiting if at < sent.after(flight.timeout) => {}
+            FlightState::Overdue if at < window_end => {}
             FlightState::Waiting => {
                 flight.state = FlightState::Overdue;
                 self.deadlines.push(Reverse((window_end, key)));
@@ -476,7 +493,8 @@ impl Engine {
             for (reason, count) in round.order.prober.take_skipped() {
                 (0..count).for_each(|_| round.ledger.count_outcome(&Outcome::Skipped(reason)));
             }
-            round.ledger += std::mem::take(&mut self.stray);
+            self.parking.forget(round.order.id);
+            round.ledger.add_assign(std::mem::take(&mut self.stray));
             self.reports.push(Report::RoundOver { round: round.order.id, ledger: round.ledger });
         }
     }
@@ -486,3 +504,6 @@ enum Drawn {
     Permit(Permit),
     Nothing(MonoTime),
 }
+
+#[cfg(test)]
+mod tests;

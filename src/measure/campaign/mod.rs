@@ -6,6 +6,7 @@ pub mod config;
 mod drive;
 mod engine;
 mod manifest;
+mod parking;
 mod plan;
 mod recorder;
 mod rehearse;

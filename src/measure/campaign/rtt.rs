@@ -47,6 +47,8 @@ fn is_plausible(kernel: Duration, monotonic: Duration) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects, reason = "small numbers")]
+
     use super::*;
 
     fn stamps(kernel_step_ns: i64) -> Stamps {

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -25,6 +25,7 @@ use super::engine::{Engine, Report, RoundOrder};
 use super::recorder::Recorder;
 use super::rounds::RoundMaker;
 use crate::dataset::{Dataset, DatasetError, Ledger, RoundHeader};
+use crate::measure::guard::OptOut;
 use crate::measure::net::Link;
 use crate::measure::schedule::{Due, Timetable};
 use crate::model::{Clock, ClockPair, MonoTime, Name, RoundId, WallTime};
@@ -33,6 +34,8 @@ use crate::model::{Clock, ClockPair, MonoTime, Name, RoundId, WallTime};
 const TURN: Duration = Duration::from_millis(20);
 /// How long a decided outcome may wait for its transaction.
 const FLUSH_EVERY: Duration = Duration::from_millis(200);
+/// How soon an opt-out takes effect.
+const LOOK_AT_OPT_OUTS: Duration = Duration::from_millis(500);
 
 /// What a campaign needs to run.
 pub struct Setup {
@@ -63,7 +66,7 @@ pub enum RunEnd {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The dataset cannot be written. Sending has stopped.
-    #[error("cannot record; sending has stopped and nothing recorded is lost")]
+    #[error("cannot record; sending has stopped")]
     Dataset(#[from] DatasetError),
     /// The system gave no thread or signal handler.
     #[error("cannot start the campaign")]
@@ -123,6 +126,7 @@ pub async fn run(
         to_recorder,
         to_packets,
         running: Vec::new(),
+        opt_outs_read: None,
     };
     let end = scheduler.run(from_recorder).await;
     stop.store(true, Ordering::Relaxed);
@@ -144,6 +148,8 @@ struct Plan {
     maker: RoundMaker,
     campaign: Arc<Campaign>,
     timetable: Option<Timetable>,
+    /// The latest rounds that were begun before this run, all due at one time.
+    begun: Vec<(Name, WallTime)>,
     /// Rounds that an earlier run left unfinished.
     unfinished: Vec<(RoundOrder, Ledger)>,
     /// The last round that was begun, in this run or before.
@@ -156,17 +162,41 @@ impl Plan {
         let campaign = Arc::clone(&setup.campaign);
         let maker = RoundMaker::new(Arc::clone(&campaign));
         let start = dataset.manifest().started_at;
-        let last = dataset.last_round_id()?.unwrap_or(RoundId(0));
+        let headers: Vec<RoundHeader> = dataset.rounds()?.into_iter().map(|round| round.header).collect();
+        let latest = headers.iter().map(|header| header.due_at).max();
         let mut timetable = timetable(&campaign, start);
-        timetable.skip_through(last);
+        latest.map(|latest| timetable.skip_before(latest));
+        let last = headers.iter().map(|header| header.id).max().unwrap_or(RoundId(0));
+        let due_latest = headers.into_iter().filter(|header| Some(header.due_at) == latest);
         Ok(Self {
             unfinished: unfinished(&maker, &campaign, dataset)?,
+            begun: due_latest.map(|header| (header.prober, header.due_at)).collect(),
             last,
             end: campaign.duration.map(|duration| start.after(duration)),
             timetable: (!setup.once).then_some(timetable),
             maker,
             campaign,
         })
+    }
+
+    /// The next round that is due within the campaign's time and was not begun before.
+    fn next_due(&mut self, now: WallTime) -> Option<Due> {
+        loop {
+            let due = self.timetable.as_mut()?.next(now)?;
+            if self.end.is_some_and(|end| due.at >= end) {
+                return None;
+            }
+            let name = self.campaign.probers.get(due.prober).map(|spec| &spec.name);
+            if !self.begun.iter().any(|(prober, at)| Some(prober) == name && *at == due.at) {
+                return Some(due);
+            }
+        }
+    }
+
+    /// The number of the next round: that of the timetable, unless rounds beside it (`once`) used it up.
+    fn number(&mut self, due: &Due) -> RoundId {
+        self.last = due.round.max(RoundId(self.last.0.saturating_add(1)));
+        self.last
     }
 }
 
@@ -211,6 +241,7 @@ enum FromRecorder {
 /// What the packet thread is asked to do.
 enum ToPackets {
     Start(RoundOrder),
+    OptOut(OptOut),
 }
 
 struct Scheduler {
@@ -221,6 +252,8 @@ struct Scheduler {
     to_packets: Sender<ToPackets>,
     /// Rounds begun and not sealed; the order waits until the dataset knows the round.
     running: Vec<(RoundId, Name, Option<RoundOrder>)>,
+    /// When the opt-out file that was read last had been changed.
+    opt_outs_read: Option<SystemTime>,
 }
 
 impl Scheduler {
@@ -233,6 +266,7 @@ impl Scheduler {
             self.start_each_once();
         }
         let mut next = self.next_due();
+        let mut look = tokio::time::interval(LOOK_AT_OPT_OUTS);
         loop {
             if next.is_none() && self.running.is_empty() {
                 return Ok(RunEnd::Finished);
@@ -241,7 +275,8 @@ impl Scheduler {
             tokio::select! {
                 _ = interrupt.recv() => return Ok(RunEnd::Interrupted),
                 _ = terminate.recv() => return Ok(RunEnd::Terminated),
-                message = news.recv() => self.hear(message)?,
+                message = news.recv() => self.hear(message.as_ref())?,
+                _ = look.tick() => self.look_at_opt_outs(),
                 () = sleep(due) => {
                     if let Some(due) = next.take() {
                         self.start(due);
@@ -259,8 +294,7 @@ impl Scheduler {
 
     fn next_due(&mut self) -> Option<Due> {
         let now = self.now();
-        let due = self.plan.timetable.as_mut()?.next(now)?;
-        self.plan.end.is_none_or(|end| due.at < end).then_some(due)
+        self.plan.next_due(now)
     }
 
     fn now(&self) -> WallTime {
@@ -276,9 +310,9 @@ impl Scheduler {
     }
 
     fn start_each_once(&mut self) {
-        let (at, last) = (self.now(), self.plan.last.0);
-        for (prober, round) in (0..self.plan.campaign.probers.len()).zip(last.saturating_add(1)..) {
-            self.start(Due { at, prober, occurrence: 0, round: RoundId(round), missed: 0 });
+        let at = self.now();
+        for prober in 0..self.plan.campaign.probers.len() {
+            self.start(Due { at, prober, occurrence: 0, round: RoundId(0), missed: 0 });
         }
     }
 
@@ -297,7 +331,7 @@ impl Scheduler {
             );
             return;
         }
-        let (id, due_at) = (due.round, due.at);
+        let (id, due_at) = (self.plan.number(&due), due.at);
         let order = self.plan.maker.fresh(id, spec);
         self.running.push((id, spec.name.clone(), Some(order)));
         let started_at = self.pair.wall(self.clock.mono());
@@ -305,21 +339,39 @@ impl Scheduler {
         self.tell_recorder(ToRecorder::Begin(RoundHeader { id, prober, method, due_at, started_at }));
     }
 
-    fn hear(&mut self, message: Option<FromRecorder>) -> Result<(), RunError> {
+    fn hear(&mut self, message: Option<&FromRecorder>) -> Result<(), RunError> {
         match message {
             Some(FromRecorder::Begun(round)) => {
-                let waiting = self.running.iter_mut().find(|(id, ..)| *id == round);
+                let waiting = self.running.iter_mut().find(|(id, ..)| id == round);
                 if let Some(order) = waiting.and_then(|(_, _, order)| order.take()) {
                     self.tell_packets(ToPackets::Start(order));
                 }
                 Ok(())
             }
             Some(FromRecorder::Sealed(round)) => {
-                self.running.retain(|(id, ..)| *id != round);
+                self.running.retain(|(id, ..)| id != round);
                 Ok(())
             }
             // The recording thread's own error says more: `run` returns it when it joins.
             Some(FromRecorder::Failed) | None => Err(RunError::ThreadLost("recording thread")),
+        }
+    }
+
+    /// Takes in what was added to the opt-out file. What was taken out of it stays out until a restart.
+    fn look_at_opt_outs(&mut self) {
+        let Some(path) = &self.plan.campaign.opt_outs else { return };
+        let changed = std::fs::metadata(path).and_then(|file| file.modified()).ok();
+        if changed == self.opt_outs_read {
+            return;
+        }
+        self.opt_outs_read = changed;
+        match OptOut::load(path) {
+            Ok(opt_outs) => {
+                for opt_out in opt_outs {
+                    self.tell_packets(ToPackets::OptOut(opt_out));
+                }
+            }
+            Err(errors) => tracing::error!("the opt-outs that were known stay in force: {errors}"),
         }
     }
 
@@ -355,8 +407,11 @@ impl PacketThread {
         let stop = Arc::clone(&self.stop);
         let proceed = || !stop.load(Ordering::Relaxed);
         while proceed() {
-            while let Ok(ToPackets::Start(order)) = inbox.try_recv() {
-                self.engine.start(order);
+            while let Ok(order) = inbox.try_recv() {
+                match order {
+                    ToPackets::Start(round) => self.engine.start(round),
+                    ToPackets::OptOut(opt_out) => self.engine.guard_mut().opt_out(opt_out),
+                }
             }
             let until = self.link.now().after(TURN);
             let to_recorder = &self.to_recorder;

@@ -24,6 +24,8 @@ pub struct Station {
     pub link: Box<dyn Link + Send>,
     /// Names the key of the probes' tags, and tells nothing of it.
     pub key_fingerprint: String,
+    /// Where the probes come from.
+    pub sources: Sources,
     /// Whether this is a closed laboratory, from which nothing can leave.
     pub rehearsal: bool,
 }
@@ -103,7 +105,7 @@ pub fn prepare(order: StationOrder, clock: SystemClock, pair: ClockPair) -> Resu
     let codec = Codec::new(key, vantage.sources, order.attribution.as_deref())?;
     let link = open_link(order.unprivileged, &vantage, &codec, clock)?;
     let engine = engine(&order.vantage, order.rates, guard, codec, pair);
-    Ok(Station { engine, link, key_fingerprint, rehearsal })
+    Ok(Station { engine, link, key_fingerprint, sources: vantage.sources, rehearsal })
 }
 
 /// What a campaign needs of its vantage, with a wall clock that runs `speed` times as fast as real time.

@@ -3,6 +3,7 @@
 //! All targets are asked once in a seeded order, then all again, each pass at least `spacing` after the
 //! one before. Every echo is asked for whatever became of the others: their share is the measurement.
 
+use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct EchoProber {
     asked: Vec<bool>,
     position: usize,
     started: Option<MonoTime>,
+    /// Where each target stands in the order, once that is asked.
+    places: HashMap<IpAddr, usize>,
 }
 
 impl EchoProber {
@@ -29,7 +32,17 @@ impl EchoProber {
     pub fn new(round: RoundId, targets: Vec<IpAddr>, seed: u64, echoes: u8, spacing: Duration) -> Self {
         let order = Permutation::new(seed, targets.len() as u64);
         let asked = vec![false; targets.len().saturating_mul(usize::from(echoes))];
-        Self { round, targets, order, echoes, spacing, asked, position: 0, started: None }
+        Self {
+            round,
+            targets,
+            order,
+            echoes,
+            spacing,
+            asked,
+            position: 0,
+            started: None,
+            places: HashMap::new(),
+        }
     }
 
     /// Which pass a position in the round belongs to, counted from 0.
@@ -44,8 +57,13 @@ impl EchoProber {
         Some(echo_probe(self.round, *self.targets.get(index)?, attempt))
     }
 
-    fn position_of(&self, probe: &Probe) -> Option<usize> {
-        (0..self.asked.len()).find(|position| self.probe_at(*position).as_ref() == Some(probe))
+    fn position_of(&mut self, probe: &Probe) -> Option<usize> {
+        if self.places.is_empty() {
+            let target_at = |index| self.targets.get(usize::try_from(index).ok()?).copied();
+            self.places = self.order.starting_at(0).filter_map(target_at).zip(0..).collect();
+        }
+        let pass = usize::from(probe.attempt).checked_mul(self.targets.len())?;
+        self.places.get(&probe.target)?.checked_add(pass)
     }
 }
 
@@ -69,7 +87,8 @@ impl Prober for EchoProber {
     fn settle(&mut self, _probe: &Probe, _news: News<'_>, _now: MonoTime) {}
 
     fn recall(&mut self, probe: &Probe, _news: News<'_>) {
-        if let Some(asked) = self.position_of(probe).and_then(|position| self.asked.get_mut(position)) {
+        let position = self.position_of(probe);
+        if let Some(asked) = position.and_then(|position| self.asked.get_mut(position)) {
             *asked = true;
         }
     }

@@ -288,7 +288,7 @@ fn ends_path(reply: &Reply, target: IpAddr) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{drain, reply, targets};
+    use super::super::tests::{reply, targets};
     use super::*;
     use crate::model::Unreachable;
 

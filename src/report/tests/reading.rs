@@ -6,14 +6,14 @@ use crate::model::{AsLink, Asn, Prefix, WallTime};
 use crate::report::dictionary::Kind;
 
 /// A CSV file, as any reader of RFC 4180 sees it.
-pub(super) struct CsvFile {
-    pub(super) name: String,
-    pub(super) header: Vec<String>,
-    pub(super) rows: Vec<BTreeMap<String, String>>,
+pub(in crate::report) struct CsvFile {
+    pub(in crate::report) name: String,
+    pub(in crate::report) header: Vec<String>,
+    pub(in crate::report) rows: Vec<BTreeMap<String, String>>,
 }
 
 impl CsvFile {
-    pub(super) fn read(name: &str, bytes: &[u8]) -> Self {
+    pub(in crate::report) fn read(name: &str, bytes: &[u8]) -> Self {
         let mut reader = csv::Reader::from_reader(bytes);
         let header: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
         let rows = reader.records().map(|record| {
@@ -26,7 +26,7 @@ impl CsvFile {
 }
 
 /// Whether a cell is of the kind that the dictionary promises.
-pub(super) fn fits(kind: Kind, cell: &str) -> bool {
+pub(in crate::report) fn fits(kind: Kind, cell: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     if cell.is_empty() {
         return true;
@@ -49,7 +49,7 @@ pub(super) fn fits(kind: Kind, cell: &str) -> bool {
 }
 
 /// The table of a unit in the text: label to cells. Columns are at least two spaces apart.
-pub(super) fn terminal_rows(text: &str, unit: &str) -> BTreeMap<String, Vec<String>> {
+pub(in crate::report) fn terminal_rows(text: &str, unit: &str) -> BTreeMap<String, Vec<String>> {
     let tables = text.split("\nUNITS,").nth(1).unwrap();
     let after = tables.split(&format!("\n  {unit} (")).nth(1).unwrap();
     let lines =
@@ -61,8 +61,25 @@ pub(super) fn terminal_rows(text: &str, unit: &str) -> BTreeMap<String, Vec<Stri
     rows.collect()
 }
 
+/// The row of a unit and epoch in the short table.
+pub(super) fn brief_row(text: &str, unit: &str, epoch: &str) -> String {
+    let table = text.split("\nBY UNIT AND EPOCH\n").nth(1).unwrap();
+    let rows = table.lines().skip_while(|line| !line.trim_start().starts_with(unit));
+    let row = rows
+        .map(|line| line.replacen(unit, "", 1))
+        .find(|line| line.trim_start().starts_with(&format!("{epoch}  ")));
+    row.unwrap()
+}
+
+/// The same row on the page.
+pub(super) fn page_brief_row(page: &str, unit: &str, epoch: &str) -> String {
+    let mut rows = page.split("<tr data-row=\"").skip(1);
+    let row = rows.find(|row| row.starts_with(&format!("{unit} {epoch}\"")));
+    without_tags(row.unwrap().split("</tr>").next().unwrap())
+}
+
 /// The same table on the page.
-pub(super) fn page_rows(page: &str, unit: &str) -> BTreeMap<String, Vec<String>> {
+pub(in crate::report) fn page_rows(page: &str, unit: &str) -> BTreeMap<String, Vec<String>> {
     let article = page.split("<article class=\"unit\"").find(|part| part.contains(&format!("<h3>{unit} ")));
     let table = article.unwrap().split("</table>").next().unwrap();
     let rows = table.split("<tr>").skip(2).map(|row| {
@@ -88,7 +105,7 @@ fn without_tags(markup: &str) -> String {
 }
 
 /// The text without its ANSI colours.
-pub(super) fn without_colour(text: &str) -> String {
+pub(in crate::report) fn without_colour(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let first = parts.next().unwrap().to_owned();
     parts.fold(first, |plain, part| plain + part.split_once('m').unwrap().1)

@@ -278,8 +278,20 @@ impl Checker<'_> {
         let queries_per_second =
             self.number("origins.queries_per_second", queries, (limits::QUERIES, "look-ups per second"));
         let timeout = self.span_of_time("origins.timeout", table.timeout.as_ref(), limits::DNS_TIMEOUT);
-        let (reverse_dns, cymru) = (table.reverse_dns, table.cymru);
-        Origins { pfx2as, reverse_dns, cymru, resolver, queries_per_second, timeout }
+        let as_names =
+            table.as_names.iter().map(|path| self.path("origins.as_names", folder, path)).collect();
+        let reverse_dns = self.look_ups("origins.reverse_dns", table.reverse_dns.as_ref(), table);
+        let cymru = self.look_ups("origins.cymru", table.cymru.as_ref(), table);
+        Origins { pfx2as, as_names, reverse_dns, cymru, resolver, queries_per_second, timeout }
+    }
+
+    /// Whether look-ups of a kind are wanted; they need to be told whom to ask.
+    fn look_ups(&mut self, key: &str, wanted: Option<&Spanned<bool>>, table: &raw::OriginsTable) -> bool {
+        let Some(value) = wanted.filter(|value| *value.get_ref()) else { return false };
+        if table.resolver.is_none() {
+            self.refuse(key, value, "needs origins.resolver: the system's own is never asked");
+        }
+        true
     }
 
     fn events(&mut self, tables: &[raw::EventTable]) -> Vec<Event> {

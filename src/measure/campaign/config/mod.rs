@@ -231,11 +231,13 @@ impl ProberKind {
 pub struct Origins {
     /// Prefix-to-AS tables, the first that knows a prefix deciding.
     pub pfx2as: Vec<PathBuf>,
+    /// Tables of the names of ASes, the first that knows an AS deciding.
+    pub as_names: Vec<PathBuf>,
     /// Whether host names of hops are looked up.
     pub reverse_dns: bool,
     /// Whether Team Cymru's DNS service is asked for what the tables do not know.
     pub cymru: bool,
-    /// The resolver to ask; `None`: the system's.
+    /// The resolver to ask; never `None` where look-ups are wanted.
     pub resolver: Option<SocketAddr>,
     /// Look-ups a second at most.
     pub queries_per_second: f64,

@@ -92,8 +92,9 @@ table!(ProberTable {
 });
 optional_table!(OriginsTable {
     pfx2as: Vec<Text>,
-    reverse_dns: bool,
-    cymru: bool,
+    as_names: Vec<Text>,
+    reverse_dns: Option<Spanned<bool>>,
+    cymru: Option<Spanned<bool>>,
     resolver: Option<Text>,
     queries_per_second: Option<Number>,
     timeout: Option<Text>,

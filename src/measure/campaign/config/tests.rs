@@ -276,6 +276,8 @@ fn impossible_and_conflicting_values_are_refused() {
         ("kind = \"echo\"", "kind = \"trace\"\nfirst_ttl = 9\nmax_ttl = 8", "probers.max_ttl, which is 8"),
         ("kind = \"echo\"", "kind = \"trace\"\nechoes = 2", "belongs to kind = \"echo\", not to"),
         ("[origins]", "[origins]\nresolver = \"dns.org\"", "must be the address of a resolver"),
+        ("[origins]", "[origins]\nreverse_dns = true", "needs origins.resolver: the system's own is never"),
+        ("[origins]", "[origins]\ncymru = true", "needs origins.resolver: the system's own is never"),
         ("[guard]", "[guard]\nopt_outs = \"\"", "must be a path"),
         ("name = \"v\"", "name = \"v\"\nsource_v4 = \"::1\"", "must be an IPv4 address"),
         ("name = \"v\"", "name = \"v\"\nsource_v6 = \"127.0.0.1\"", "must be an IPv6 address"),

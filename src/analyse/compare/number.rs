@@ -1,5 +1,5 @@
-//! The one place where numbers and times become text. Every output takes its digits from here, so the
-//! terminal, the page, the CSV and the LaTeX tables cannot disagree.
+//! The one place where numbers and times become text. The verdicts and every output take their digits from
+//! here, so sentences, terminal, page, CSV and LaTeX tables cannot disagree.
 //!
 //! A share is rounded once, to five decimals. CSV shows these five; people see a percentage with one
 //! decimal, rounded from the same five. A percentage never says 0 or 100 unless that is what the five
@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use crate::analyse::compare::Estimate;
+use super::findings::Estimate;
 use crate::model::WallTime;
 
 /// What one whole is counted in.
@@ -62,30 +62,30 @@ impl Parts {
 }
 
 /// A share for files: `0.58333`; negative differences with an ASCII hyphen.
-pub(super) fn fraction(value: f64) -> Option<String> {
+pub(crate) fn fraction(value: f64) -> Option<String> {
     let parts = Parts::of(value)?;
     let (whole, rest) = (parts.size.div_euclid(WHOLE), parts.size.rem_euclid(WHOLE));
     Some(format!("{}{whole}.{rest:05}", if parts.negative { "-" } else { "" }))
 }
 
 /// A share for people: `58.3 %`.
-pub(super) fn percent(share: f64) -> Option<String> {
+pub(crate) fn percent(share: f64) -> Option<String> {
     Parts::of(share).map(|parts| format!("{} %", parts.percent()))
 }
 
 /// The interval of a share, for people, in percent: `[51.0, 65.4]`.
-pub(super) fn percent_interval(estimate: &Estimate) -> Option<String> {
+pub(crate) fn percent_interval(estimate: &Estimate) -> Option<String> {
     let (low, high) = (Parts::of(estimate.low)?, Parts::of(estimate.high)?);
     Some(format!("[{}, {}]", low.percent(), high.percent()))
 }
 
 /// A difference of shares in percentage points, for people: `+43.8 points`.
-pub(super) fn points(difference: f64) -> Option<String> {
+pub(crate) fn points(difference: f64) -> Option<String> {
     signed(difference).map(|text| format!("{text} points"))
 }
 
 /// The interval of a difference of shares in percentage points: `[+38.9, +48.8]`.
-pub(super) fn points_interval((low, high): (f64, f64)) -> Option<String> {
+pub(crate) fn points_interval((low, high): (f64, f64)) -> Option<String> {
     Some(format!("[{}, {}]", signed(low)?, signed(high)?))
 }
 
@@ -94,7 +94,7 @@ fn signed(difference: f64) -> Option<String> {
 }
 
 /// A count for people, in groups of three: `59,031`.
-pub(super) fn count(number: u64) -> String {
+pub(crate) fn count(number: u64) -> String {
     let digits = number.to_string();
     let lead = digits.len().rem_euclid(3);
     let mut grouped = String::with_capacity(digits.len().saturating_mul(2));
@@ -108,7 +108,7 @@ pub(super) fn count(number: u64) -> String {
 }
 
 /// A count that comes as a real number, for files: `2`, or `1.50` where it is a mean.
-pub(super) fn quantity(value: f64) -> Option<String> {
+pub(crate) fn quantity(value: f64) -> Option<String> {
     if !value.is_finite() {
         return None;
     }
@@ -118,7 +118,7 @@ pub(super) fn quantity(value: f64) -> Option<String> {
 }
 
 /// A difference of counts, for people: `+1`.
-pub(super) fn signed_quantity(value: f64) -> Option<String> {
+pub(crate) fn signed_quantity(value: f64) -> Option<String> {
     let size = quantity(value.abs())?;
     let sign = if size == "0" {
         ""
@@ -131,19 +131,19 @@ pub(super) fn signed_quantity(value: f64) -> Option<String> {
 }
 
 /// An integer as a real number; exact up to 2^53.
-pub(super) fn real(number: u64) -> f64 {
+pub(crate) fn real(number: u64) -> f64 {
     let low = u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX);
     let high = u32::try_from(number >> 32).unwrap_or(u32::MAX);
     f64::from(high) * 4_294_967_296.0 + f64::from(low)
 }
 
 /// The length of something, as a real number.
-pub(super) fn length(items: usize) -> f64 {
+pub(crate) fn length(items: usize) -> f64 {
     real(u64::try_from(items).unwrap_or(u64::MAX))
 }
 
 /// The date and the time of day of a moment, to the second, both UTC: `2017-10-01`, `09:07:51`.
-pub(super) fn date_and_time(at: WallTime) -> (String, String) {
+pub(crate) fn date_and_time(at: WallTime) -> (String, String) {
     let text = at.to_string();
     match text.split_once('T') {
         Some((date, time)) => (date.to_owned(), time.chars().take(8).collect()),
@@ -152,13 +152,25 @@ pub(super) fn date_and_time(at: WallTime) -> (String, String) {
 }
 
 /// A moment for people: `2017-10-01 09:07:51`, UTC.
-pub(super) fn moment(at: WallTime) -> String {
+pub(crate) fn moment(at: WallTime) -> String {
     let (date, time) = date_and_time(at);
     format!("{date} {time}").trim_end().to_owned()
 }
 
+/// A bracket of time for people, in whole seconds and rounded outwards: `2017-10-01 08:23:41 and 09:20:00 UTC`,
+/// with the second date only where it is another.
+pub(crate) fn bracket((from, to): (WallTime, WallTime)) -> String {
+    const SECOND: i64 = 1_000_000_000;
+    let past = to.as_nanos().rem_euclid(SECOND);
+    let up = if past == 0 { 0 } else { SECOND.saturating_sub(past) };
+    let to = WallTime::from_nanos(to.as_nanos().saturating_add(up));
+    let ((from_date, from_time), (to_date, to_time)) = (date_and_time(from), date_and_time(to));
+    let to_date = if from_date == to_date { String::new() } else { format!("{to_date} ") };
+    format!("{from_date} {from_time} and {to_date}{to_time} UTC")
+}
+
 /// A span of time in its two largest units: `1 h 38 min`.
-pub(super) fn span(duration: Duration) -> String {
+pub(crate) fn span(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let parts = [
         (seconds.div_euclid(86_400), "d"),
@@ -216,6 +228,15 @@ mod tests {
         assert_eq!(span(Duration::from_secs(5_871)), "1 h 37 min");
         assert_eq!(span(Duration::from_secs(86_405)), "1 d");
         assert_eq!(span(Duration::ZERO), "under 1 s");
+    }
+
+    #[test]
+    fn a_bracket_is_rounded_outwards_and_names_the_second_day_only_where_there_is_one() {
+        let at = |text: &str| WallTime::parse_rfc3339(text).unwrap();
+        let same = bracket((at("2017-10-01T08:23:41.9Z"), at("2017-10-01T09:19:59.1Z")));
+        assert_eq!(same, "2017-10-01 08:23:41 and 09:20:00 UTC");
+        let other = bracket((at("2017-10-01T23:59:59Z"), at("2017-10-01T23:59:59.5Z")));
+        assert_eq!(other, "2017-10-01 23:59:59 and 2017-10-02 00:00:00 UTC");
     }
 
     #[test]

@@ -1,0 +1,111 @@
+//! Names of ASes: one AS a line, its name behind a tab or blanks, as `AS4837 China Unicom`.
+//!
+//! Empty lines and lines that begin with `#` say nothing. Names are other people's text: they are taken as
+//! they are, and can only be shown escaped.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+use crate::model::{Asn, FileError, Untrusted};
+
+use super::lines::LineLimit;
+
+/// The longest line that is read, in bytes.
+const LONGEST_LINE: usize = 4 * 1024;
+
+/// The most lines that are read; some 120,000 AS numbers are in use.
+const MOST_LINES: usize = 2_000_000;
+
+/// Reads tables of AS names; of several names of an AS the first counts.
+///
+/// # Errors
+/// The first line that is wrong, or the system's reason.
+pub fn load_as_names<P: AsRef<Path>>(paths: &[P]) -> Result<BTreeMap<Asn, Untrusted>, FileError> {
+    let mut names = BTreeMap::new();
+    for path in paths {
+        let file = path.as_ref().display().to_string();
+        let opened = File::open(path)
+            .map_err(|error| file_error(&file, None, format!("cannot be read: {error}")))?;
+        read_as_names(opened, &file, &mut names)?;
+    }
+    Ok(names)
+}
+
+/// Adds the names of one table; `file` is what messages call it.
+///
+/// # Errors
+/// The first line that is wrong, or the system's reason.
+pub fn read_as_names(
+    table: impl Read,
+    file: &str,
+    names: &mut BTreeMap<Asn, Untrusted>,
+) -> Result<(), FileError> {
+    let lines = BufReader::new(LineLimit::new(table, LONGEST_LINE)).split(b'\n');
+    for (line, number) in lines.zip(1..) {
+        let wrong = |rule: String| file_error(file, Some(number), rule);
+        let line = line.map_err(|error| wrong(format!("cannot be read: {error}")))?;
+        if number > MOST_LINES {
+            return Err(wrong("more lines than there are ASes".to_owned()));
+        }
+        let text = String::from_utf8_lossy(&line);
+        let text = text.trim();
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        let (asn, name) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        let asn: Asn = asn.parse().map_err(|error| wrong(format!("{error}, and a name behind it")))?;
+        names.entry(asn).or_insert_with(|| Untrusted::new(name.trim_start()));
+    }
+    Ok(())
+}
+
+fn file_error(file: &str, line: Option<usize>, rule: String) -> FileError {
+    FileError { file: file.to_owned(), line, found: String::new(), rule }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn read(table: &[u8]) -> Result<BTreeMap<Asn, Untrusted>, FileError> {
+        let mut names = BTreeMap::new();
+        read_as_names(table, "names.tsv", &mut names).map(|()| names)
+    }
+
+    fn name(names: &BTreeMap<Asn, Untrusted>, asn: &str) -> String {
+        names[&asn.parse().unwrap()].to_string()
+    }
+
+    #[test]
+    fn both_spellings_and_any_name_are_read_and_the_first_name_counts() {
+        let table =
+            "# ours\nAS4837\tChina Unicom\r\n\n20485  TransTelekom, \u{1b}[2J JSC\nAS4837 other\nAS7\n";
+        let names = read(table.as_bytes()).unwrap();
+        assert_eq!(name(&names, "AS4837"), "China Unicom");
+        assert_eq!(name(&names, "AS20485"), "TransTelekom, \\u{1b}[2J JSC");
+        assert!(names[&"AS7".parse().unwrap()].is_empty());
+    }
+
+    #[test]
+    fn a_line_without_an_as_is_named_with_its_number() {
+        let error = read(b"AS1 one\nChina Unicom\n").unwrap_err().to_string();
+        assert!(
+            error.starts_with("names.tsv:2: ") && error.contains("\"China\" is not an AS number"),
+            "{error}"
+        );
+        let long = [b"AS1 ".as_slice(), &[b'x'; 5000]].concat();
+        assert!(read(&long).unwrap_err().to_string().contains("longer than 4096 bytes"));
+        let gone = load_as_names(&["/nonexistent/names.tsv"]).unwrap_err().to_string();
+        assert!(gone.starts_with("/nonexistent/names.tsv: cannot be read"), "{gone}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_table_whatever_makes_reading_panic(table in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = read(&table);
+        }
+    }
+}
