@@ -32,7 +32,7 @@ use crate::measure::probe::{News, Next, Prober};
 use crate::measure::schedule::Pacer;
 use crate::model::{
     BlockRule, ClockPair, Method, MonoTime, Name, Outcome, Probe, Reply, ReplyKind, RoundId, Rtt,
-    SendFault, Ttl, Unit, WallTime,
+    SendFault, Ttl, Unit,
 };
 use crate::wire::{Answer, Codec, MatchKey};
 
@@ -110,7 +110,7 @@ struct Round {
 struct Flight {
     probe: Probe,
     sent: MonoTime,
-    departed: Option<WallTime>,
+    departed: Option<MonoTime>,
     timeout: Duration,
     state: FlightState,
 }
@@ -377,7 +377,7 @@ impl Engine {
         self.record(probe, None, outcome);
     }
 
-    fn hear_answer(&mut self, answer: Answer, at: MonoTime, kernel: Option<WallTime>, now: MonoTime) {
+    fn hear_answer(&mut self, answer: Answer, at: MonoTime, kernel: Option<MonoTime>, now: MonoTime) {
         let key = answer.key;
         let codec = Arc::clone(&self.codec);
         let known = self.flights.get(&key).and_then(|flight| {

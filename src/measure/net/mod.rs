@@ -21,7 +21,7 @@ pub use vantage::{Present, Vantage, VantageError};
 pub use virtual_link::VirtualLink;
 
 use crate::measure::guard::Permit;
-use crate::model::{MonoTime, Probe, Reply, Rtt, SendFault, WallTime};
+use crate::model::{MonoTime, Probe, Reply, Rtt, SendFault};
 use crate::wire::{self, EncodeError};
 
 /// A way to the network: real sockets, the unprivileged engine, or the lab in virtual time.
@@ -50,8 +50,8 @@ pub enum Arrival {
     Departed {
         /// Names the probe.
         key: wire::MatchKey,
-        /// The kernel's stamp, on the kernel's wall clock: only differences of two mean something.
-        kernel: WallTime,
+        /// The kernel's stamp of that moment, brought to the monotonic clock.
+        kernel: MonoTime,
     },
     /// A packet that reads as an answer to a probe. Whether it is one, its tag must tell.
     Answer {
@@ -59,8 +59,8 @@ pub enum Arrival {
         answer: wire::Answer,
         /// When this program read it.
         at: MonoTime,
-        /// The kernel's stamp of its arrival, if there was one.
-        kernel: Option<WallTime>,
+        /// The kernel's stamp of its arrival, if there was one, brought to the monotonic clock.
+        kernel: Option<MonoTime>,
     },
     /// The unprivileged engine's answer, already tied to its probe.
     Matched {

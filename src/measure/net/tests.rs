@@ -144,7 +144,7 @@ fn answer_to(link: &mut RawLink, probe: Probe) -> ReplyKind {
     };
     let expected: MatchKey = codec(LOOPBACK).key_of(&probe);
     assert_eq!((*key, answer.key, answer.from), (expected, expected, probe.target));
-    assert!(came >= left && came.since(*left) <= at.since(sent), "{left} to {came}");
+    assert!(came >= left && came.since(*left) <= at.since(sent), "{left:?} to {came:?}");
     answer.kind
 }
 

@@ -12,6 +12,7 @@ use crate::measure::campaign::{Campaign, RoundMaker};
 use crate::measure::guard::{AllowedTargets, Budget, GuardRules, OptOut, Territory};
 use crate::measure::probe::{EchoProber, TcpProber, TraceOrder, TraceProber};
 use crate::measure::schedule::PacerRates;
+use crate::model::WallTime;
 use crate::model::{FlowId, MatchQuality, Port, Pps, Prefix, Protocol, RttSource, SkipReason, Untrusted};
 use crate::wire::{Quoted, Sources, TagKey};
 
@@ -443,15 +444,15 @@ proptest! {
     fn a_round_trip_is_never_negative_nor_longer_than_the_time_that_passed(
         sent in 0_u64..u64::MAX / 2,
         waited in 0_u64..10_000_000_000,
-        departed: Option<i64>,
-        arrived: Option<i64>,
+        departed: Option<u64>,
+        arrived: Option<u64>,
     ) {
         let received = sent + waited;
         let stamps = Stamps {
             sent: MonoTime::from_nanos(sent),
             received: MonoTime::from_nanos(received),
-            departed: departed.map(WallTime::from_nanos),
-            arrived: arrived.map(WallTime::from_nanos),
+            departed: departed.map(MonoTime::from_nanos),
+            arrived: arrived.map(MonoTime::from_nanos),
         };
         let rtt = rtt::measure(&stamps);
         prop_assert!(rtt.span <= Duration::from_nanos(waited) + MILLISECOND);

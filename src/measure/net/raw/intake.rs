@@ -1,9 +1,11 @@
 //! From captured packets to arrivals: decodes, sorts by direction, counts what is not ours, and survives
 //! every error.
 
+use std::time::Duration;
+
 use super::super::Arrival;
 use super::capture::{Capture, Direction, Seen};
-use crate::model::{Clock, MonoTime};
+use crate::model::{Clock, MonoTime, WallTime};
 use crate::wire::{Codec, Received};
 
 /// No IP packet is longer.
@@ -12,17 +14,63 @@ const LONGEST_PACKET: usize = 65_535;
 /// A caller that is late still gets this many packets looked at in one call, so that it catches up.
 const LEAST_EFFORT: u32 = 64;
 
+/// How far the wall clock may be from where it should be before it counts as stepped. Slewing moves both
+/// clocks alike; the rest is the time between reading one and the other.
+const STEPPED: Duration = Duration::from_micros(200);
+
+/// How often the clocks are read before a step is believed.
+const READ_AGAIN: u32 = 3;
+
+/// Brings the kernel's stamps, which are on the wall clock, to the monotonic clock. One pair of readings
+/// serves until the wall clock is stepped, so that the difference of two stamps is exactly the kernel's.
+#[derive(Clone, Copy, Debug)]
+struct Bridge {
+    mono: MonoTime,
+    wall: WallTime,
+}
+
+impl Bridge {
+    fn new(clock: &impl Clock) -> Self {
+        let (wall, mono) = (clock.wall(), clock.mono());
+        Self { mono, wall }
+    }
+
+    /// The same bridge, or a new one after a step. What looks like a step is read again: the program may
+    /// only have been held up between its two readings.
+    fn kept(self, clock: &impl Clock) -> Self {
+        let mut fresh = Self::new(clock);
+        for _ in 0..READ_AGAIN {
+            let expected = self.on_monotonic(fresh.wall);
+            if expected.since(fresh.mono).max(fresh.mono.since(expected)) < STEPPED {
+                return self;
+            }
+            fresh = Self::new(clock);
+        }
+        fresh
+    }
+
+    /// When, on the monotonic clock, the wall clock showed this.
+    fn on_monotonic(self, stamp: WallTime) -> MonoTime {
+        if stamp >= self.wall {
+            return self.mono.after(stamp.since(self.wall));
+        }
+        let age = u64::try_from(self.wall.since(stamp).as_nanos()).unwrap_or(u64::MAX);
+        MonoTime::from_nanos(self.mono.as_nanos().saturating_sub(age))
+    }
+}
+
 /// Reads captured packets.
 #[derive(Debug)]
 pub(super) struct Intake {
     buffer: Vec<u8>,
+    bridge: Option<Bridge>,
     foreign: u64,
     errors: u64,
 }
 
 impl Intake {
     pub(super) fn new() -> Self {
-        Self { buffer: vec![0; LONGEST_PACKET], foreign: 0, errors: 0 }
+        Self { buffer: vec![0; LONGEST_PACKET], bridge: None, foreign: 0, errors: 0 }
     }
 
     pub(super) const fn foreign(&self) -> u64 {
@@ -46,7 +94,10 @@ impl Intake {
             effort = effort.saturating_add(1);
             match capture.read(&mut self.buffer) {
                 Ok(Some(seen)) => {
-                    let arrival = self.sort(codec, seen, clock.mono());
+                    let bridge =
+                        self.bridge.map_or_else(|| Bridge::new(clock), |bridge| bridge.kept(clock));
+                    self.bridge = Some(bridge);
+                    let arrival = self.sort(codec, seen, clock.mono(), bridge);
                     if arrival.is_some() {
                         return arrival;
                     }
@@ -63,14 +114,15 @@ impl Intake {
 
     /// Answers come in, and probes go out. On the loopback interface every packet does both; the half
     /// that means something is kept, and its twin is neither ours nor foreign.
-    fn sort(&mut self, codec: &Codec, seen: Seen, at: MonoTime) -> Option<Arrival> {
+    fn sort(&mut self, codec: &Codec, seen: Seen, at: MonoTime, bridge: Bridge) -> Option<Arrival> {
         let packet = self.buffer.get(..seen.length).unwrap_or(&self.buffer);
         match (seen.direction, codec.decode(packet)) {
             (Direction::Outgoing, Ok(Received::OwnProbe(key))) => {
-                seen.kernel.map(|kernel| Arrival::Departed { key, kernel })
+                seen.kernel.map(|stamp| Arrival::Departed { key, kernel: bridge.on_monotonic(stamp) })
             }
             (Direction::Incoming, Ok(Received::Answer(answer))) => {
-                Some(Arrival::Answer { answer, at, kernel: seen.kernel })
+                let kernel = seen.kernel.map(|stamp| bridge.on_monotonic(stamp));
+                Some(Arrival::Answer { answer, at, kernel })
             }
             (Direction::Incoming, Err(malformed)) => Some(Arrival::Malformed(malformed)),
             (Direction::Incoming, Ok(Received::Foreign)) => {
@@ -146,6 +198,43 @@ mod tests {
     fn next(intake: &mut Intake, capture: &mut Failing, deadline: u64) -> Option<Arrival> {
         let clock = Ticking(Cell::new(0));
         intake.next(capture, &codec(sources()), &clock, MonoTime::from_nanos(deadline))
+    }
+
+    /// Shows these pairs of (wall, monotonic) readings, the last one again and again.
+    struct Scripted(Cell<usize>, Vec<(i64, u64)>);
+
+    impl Scripted {
+        fn now(&self) -> (i64, u64) {
+            self.1[self.0.get().min(self.1.len() - 1)]
+        }
+    }
+
+    impl Clock for Scripted {
+        fn mono(&self) -> MonoTime {
+            let (_, mono) = self.now();
+            self.0.set(self.0.get() + 1);
+            MonoTime::from_nanos(mono)
+        }
+
+        fn wall(&self) -> WallTime {
+            WallTime::from_nanos(self.now().0)
+        }
+    }
+
+    #[test]
+    fn stamps_follow_the_wall_clock_over_a_step_and_not_over_a_hold_up() {
+        const MS: u64 = 1_000_000;
+        let bridge = Bridge { mono: MonoTime::from_nanos(MS), wall: WallTime::from_nanos(0) };
+        let held_up = Scripted(Cell::new(0), vec![(0, 9 * MS), (9_000_000, 10 * MS)]);
+        assert_eq!(bridge.kept(&held_up).mono, bridge.mono, "held up for 8 ms");
+
+        let stepped = Scripted(Cell::new(0), vec![(3_600_000_000_000, 2 * MS)]);
+        let after = bridge.kept(&stepped);
+        assert_eq!(after.on_monotonic(WallTime::from_nanos(3_600_000_000_000)).as_nanos(), 2 * MS);
+        assert_eq!(
+            after.on_monotonic(WallTime::from_nanos(3_599_999_500_000)).as_nanos(),
+            2 * MS - 500_000
+        );
     }
 
     #[test]
