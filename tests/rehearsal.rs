@@ -1,5 +1,12 @@
 //! The whole measuring wing in virtual time, against the simulated Internet of October 2017: what a user
 //! would lose if probers, engine, guard, packets, lab, dataset and analysis did not fit together.
+#![allow(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "tests"
+)]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
