@@ -4,12 +4,13 @@
 //! Tests that could send run the program under `tetherline lab`, in a network namespace without a way out;
 //! they are ignored here, and `scripts/test` runs them where the system has such namespaces.
 #![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
     clippy::disallowed_methods,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "tests"
+    reason = "a test fails by panicking, and reads the time that it bounds a wait by"
 )]
 
 use std::collections::BTreeSet;

@@ -1,11 +1,12 @@
 //! The whole measuring wing in virtual time, against the simulated Internet of October 2017: what a user
 //! would lose if probers, engine, guard, packets, lab, dataset and analysis did not fit together.
 #![allow(
-    clippy::arithmetic_side_effects,
     clippy::expect_used,
-    clippy::indexing_slicing,
+    clippy::unwrap_used,
     clippy::panic,
-    reason = "tests"
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
 )]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -194,26 +195,26 @@ fn hashed(packet: &[u8]) -> Vec<u8> {
     fields
 }
 
-/// What is probed the same way in every round.
-type PinnedFlow = (IpAddr, Protocol, Option<Port>, FlowId);
+/// What a pinned flow is pinned by.
+type Flow = (IpAddr, Protocol, Option<Port>, FlowId);
 
 #[test]
 fn a_flow_looks_the_same_to_every_load_balancer_at_every_ttl_and_in_every_round() {
     let packets = by_key(shared());
-    let mut flows: BTreeMap<PinnedFlow, BTreeSet<Vec<u8>>> = BTreeMap::new();
+    let mut flows: BTreeMap<Flow, BTreeMap<Vec<u8>, usize>> = BTreeMap::new();
     let mut rounds = BTreeSet::new();
     for record in shared().records.iter().filter(|record| record.method == Method::Trace) {
         let probe = record.probe;
         let (_, packet) = packets[&shared().codec.key_of(&probe)];
         let looks = flows.entry((probe.target, probe.protocol, probe.port, probe.flow)).or_default();
-        looks.insert(hashed(packet));
+        *looks.entry(hashed(packet)).or_default() += 1;
         rounds.insert(probe.round);
     }
     assert!(rounds.len() > 5 && flows.len() > 50, "{} rounds, {} flows", rounds.len(), flows.len());
     for (flow, looks) in &flows {
         assert_eq!(looks.len(), 1, "{flow:?} has {} looks", looks.len());
     }
-    let looks: BTreeSet<&Vec<u8>> = flows.values().flatten().collect();
+    let looks: BTreeSet<&Vec<u8>> = flows.values().flat_map(BTreeMap::keys).collect();
     assert_eq!(looks.len(), flows.len(), "two flows look alike");
 }
 

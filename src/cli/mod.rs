@@ -6,6 +6,7 @@ mod exit;
 mod export;
 mod lab;
 mod manual;
+mod names;
 mod out;
 mod paths;
 mod plan;
@@ -25,18 +26,33 @@ use crate::model::{Port, Protocol};
 /// Tells how many independent lines hold a network to the Internet, and what changes when one is added
 /// or lost.
 #[derive(Parser, Debug)]
-#[command(name = "tetherline", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+#[command(name = "tetherline", version, about, max_term_width = 100, after_help = after_help())]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
 
-const EXIT_CODES: &str = "\
-Exit codes: 0 done; 1 failed; 2 wrong usage or configuration, nothing was written; 3 incomplete, the same \
-command goes on from there; 4 this vantage cannot measure; 5 the dataset cannot be read or written; \
-130 and 143 stopped by a signal.
+/// Exit codes and their meaning.
+const EXIT_CODES: [(&str, &str); 8] = [
+    ("0", "done"),
+    ("1", "failed"),
+    ("2", "wrong usage or configuration, nothing was written"),
+    ("3", "incomplete, the same command goes on from there"),
+    ("4", "this vantage cannot measure"),
+    ("5", "the dataset cannot be read or written"),
+    ("130", "stopped by SIGINT"),
+    ("143", "stopped by SIGTERM"),
+];
 
-Only `run`, `trace` and `demo` send packets; `demo` sends only inside its own simulated Internet.";
+/// Which commands touch a network.
+const SENDERS: &str = "Only `run`, `trace` and `demo` send packets; `demo` sends only inside its own \
+                       simulated Internet.";
+
+fn after_help() -> String {
+    let codes: Vec<String> =
+        EXIT_CODES.iter().map(|(code, meaning)| format!("  {code:<4} {meaning}")).collect();
+    format!("Exit codes:\n{}\n\n{SENDERS}", codes.join("\n"))
+}
 
 #[derive(Subcommand, Debug)]
 enum Command {

@@ -27,7 +27,7 @@ pub(super) fn data(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Resu
             drop(out.into_parts());
             Ok(())
         }
-        Err(error) if causes(&error).any(<dyn Error>::is::<DatasetError>) => {
+        Err(error) if causes(&error).any(|cause| cause.downcast_ref::<DatasetError>().is_some()) => {
             Err(error).or_fail(Code::Storage)
         }
         other => other.or_fail(Code::Failed),

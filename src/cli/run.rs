@@ -9,6 +9,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::exit::{Code, Failure, OrFail};
+use super::names::Names;
 use super::{RunArgs, out};
 use crate::dataset::{Dataset, DatasetError};
 use crate::measure::campaign::{
@@ -26,9 +27,10 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let station = station_for(&campaign, clock, pair)?;
     let dataset = open_or_create(&campaign, &config, &station, clock.wall())?;
     out::say(format_args!("recording into {}", dataset.path().display()));
+    let names = Names::begin(&campaign.origins, &dataset)?;
     let setup = Setup { campaign, engine: station.engine, clock: Arc::new(clock), pair, once: args.once };
     let end = turn(setup, station.link, dataset, show_state)?;
-    match end {
+    match names.map_or(end, |names| names.end(end)) {
         RunEnd::Finished => Ok(()),
         RunEnd::Interrupted => Err(Failure::new(Code::Interrupted, STOPPED)),
         RunEnd::Terminated => Err(Failure::new(Code::Terminated, STOPPED)),

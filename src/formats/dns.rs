@@ -291,4 +291,6 @@ fn cymru_line(text: &str) -> Option<(Vec<Asn>, Prefix)> {
 }
 
 #[cfg(test)]
+pub(crate) mod name_server;
+#[cfg(test)]
 mod tests;

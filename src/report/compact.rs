@@ -161,7 +161,7 @@ pub(super) fn set(findings: &Findings, width: usize) -> String {
     let mut text = line(&cells("unit", "epoch", &table.heads, beside));
     for unit in &table.units {
         if !beside {
-            text += &format!("  {}\n", unit.unit);
+            text.extend(["  ", &unit.unit, "\n"]);
         }
         for (index, row) in unit.rows.iter().enumerate() {
             let epoch = index.saturating_add(1).to_string();

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use csv::{Terminator, WriterBuilder};
 
 use crate::analyse::compare::{RoutedTrace, routed_traces};
-use crate::analyse::path::{Hop, HopAnswer, HopAs, TraceKey};
+use crate::analyse::path::{Hop, HopAnswer, HopAs, NoUpstream, TraceKey};
 use crate::dataset::Dataset;
 use crate::model::{Asn, FlowId, Name, Port, Protocol, RoundId, Untrusted};
 
@@ -82,11 +82,11 @@ impl Paths {
     /// Those of the writer.
     pub fn write_csv(&self, out: impl io::Write) -> io::Result<()> {
         let mut csv = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(out);
-        csv.write_record(WHICH.iter().chain(&HOP).chain(&WHOLE))?;
+        csv.write_record(WHICH.iter().chain(&HOP).chain(&WHOLE)).map_err(of_writer)?;
         for routed in &self.traces {
             let (which, whole) = (self.which(routed), whole(routed));
             let mut write = |hop: [String; HOP.len()]| {
-                csv.write_record(which.iter().chain(&hop).chain(&whole)).map_err(io::Error::from)
+                csv.write_record(which.iter().chain(&hop).chain(&whole)).map_err(of_writer)
             };
             if routed.path.hops.is_empty() {
                 write(Default::default())?;
@@ -163,6 +163,14 @@ impl Paths {
     }
 }
 
+/// The writer's own error, so that a closed pipe is known for what it is.
+fn of_writer(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("a row does not fit the table: {other:?}")),
+    }
+}
+
 fn whole(routed: &RoutedTrace) -> [String; WHOLE.len()] {
     let (told, reason) = (routed.upstream.ok(), routed.upstream.err());
     [
@@ -174,7 +182,7 @@ fn whole(routed: &RoutedTrace) -> [String; WHOLE.len()] {
         maybe(told.map(|upstream| upstream.gap)),
         maybe(told.map(|upstream| upstream.seen_entering)),
         reason.map(|reason| reason.as_str().to_owned()).unwrap_or_default(),
-        maybe(reason.and_then(|reason| reason.behind())),
+        maybe(reason.and_then(NoUpstream::behind)),
     ]
 }
 

@@ -4,7 +4,10 @@
 //! intervals, and how to read them. Colour is only added where it is asked for and never says
 //! anything that the words do not say.
 
+use std::collections::BTreeSet;
+
 use crate::analyse::compare::{Findings, Reach, UnitFindings};
+use crate::model::Asn;
 
 use super::columns::{paragraph, side_by_side};
 use super::wording::{self, ChangeRow, Row};
@@ -106,7 +109,19 @@ impl Page<'_> {
         }
         let table = compact::set(self.findings, self.style.width);
         let key = paragraph("  ", compact::KEY, self.style.width);
-        self.heading("BY UNIT AND EPOCH") + &self.coloured(&table) + &key
+        self.heading("BY UNIT AND EPOCH") + &self.coloured(&table) + &key + &self.who(units)
+    }
+
+    /// The names of the upstreams and origins, in one paragraph; the full form names all ASes in a list.
+    fn who(&self, units: &[&UnitFindings]) -> String {
+        let asns = units.iter().flat_map(|unit| wording::upstreams(unit).into_iter().chain(unit.origin));
+        let asns: BTreeSet<Asn> = asns.collect();
+        let named = |asn: &Asn| Some(format!("{asn} {}", wording::as_name(self.findings, *asn, 28)?));
+        let named: Vec<String> = asns.iter().filter_map(named).collect();
+        if named.is_empty() || self.style.full {
+            return String::new();
+        }
+        paragraph("  ", &format!("{}.", named.join("; ")), self.style.width)
     }
 
     fn controls(&self, controls: &[&UnitFindings]) -> String {

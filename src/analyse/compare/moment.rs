@@ -55,11 +55,9 @@ fn turned<'a>(
         Turn::Gained => {
             pairs.find(|(before, after)| after.epoch == epoch && through(after) && !through(before))
         }
-        Turn::Lost => pairs
-            .filter(|(before, after)| {
-                before.epoch.saturating_add(1) == epoch && through(before) && !through(after)
-            })
-            .last(),
+        Turn::Lost => pairs.rfind(|(before, after)| {
+            before.epoch.saturating_add(1) == epoch && through(before) && !through(after)
+        }),
     }
 }
 

@@ -2,117 +2,17 @@
 
 #![allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails it")]
 
-use std::net::UdpSocket;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::JoinHandle;
-
 use proptest::prelude::*;
 
 use crate::model::{Clock, SystemClock};
 
+use super::name_server::{NameServer, PTR, Says, TXT, wire_name, wire_text};
 use super::*;
 
-const PTR: u16 = 12;
-const TXT: u16 = 16;
-
-/// What our name server says to a question.
-enum Says {
-    Records(Vec<Vec<u8>>),
-    NoSuchName,
-    Refused,
-    NothingAtAll,
-}
-
-struct NameServer {
-    address: SocketAddr,
-    questions: Arc<AtomicU64>,
-    thread: Option<JoinHandle<()>>,
-}
-
-impl NameServer {
-    fn start(says: fn(&str, u16) -> Says) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = socket.local_addr().unwrap();
-        let questions = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&questions);
-        let thread = std::thread::spawn(move || serve(&socket, &counter, says));
-        Self { address, questions, thread: Some(thread) }
-    }
-
-    fn asked(&self) -> u64 {
-        self.questions.load(Ordering::SeqCst)
-    }
-
-    fn lookups(&self, rate: f64, timeout: Duration) -> DnsLookups {
-        let rate = Pps::new(rate).unwrap();
-        let settings = DnsSettings { resolver: self.address, rate, timeout };
-        DnsLookups::new(&settings, DnsCache::default()).unwrap()
-    }
-}
-
-impl Drop for NameServer {
-    /// A datagram too short for a question ends the server.
-    fn drop(&mut self) {
-        let stop = UdpSocket::bind("127.0.0.1:0").unwrap();
-        stop.send_to(b"", self.address).unwrap();
-        self.thread.take().unwrap().join().unwrap();
-    }
-}
-
-fn serve(socket: &UdpSocket, questions: &AtomicU64, says: fn(&str, u16) -> Says) {
-    let mut buffer = [0; 1500];
-    loop {
-        let (length, from) = socket.recv_from(&mut buffer).unwrap();
-        let query = &buffer[..length];
-        if query.is_empty() {
-            return;
-        }
-        questions.fetch_add(1, Ordering::SeqCst);
-        let (name, kind, end) = question(query);
-        let (code, records) = match says(&name, kind) {
-            Says::Records(records) => (0, records),
-            Says::NoSuchName => (3, Vec::new()),
-            Says::Refused => (5, Vec::new()),
-            Says::NothingAtAll => continue,
-        };
-        socket.send_to(&answer(query, end, code, kind, &records), from).unwrap();
-    }
-}
-
-/// The name in lower case, the type, and where the question ends.
-fn question(query: &[u8]) -> (String, u16, usize) {
-    let (mut at, mut name) = (12, String::new());
-    while query[at] != 0 {
-        let end = at + 1 + usize::from(query[at]);
-        name += &String::from_utf8_lossy(&query[at + 1..end]).to_ascii_lowercase();
-        name.push('.');
-        at = end;
-    }
-    (name, u16::from_be_bytes([query[at + 1], query[at + 2]]), at + 5)
-}
-
-fn answer(query: &[u8], question_end: usize, code: u8, kind: u16, records: &[Vec<u8>]) -> Vec<u8> {
-    let count = u8::try_from(records.len()).unwrap();
-    let mut message = vec![query[0], query[1], 0x81, 0x80 | code, 0, 1, 0, count, 0, 0, 0, 0];
-    message.extend(&query[12..question_end]);
-    for record in records {
-        message.extend([0xc0, 12]);
-        message.extend(kind.to_be_bytes());
-        message.extend([0, 1, 0, 0, 1, 0]);
-        message.extend(u16::try_from(record.len()).unwrap().to_be_bytes());
-        message.extend(record);
-    }
-    message
-}
-
-fn wire_name(name: &str) -> Vec<u8> {
-    let label = |label: &str| [&[u8::try_from(label.len()).unwrap()], label.as_bytes()].concat();
-    name.split('.').flat_map(label).chain([0]).collect()
-}
-
-fn wire_text(parts: &[&str]) -> Vec<u8> {
-    parts.iter().flat_map(|part| [&[u8::try_from(part.len()).unwrap()], part.as_bytes()].concat()).collect()
+fn lookups(server: &NameServer, rate: f64, timeout: Duration) -> DnsLookups {
+    let rate = Pps::new(rate).unwrap();
+    let settings = DnsSettings { resolver: server.address, rate, timeout };
+    DnsLookups::new(&settings, DnsCache::default()).unwrap()
 }
 
 fn asn(number: u32) -> Asn {
@@ -150,7 +50,7 @@ fn address(text: &str) -> IpAddr {
 #[tokio::test]
 async fn names_of_both_families_are_found_and_shown_harmless() {
     let server = NameServer::start(world);
-    let lookups = server.lookups(1000.0, LONG);
+    let lookups = lookups(&server, 1000.0, LONG);
     let name = lookups.reverse(address("175.45.176.1")).await.unwrap();
     assert_eq!(name.to_string(), "a.star.example");
     assert_eq!(lookups.reverse(address("2001:db8::1")).await.unwrap().to_string(), "six.example");
@@ -161,7 +61,7 @@ async fn names_of_both_families_are_found_and_shown_harmless() {
 #[tokio::test]
 async fn the_longest_prefix_of_team_cymrus_answers_counts() {
     let server = NameServer::start(world);
-    let lookups = server.lookups(1000.0, LONG);
+    let lookups = lookups(&server, 1000.0, LONG);
     let (asns, prefix) = lookups.origin(address("175.45.176.1")).await.unwrap();
     assert_eq!((asns, prefix), (vec![asn(4837), asn(131_279)], "175.45.176.0/24".parse().unwrap()));
     let (asns, prefix) = lookups.origin(address("2001:db8::1")).await.unwrap();
@@ -171,7 +71,7 @@ async fn the_longest_prefix_of_team_cymrus_answers_counts() {
 #[tokio::test]
 async fn an_answer_is_asked_for_once_also_if_it_is_that_there_is_none_and_also_after_a_restart() {
     let server = NameServer::start(world);
-    let lookups = server.lookups(1000.0, LONG);
+    let lookups = lookups(&server, 1000.0, LONG);
     for _ in 0..3 {
         assert!(lookups.reverse(address("175.45.176.1")).await.is_some());
         assert!(lookups.reverse(address("175.45.176.3")).await.is_none());
@@ -195,7 +95,7 @@ async fn an_answer_is_asked_for_once_also_if_it_is_that_there_is_none_and_also_a
 #[tokio::test]
 async fn that_nobody_answered_is_not_taken_for_an_answer() {
     let server = NameServer::start(world);
-    let lookups = server.lookups(1000.0, Duration::from_millis(50));
+    let lookups = lookups(&server, 1000.0, Duration::from_millis(50));
     for _ in 0..2 {
         assert!(lookups.reverse(address("175.45.176.9")).await.is_none());
         assert!(lookups.reverse(address("175.45.176.4")).await.is_none());
@@ -207,7 +107,7 @@ async fn that_nobody_answered_is_not_taken_for_an_answer() {
 #[tokio::test]
 async fn questions_are_no_faster_than_the_rate_also_when_asked_for_at_once() {
     let server = NameServer::start(world);
-    let lookups = server.lookups(20.0, LONG);
+    let lookups = lookups(&server, 20.0, LONG);
     let clock = SystemClock::start();
     let ask = |last: u8| lookups.origin(IpAddr::from([175, 45, 177, last]));
     futures_util::future::join_all((0..5).map(ask)).await;

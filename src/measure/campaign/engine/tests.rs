@@ -248,7 +248,7 @@ impl Bench {
             Fate::Silence => Ok(self.now),
             Fate::Answer(delay, again) => {
                 self.answer_in(delay, honest(&self.codec, &probe));
-                if let Some(more) = again {
+                for more in again {
                     self.answer_in(delay + more, honest(&self.codec, &probe));
                 }
                 Ok(self.now)

@@ -1,0 +1,22 @@
+//! Code that nobody here wrote judges ours: Linux routers answer, traceroute and scamper trace the same
+//! paths, and tshark reads every packet that left.
+//!
+//! Each test builds its own lab with `scripts/kernel-lab`, network namespaces that lead nowhere and are
+//! gone when the test ends. A module whose name is that of a program needs that program; `scripts/test`
+//! skips it, and says so, where the program is not there.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "a test fails by panicking"
+)]
+
+mod campaign;
+mod lab;
+mod nft;
+mod scamper;
+mod topology;
+mod traceroute;
+mod tshark;
