@@ -22,8 +22,10 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use clap::CommandFactory;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tetherline::cli::Cli;
 use tetherline::dataset::{Dataset, DatasetError, ProbeRecord, RoundState};
 use tetherline::model::Probe;
 
@@ -629,9 +631,8 @@ fn every_command_says_what_it_does() {
         String::from_utf8(output.stdout).expect("text")
     };
     insta::assert_snapshot!("help", help(&["--help"]));
-    for command in
-        ["demo", "plan", "run", "trace", "paths", "report", "export", "lab", "completions", "man"]
-    {
-        insta::assert_snapshot!(format!("help-{command}"), help(&[command, "--help"]));
+    for command in Cli::command().get_subcommands() {
+        let name = command.get_name();
+        insta::assert_snapshot!(format!("help-{name}"), help(&[name, "--help"]));
     }
 }
