@@ -16,13 +16,16 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use clap::CommandFactory;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tetherline::cli::Cli;
 use tetherline::dataset::{Dataset, DatasetError, ProbeRecord, RoundState};
 use tetherline::model::Probe;
 
@@ -332,6 +335,37 @@ fn a_termination_stops_it_at_once_and_the_same_command_goes_on_in_a_namespace() 
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn an_interrupt_from_the_terminal_reaches_the_campaign_before_its_lab_ends_in_a_namespace() {
+    let bench = Bench::new(CAMPAIGN);
+    let mut command = bench.in_lab("echo pid $$ >&2; exec $T run probes.toml");
+    command.process_group(0).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut running = Running::new(command.spawn().expect("started"));
+    running.hear("recording into");
+    assert!(running.let_run(Duration::from_millis(500)), "it ended by itself");
+    let lab = i32::try_from(running.lab.id()).expect("a process id");
+    nix::sys::signal::killpg(Pid::from_raw(lab), Signal::SIGINT).expect("they are still there");
+    let (code, said) = running.end();
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.contains("the same command goes on from here"), "{said}");
+    assert_sound(&bench);
+}
+
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn a_second_run_of_the_same_campaign_is_turned_away_and_harms_nothing_in_a_namespace() {
+    let bench = Bench::new(CAMPAIGN);
+    let mut running = bench.start();
+    running.hear("recording into");
+    let second = bench.run_in_lab("exec $T run probes.toml");
+    assert_eq!(code(&second), Some(5), "{}", said(&second));
+    assert_one_complaint(&second, "data");
+    let (code, said) = running.end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_whole(&bench, &[]);
+}
+
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
 fn once_runs_one_round_of_each_prober_and_once_more_one_more_in_a_namespace() {
     let bench = Bench::new(CAMPAIGN);
     for times in 1..=2 {
@@ -597,9 +631,8 @@ fn every_command_says_what_it_does() {
         String::from_utf8(output.stdout).expect("text")
     };
     insta::assert_snapshot!("help", help(&["--help"]));
-    for command in
-        ["demo", "plan", "run", "trace", "paths", "report", "export", "lab", "completions", "man"]
-    {
-        insta::assert_snapshot!(format!("help-{command}"), help(&[command, "--help"]));
+    for command in Cli::command().get_subcommands() {
+        let name = command.get_name();
+        insta::assert_snapshot!(format!("help-{name}"), help(&[name, "--help"]));
     }
 }

@@ -5,6 +5,8 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 
+use tokio::signal::unix::{SignalKind, signal};
+
 use super::LabArgs;
 use super::exit::{Code, Failure, OrFail};
 use crate::lab::{Namespace, RealTimeLab, Scenario};
@@ -15,6 +17,7 @@ const BUILT_IN: &str = "october-2017";
 
 pub(super) fn run(args: &LabArgs) -> Result<(), Failure> {
     let scenario = load(&args.scenario)?;
+    leave_interrupts_to_the_command().or_fail(Code::Failed)?;
     let namespace = Namespace::enter().or_fail(Code::VantageUnfit)?;
     let lab = RealTimeLab::start(&scenario, &namespace, SystemClock::start()).or_fail(Code::Failed)?;
     let Some((program, arguments)) = args.command.split_first() else {
@@ -39,6 +42,14 @@ fn load(path: &Path) -> Result<Scenario, Failure> {
         )
     })?;
     Scenario::parse(&name, &text).or_fail(Code::Usage)
+}
+
+/// A terminal sends ^C to the whole group, and the lab must stay until the command has come to its end. The
+/// handler that is set here does nothing, stays for good, and is not handed on to the command.
+fn leave_interrupts_to_the_command() -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let _inside = runtime.enter();
+    signal(SignalKind::interrupt()).map(drop)
 }
 
 /// The command's own exit code becomes this program's, as a shell would have it.
