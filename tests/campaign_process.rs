@@ -9,7 +9,8 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::arithmetic_side_effects,
-    reason = "a test fails by panicking"
+    clippy::disallowed_methods,
+    reason = "a test fails by panicking, and reads the time that it bounds a wait by"
 )]
 
 use std::collections::BTreeSet;
@@ -510,7 +511,7 @@ fn a_full_disk_stops_it_and_loses_nothing_in_a_namespace() {
     assert_whole(&bench, &acknowledged);
 }
 
-/// Runs a program without CAP_NET_RAW.
+/// Runs a program without `CAP_NET_RAW`.
 const UNPRIVILEGED: &str =
     "exec setpriv --bounding-set -net_raw --inh-caps -net_raw $T run probes.toml --once";
 

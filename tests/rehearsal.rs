@@ -195,11 +195,13 @@ fn hashed(packet: &[u8]) -> Vec<u8> {
     fields
 }
 
+/// What a pinned flow is pinned by.
+type Flow = (IpAddr, Protocol, Option<Port>, FlowId);
+
 #[test]
 fn a_flow_looks_the_same_to_every_load_balancer_at_every_ttl_and_in_every_round() {
     let packets = by_key(shared());
-    let mut flows: BTreeMap<(IpAddr, Protocol, Option<Port>, FlowId), BTreeMap<Vec<u8>, usize>> =
-        BTreeMap::new();
+    let mut flows: BTreeMap<Flow, BTreeMap<Vec<u8>, usize>> = BTreeMap::new();
     let mut rounds = BTreeSet::new();
     for record in shared().records.iter().filter(|record| record.method == Method::Trace) {
         let probe = record.probe;

@@ -82,11 +82,11 @@ impl Paths {
     /// Those of the writer.
     pub fn write_csv(&self, out: impl io::Write) -> io::Result<()> {
         let mut csv = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(out);
-        csv.write_record(WHICH.iter().chain(&HOP).chain(&WHOLE))?;
+        csv.write_record(WHICH.iter().chain(&HOP).chain(&WHOLE)).map_err(of_writer)?;
         for routed in &self.traces {
             let (which, whole) = (self.which(routed), whole(routed));
             let mut write = |hop: [String; HOP.len()]| {
-                csv.write_record(which.iter().chain(&hop).chain(&whole)).map_err(io::Error::from)
+                csv.write_record(which.iter().chain(&hop).chain(&whole)).map_err(of_writer)
             };
             if routed.path.hops.is_empty() {
                 write(Default::default())?;
@@ -160,6 +160,14 @@ impl Paths {
             quickest.map(|answer| microseconds(answer.rtt.span.as_nanos())).unwrap_or_default(),
             quickest.map(|answer| answer.rtt.source.as_str().to_owned()).unwrap_or_default(),
         ]
+    }
+}
+
+/// The writer's own error, so that a closed pipe is known for what it is.
+fn of_writer(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("a row does not fit the table: {other:?}")),
     }
 }
 

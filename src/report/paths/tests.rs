@@ -112,7 +112,7 @@ proptest! {
         let chosen: Vec<IpAddr> = records.iter().take(targets).map(|r| r.probe.target).collect();
         for (index, record) in records.iter_mut().enumerate() {
             record.method = Method::Trace;
-            record.probe.target = chosen[index % chosen.len()];
+            record.probe.target = *chosen.iter().cycle().nth(index).unwrap();
         }
         let paths = paths_of(records);
         let file = table(&paths);

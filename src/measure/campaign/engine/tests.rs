@@ -224,7 +224,7 @@ impl Bench {
             let step = self.engine.poll(self.now);
             self.listen();
             match step {
-                Step::Send(permit) => self.send(permit, fate),
+                Step::Send(permit) => self.send(&permit, fate),
                 Step::Idle => return true,
                 Step::Wait(deadline) if self.now >= until => {
                     assert!(deadline > self.now, "the engine must not spin");
@@ -241,16 +241,16 @@ impl Bench {
         assert!(self.engine.is_idle());
     }
 
-    fn send(&mut self, permit: Permit, fate: &dyn Fn(&Probe) -> Fate) {
+    fn send(&mut self, permit: &Permit, fate: &dyn Fn(&Probe) -> Fate) {
         let probe = *permit.probe();
         let result = match fate(&probe) {
             Fate::Fault(fault) => Err(fault),
             Fate::Silence => Ok(self.now),
             Fate::Answer(delay, again) => {
                 self.answer_in(delay, honest(&self.codec, &probe));
-                again
-                    .into_iter()
-                    .for_each(|more| self.answer_in(delay + more, honest(&self.codec, &probe)));
+                for more in again {
+                    self.answer_in(delay + more, honest(&self.codec, &probe));
+                }
                 Ok(self.now)
             }
             Fate::Forgery(delay) => {
