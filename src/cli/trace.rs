@@ -1,14 +1,14 @@
 //! `trace`: the paths to one target, for a person at a terminal.
 
+mod text;
+
 use std::collections::BTreeMap;
-use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::exit::{Code, Failure, OrFail};
 use super::run::{per_mille, progress_bar, unfit};
 use super::{TraceArgs, TraceFormat, out};
-use crate::analyse::origin::OriginTable;
 use crate::dataset::{Ledger, ProbeRecord};
 use crate::measure::campaign::config::VantageConfig;
 use crate::measure::campaign::{
@@ -18,8 +18,8 @@ use crate::measure::guard::{AllowedTargets, GuardRules, Standing, registered};
 use crate::measure::probe::{TraceOrder, TraceProber};
 use crate::measure::schedule::PacerRates;
 use crate::model::{
-    Clock, ClockPair, FlowId, Method, Outcome, Port, Pps, Prefix, Protocol, Reply, ReplyKind, RoundId, Rtt,
-    SystemClock, Ttl, Unit, Unreachable,
+    Clock, ClockPair, Method, Outcome, Port, Pps, Prefix, Protocol, Reply, RoundId, Rtt, SystemClock, Ttl,
+    Unit,
 };
 use crate::report;
 
@@ -35,7 +35,7 @@ pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
     let (records, ledger) = trace(args, station)?;
     match args.format {
         TraceFormat::Csv => out::records(records.into_iter().map(Ok)),
-        TraceFormat::Text => out::data(|out| print(out, args.target, &records, &origins)),
+        TraceFormat::Text => out::data(|out| text::write(out, &records, &origins)),
     }?;
     out::say(format_args!("{ledger}"));
     Ok(())
@@ -140,90 +140,4 @@ fn answer(record: &ProbeRecord) -> Option<(&Reply, Rtt)> {
         Outcome::Answered { reply, rtt } | Outcome::Late { reply, rtt } => Some((reply, *rtt)),
         _ => None,
     }
-}
-
-/// What answered at one TTL: for each address, the flows that met it and the quickest answer.
-type HopRow<'a> = BTreeMap<IpAddr, (Vec<FlowId>, &'a Reply, Rtt)>;
-
-/// One line a hop and address, as traceroute has taught everybody to read them.
-fn print(
-    out: &mut dyn Write,
-    target: IpAddr,
-    records: &[ProbeRecord],
-    origins: &OriginTable,
-) -> io::Result<()> {
-    let end = path_end(target, records);
-    let last = records.iter().map(|record| record.probe.ttl.get()).filter(|ttl| *ttl <= end).max();
-    for ttl in records.iter().map(|r| r.probe.ttl.get()).min().unwrap_or(1)..=last.unwrap_or(0) {
-        let hop = hop_row(records, ttl);
-        if hop.is_empty() {
-            writeln!(out, "{ttl:>3}  *")?;
-        }
-        for (line, (address, (flows, reply, rtt))) in hop.iter().enumerate() {
-            let number = if line == 0 { format!("{ttl:>3}") } else { "   ".to_owned() };
-            let asn = origins.lookup(*address).asn.map_or_else(|| "-".to_owned(), |asn| asn.to_string());
-            let millis = rtt.span.as_secs_f64() * 1000.0;
-            write!(out, "{number}  {address:<39} {asn:<10} {millis:>9.3} ms{}", remark(reply, target))?;
-            if hop.len() > 1 {
-                write!(out, "  flows {}", list(flows))?;
-            }
-            for label in &reply.mpls {
-                write!(out, "  MPLS label {} TTL {}", label.label, label.ttl)?;
-            }
-            writeln!(out)?;
-        }
-    }
-    Ok(())
-}
-
-/// The TTL behind which only repetitions of the path's end were heard.
-fn path_end(target: IpAddr, records: &[ProbeRecord]) -> u8 {
-    let ends = |record: &&ProbeRecord| {
-        answer(record).is_some_and(|(reply, _)| {
-            reply.kind.arrived(reply.from == target) || matches!(reply.kind, ReplyKind::Unreachable(_))
-        })
-    };
-    let mut by_flow: BTreeMap<FlowId, u8> = BTreeMap::new();
-    for record in records.iter().filter(ends) {
-        let end = by_flow.entry(record.probe.flow).or_insert(u8::MAX);
-        *end = record.probe.ttl.get().min(*end);
-    }
-    let heard = records.iter().filter(|record| answer(record).is_some());
-    let farthest = heard.map(|record| record.probe.ttl.get()).max().unwrap_or(0);
-    by_flow.into_values().max().unwrap_or(farthest)
-}
-
-fn hop_row(records: &[ProbeRecord], ttl: u8) -> HopRow<'_> {
-    let mut row = HopRow::new();
-    for record in records.iter().filter(|record| record.probe.ttl.get() == ttl) {
-        let Some((reply, rtt)) = answer(record) else { continue };
-        let entry = row.entry(reply.from).or_insert_with(|| (Vec::new(), reply, rtt));
-        entry.0.push(record.probe.flow);
-        if rtt.span < entry.2.span {
-            entry.2 = rtt;
-        }
-    }
-    row
-}
-
-/// What traceroute writes behind a hop that is no ordinary one.
-fn remark(reply: &Reply, target: IpAddr) -> &'static str {
-    match reply.kind {
-        ReplyKind::Unreachable(Unreachable::Net) => " !N",
-        ReplyKind::Unreachable(Unreachable::Host) => " !H",
-        ReplyKind::Unreachable(Unreachable::Protocol) => " !P",
-        ReplyKind::Unreachable(Unreachable::Prohibited) => " !X",
-        ReplyKind::Unreachable(Unreachable::Port) if reply.from != target => " !p",
-        ReplyKind::Unreachable(Unreachable::Other) | ReplyKind::OtherIcmp => " !?",
-        ReplyKind::SynAck => " open",
-        ReplyKind::Rst => " closed",
-        _ => "",
-    }
-}
-
-fn list(flows: &[FlowId]) -> String {
-    let mut flows: Vec<u16> = flows.iter().map(|flow| flow.0).collect();
-    flows.sort_unstable();
-    flows.dedup();
-    flows.iter().map(u16::to_string).collect::<Vec<_>>().join(",")
 }

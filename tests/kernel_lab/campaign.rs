@@ -120,7 +120,9 @@ fn a_campaign_is_answered_as_the_topology_says_and_can_be_exported_and_reported(
         (("tcp", Some(81), "rst"), 4),
     ];
     assert_eq!(liveness(&rows), expected.into());
-    TARGETS.iter().for_each(|target| check_traces(&rows, target));
+    for target in TARGETS {
+        check_traces(&rows, target);
+    }
     let unstamped = rows.iter().filter(|row| row.rtt_source != "kernel").count();
     assert!(unstamped * 20 <= rows.len(), "{unstamped} of {} are not stamped by the kernel", rows.len());
     check_ledger(&folder.path().join("kernel-lab"), &rows);

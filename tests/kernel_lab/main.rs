@@ -12,6 +12,7 @@
     clippy::arithmetic_side_effects,
     reason = "a test fails by panicking"
 )]
+#![allow(clippy::format_push_string, clippy::format_collect, reason = "scripts are short")]
 
 mod campaign;
 mod lab;

@@ -142,9 +142,12 @@ fn check_checksums(packets: &[Packet]) {
     }
 }
 
+/// The TTLs at which each value of what load balancers hash left.
+type Flows<'a> = BTreeMap<&'a [String], BTreeSet<u8>>;
+
 /// As many different values of what load balancers hash as there are flows, each of them at all TTLs.
 fn check_flows(packets: &[Packet]) {
-    let mut flows: BTreeMap<(&str, &str), BTreeMap<&[String], BTreeSet<u8>>> = BTreeMap::new();
+    let mut flows: BTreeMap<(&str, &str), Flows<'_>> = BTreeMap::new();
     for packet in packets.iter().filter(|packet| !packet.is_reset()) {
         let of_target = flows.entry((packet.target(), packet.protocol())).or_default();
         of_target.entry(&packet.0[HASHED]).or_default().insert(packet.ttl());
