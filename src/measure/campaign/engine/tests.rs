@@ -249,7 +249,7 @@ impl Bench {
             Fate::Silence => Ok(self.now),
             Fate::Answer(delay, again) => {
                 self.answer_in(delay, honest(&self.codec, &probe));
-                for more in again {
+                if let Some(more) = again {
                     self.answer_in(delay + more, honest(&self.codec, &probe));
                 }
                 Ok(self.now)
