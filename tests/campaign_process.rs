@@ -27,7 +27,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tetherline::cli::Cli;
 use tetherline::dataset::{Dataset, DatasetError, ProbeRecord, RoundState};
-use tetherline::model::Probe;
+use tetherline::model::{BlockRule, Outcome, Probe};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_tetherline");
 const SCENARIO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios/small.toml");
@@ -296,6 +296,10 @@ fn killed_at_any_moment_it_loses_and_doubles_nothing_in_a_namespace() {
     assert_whole(&bench, &acknowledged);
 }
 
+fn nanos(time: SystemTime) -> i64 {
+    i64::try_from(time.duration_since(UNIX_EPOCH).expect("after 1970").as_nanos()).expect("fits")
+}
+
 fn stops_on(signal: Signal, expected: i32) {
     let bench = Bench::new(CAMPAIGN);
     let mut running = bench.start();
@@ -309,8 +313,7 @@ fn stops_on(signal: Signal, expected: i32) {
     assert!(said.contains("the same command goes on from here"), "{said}");
 
     let last = bench.records().iter().filter_map(|record| record.sent_at).max().expect("a packet");
-    let asked_ns =
-        i64::try_from(asked.duration_since(UNIX_EPOCH).expect("after 1970").as_nanos()).expect("fits");
+    let asked_ns = nanos(asked);
     assert!(last.as_nanos() <= asked_ns + 200_000_000, "a packet left after the stop");
     assert!(last.as_nanos() > asked_ns - 500_000_000, "what was decided just before the stop is recorded");
     assert_sound(&bench);
@@ -347,6 +350,33 @@ fn an_interrupt_from_the_terminal_reaches_the_campaign_before_its_lab_ends_in_a_
     let (code, said) = running.end();
     assert_eq!(code, Some(130), "{said}");
     assert!(said.contains("the same command goes on from here"), "{said}");
+    assert_sound(&bench);
+}
+
+/// Somebody asks while the campaign runs: the operator adds a line, and nobody has to be stopped.
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn an_opt_out_takes_effect_within_a_second_while_it_runs_in_a_namespace() {
+    let bench =
+        Bench::new(&CAMPAIGN.replace("[vantage]", "[guard]\nopt_outs = \"optout.txt\"\n\n[vantage]"));
+    fs::write(bench.path("optout.txt"), "# nobody yet\n").expect("written");
+    let mut running = bench.start();
+    running.hear("recording into");
+    assert!(running.let_run(Duration::from_millis(1_500)), "it ended by itself");
+    fs::write(bench.path("optout.txt"), "175.45.177.0/24  # noc, ticket 17\n").expect("written");
+    let asked = nanos(SystemTime::now());
+    let (code, said) = running.end();
+    assert_eq!(code, Some(0), "{said}");
+
+    let records = bench.records();
+    let of_unit = |record: &&ProbeRecord| record.unit.to_string() == "175.45.177.0/24";
+    let sent: Vec<i64> =
+        records.iter().filter(of_unit).filter_map(|r| Some(r.sent_at?.as_nanos())).collect();
+    assert!(sent.iter().any(|at| *at < asked), "nothing was sent before: nothing is shown");
+    assert!(sent.iter().all(|at| *at < asked + 1_000_000_000), "probed although opted out");
+    let refused = Outcome::Blocked(BlockRule::OptOut);
+    assert!(records.iter().filter(of_unit).any(|record| record.outcome == refused));
+    assert!(records.iter().filter(|r| !of_unit(r)).all(|record| record.outcome != refused));
     assert_sound(&bench);
 }
 

@@ -94,12 +94,13 @@ pub fn load_origins<P: AsRef<Path>>(paths: &[P]) -> Result<OriginTable, FileErro
 }
 
 fn question(dataset: &Dataset, table: &OriginTable) -> Result<Question, RecomputeError> {
-    let Manifest { campaign, vantage, rehearsal, speed, units, events, sources, .. } =
+    let Manifest { campaign, started_at, vantage, rehearsal, speed, units, events, sources, .. } =
         dataset.manifest().clone();
     let rounds = dataset.rounds()?;
     let whole = rounds.iter().filter(|round| round.state == RoundState::Complete).count() as u64;
     let own = own_as(table, &sources).map(|own| (vantage.clone(), own));
     Ok(Question {
+        started_at,
         campaign,
         vantages: vec![vantage],
         vantage_as: own.into_iter().collect(),

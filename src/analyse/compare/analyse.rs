@@ -93,11 +93,9 @@ impl Intake {
         }
     }
 
-    /// From the first to the last probe; without any, the moment of the first event.
+    /// From the first to the last probe; without any, the moment at which the campaign began.
     fn period(&self, question: &Question) -> (WallTime, WallTime) {
-        let first = question.events.iter().map(|event| event.at).min();
-        let start = first.unwrap_or(WallTime::from_nanos(0));
-        self.period.unwrap_or((start, start))
+        self.period.unwrap_or((question.started_at, question.started_at))
     }
 
     fn conclude(mut self, question: &Question, origins: &OriginTable) -> Findings {

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::dataset::Ledger;
-use crate::model::{Asn, Event, Name, Unit, Untrusted};
+use crate::model::{Asn, Event, Name, Unit, Untrusted, WallTime};
 
 /// What is asked: the campaign, as far as its understanding needs it.
 #[derive(Clone, Debug)]
 pub struct Question {
     /// The campaign.
     pub campaign: Name,
+    /// When it began.
+    pub started_at: WallTime,
     /// Who measured.
     pub vantages: Vec<Name>,
     /// The AS in which a vantage stands, where it is known. For the others it is taken from their traces:

@@ -33,6 +33,7 @@ fn lost() -> Event {
 fn question(events: &[Event]) -> Question {
     let names = [(4837, "China Unicom"), (20_485, "TransTelekom"), (64_500, "elsewhere")];
     Question {
+        started_at: WallTime::from_nanos(0),
         campaign: "october".parse().unwrap(),
         vantages: vec!["de".parse().unwrap()],
         vantage_as: BTreeMap::new(),

@@ -18,6 +18,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
 
 use super::config::Campaign;
 use super::drive::drive;
@@ -107,6 +108,8 @@ pub async fn run(
     let (to_recorder, recorder_inbox) = mpsc::channel();
     let (to_packets, packet_inbox) = mpsc::channel();
     let (news, from_recorder) = unbounded_channel();
+    // Dropped when the packet thread ends, also by a panic.
+    let (alive, packets_ended) = oneshot::channel::<()>();
     let recorder = spawn("recorder", {
         let (progress, clock) = (Arc::clone(&progress), Arc::clone(&setup.clock));
         let recorder = Recorder::new(dataset);
@@ -117,7 +120,10 @@ pub async fn run(
         let (stop, to_recorder, clock) = (Arc::clone(&stop), to_recorder.clone(), Arc::clone(&setup.clock));
         let (engine, pair) = (setup.engine, setup.pair);
         let thread = PacketThread { engine, link, stop, to_recorder, clock, pair, progress };
-        move || thread.turn(&packet_inbox)
+        move || {
+            let _alive = alive;
+            thread.turn(&packet_inbox);
+        }
     })?;
     let scheduler = Scheduler {
         plan,
@@ -128,7 +134,7 @@ pub async fn run(
         running: Vec::new(),
         opt_outs_read: None,
     };
-    let end = scheduler.run(from_recorder).await;
+    let end = scheduler.run(from_recorder, packets_ended).await;
     stop.store(true, Ordering::Relaxed);
     // Joining is short: the packet thread ends within 50 ms, the recorder after its last transaction.
     packets.join().map_err(|_| RunError::ThreadLost("packet thread"))?;
@@ -257,7 +263,11 @@ struct Scheduler {
 }
 
 impl Scheduler {
-    async fn run(mut self, mut news: UnboundedReceiver<FromRecorder>) -> Result<RunEnd, RunError> {
+    async fn run(
+        mut self,
+        mut news: UnboundedReceiver<FromRecorder>,
+        mut packets_ended: oneshot::Receiver<()>,
+    ) -> Result<RunEnd, RunError> {
         use tokio::signal::unix::{SignalKind, signal};
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut terminate = signal(SignalKind::terminate())?;
@@ -276,6 +286,7 @@ impl Scheduler {
                 _ = interrupt.recv() => return Ok(RunEnd::Interrupted),
                 _ = terminate.recv() => return Ok(RunEnd::Terminated),
                 message = news.recv() => self.hear(message.as_ref())?,
+                _ = &mut packets_ended => return Err(RunError::ThreadLost("packet thread")),
                 _ = look.tick() => self.look_at_opt_outs(),
                 () = sleep(due) => {
                     if let Some(due) = next.take() {

@@ -15,6 +15,7 @@ const FORMATS: &str = include_str!("../../../docs/formats.md");
 
 fn question() -> Question {
     Question {
+        started_at: crate::model::WallTime::from_nanos(0),
         campaign: "c".parse().unwrap(),
         vantages: vec![arbitrary::vantage()],
         vantage_as: BTreeMap::new(),

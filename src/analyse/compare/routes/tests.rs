@@ -17,6 +17,7 @@ fn question() -> Question {
     let link = "AS20485-AS131279".parse().unwrap();
     let added = Event { at: time("2017-10-01T09:07:51Z"), change: LinkChange::Added, link };
     Question {
+        started_at: crate::model::WallTime::from_nanos(0),
         campaign: "october".parse().unwrap(),
         vantages: vec!["de".parse().unwrap()],
         vantage_as: BTreeMap::new(),
