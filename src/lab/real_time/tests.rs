@@ -98,10 +98,12 @@ fn meet_the_simulated_internet() {
     let lab = RealTimeLab::start(&scenario, &namespace, clock).unwrap();
     assert_eq!(lab.clock().wall(clock.mono()).since(scenario.start()).as_secs(), 0);
 
-    let near = ping("188.1.144.1", clock);
+    // The quickest of several: a busy machine adds to one, but cannot take away from any.
+    let quickest = |to, pings| (0..pings).map(|_| ping(to, clock)).min().unwrap();
+    let near = quickest("188.1.144.1", 20);
     assert!((400..3_000).contains(&near.as_micros()), "{near:?}");
     for target in ["175.45.176.80", "2001:df1:4b00::10"] {
-        let far = ping(target, clock);
+        let far = quickest(target, 5);
         assert!((285..300).contains(&far.as_millis()), "{target}: {far:?}");
     }
 
