@@ -163,8 +163,8 @@ impl Rehearsal {
 
     fn introduce(&self, how: &str) {
         out::say(format_args!(
-            "North Korea's lines in October 2017, rehearsed with {how}; nothing leaves this machine.\n\
-             The campaign is the shipped probes.toml against 175.45.176.0/22."
+            "North Korea's lines in October 2017, rehearsed with {how}.\n\
+             Nothing leaves this machine. The campaign is the shipped probes.toml against 175.45.176.0/22."
         ));
         for event in self.scenario.events() {
             out::say(format_args!("  {} {event}", event.at));
