@@ -23,7 +23,8 @@ fn lost_packets_leave_silence_and_never_a_wrong_hop() {
         assert_eq!(met(&rows), hops(target));
         let of = |outcome: &str| rows.iter().filter(|row| row.outcome == outcome).count();
         assert!(of("silent") > 0, "nothing was lost");
-        assert_eq!(of("silent") + of("answered"), rows.len());
+        // Late ones waited for a router to find its neighbour, whose first question may be lost, too.
+        assert_eq!(of("silent") + of("answered") + of("late"), rows.len());
         let beyond = rows.iter().filter(|row| row.ttl > Some(END)).filter_map(|row| row.from);
         assert!(beyond.into_iter().all(|from| from == rows[0].target));
     }
