@@ -1,6 +1,8 @@
 //! Linux routers that filter and lose packets.
 
-use super::lab::{END, ENOUGH_FLOWS, TARGETS, ask, hops, met, rows, trace};
+use std::collections::BTreeSet;
+
+use super::lab::{END, ENOUGH_FLOWS, Row, TARGETS, ask, hops, met, rows, trace};
 
 /// The third router loses one packet in ten, of those that it forwards and of its own; but it always finds
 /// its neighbours.
@@ -21,10 +23,11 @@ fn lost_packets_leave_silence_and_never_a_wrong_hop() {
         let said = ask(&format!("{LOSS}{} --wait 1s", trace("udp", target, ENOUGH_FLOWS).trim_end()));
         let rows = rows(&said);
         assert_eq!(met(&rows), hops(target));
-        let of = |outcome: &str| rows.iter().filter(|row| row.outcome == outcome).count();
-        assert!(of("silent") > 0, "nothing was lost");
-        // Late ones waited for a router to find its neighbour, whose first question may be lost, too.
-        assert_eq!(of("silent") + of("answered") + of("late"), rows.len());
+        let outcomes: BTreeSet<&str> = rows.iter().map(|row| row.outcome.as_str()).collect();
+        let others: Vec<&Row> =
+            rows.iter().filter(|row| !["answered", "silent"].contains(&row.outcome.as_str())).collect();
+        assert!(others.is_empty(), "{others:?}");
+        assert!(outcomes.contains("silent"), "nothing was lost");
         let beyond = rows.iter().filter(|row| row.ttl > Some(END)).filter_map(|row| row.from);
         assert!(beyond.into_iter().all(|from| from == rows[0].target));
     }
