@@ -3,14 +3,18 @@
 //! tells the prober what became of each probe.
 
 mod echo;
+mod multipath;
 mod tcp;
 mod trace;
 
 pub use echo::EchoProber;
+pub use multipath::{Algorithm, MultipathOrder, MultipathProber};
 pub use tcp::TcpProber;
 pub use trace::{TraceOrder, TraceProber};
 
-use crate::model::{MonoTime, Probe, Reply, SkipReason};
+use std::net::IpAddr;
+
+use crate::model::{MonoTime, Probe, Reply, ReplyKind, SkipReason};
 
 /// One round of one prober.
 ///
@@ -63,12 +67,18 @@ pub enum News<'a> {
     NotSent,
 }
 
+/// Whether a reply means that no larger TTL can tell more.
+fn ends_path(reply: &Reply, target: IpAddr) -> bool {
+    let from_target = reply.from == target;
+    reply.kind.arrived(from_target) || matches!(reply.kind, ReplyKind::Unreachable(_))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
+    use std::net::Ipv4Addr;
 
     use super::*;
-    use crate::model::{MatchQuality, ReplyKind};
+    use crate::model::MatchQuality;
 
     pub(super) fn targets(count: u8) -> Vec<IpAddr> {
         (0..count).map(|last| Ipv4Addr::new(175, 45, 176, last).into()).collect()

@@ -20,9 +20,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::IpAddr;
 
-use super::{News, Next, Prober};
+use super::{News, Next, Prober, ends_path};
 use crate::measure::schedule::Permutation;
-use crate::model::{FlowId, MonoTime, Port, Probe, Protocol, Reply, ReplyKind, RoundId, SkipReason, Ttl};
+use crate::model::{FlowId, MonoTime, Port, Probe, Protocol, Reply, RoundId, SkipReason, Ttl};
 
 /// What one round of traces asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -280,17 +280,11 @@ impl Prober for TraceProber {
     }
 }
 
-/// Whether a reply means that no larger TTL can tell more.
-fn ends_path(reply: &Reply, target: IpAddr) -> bool {
-    let from_target = reply.from == target;
-    reply.kind.arrived(from_target) || matches!(reply.kind, ReplyKind::Unreachable(_))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::tests::{reply, targets};
     use super::*;
-    use crate::model::Unreachable;
+    use crate::model::{ReplyKind, Unreachable};
 
     fn order(target_count: u8, flows: u16) -> TraceOrder {
         TraceOrder {
