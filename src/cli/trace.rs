@@ -15,7 +15,7 @@ use crate::measure::campaign::{
     Campaign, Report, RoundOrder, Station, StationOrder, drive, prepare, station_order,
 };
 use crate::measure::guard::{AllowedTargets, GuardRules, Standing, registered};
-use crate::measure::probe::{TraceOrder, TraceProber};
+use crate::measure::probe::{TraceOrder, TraceProber, Way};
 use crate::measure::schedule::PacerRates;
 use crate::model::{
     Clock, ClockPair, Method, Outcome, Port, Pps, Prefix, Protocol, Reply, RoundId, Rtt, SystemClock, Ttl,
@@ -113,13 +113,15 @@ fn round(args: &TraceArgs) -> Result<RoundOrder, Failure> {
     let prober = TraceProber::new(TraceOrder {
         round: ROUND,
         targets: vec![args.target],
-        protocol,
-        port,
+        way: Way {
+            protocol,
+            port,
+            first_ttl: Ttl::new(args.first_ttl).unwrap_or(Ttl::FIRST),
+            max_ttl: Ttl::new(args.max_ttl).unwrap_or(Ttl::FIRST),
+            gap_limit: args.gap_limit,
+            attempts: args.attempts,
+        },
         flows: args.flows,
-        first_ttl: Ttl::new(args.first_ttl).unwrap_or(Ttl::FIRST),
-        max_ttl: Ttl::new(args.max_ttl).unwrap_or(Ttl::FIRST),
-        gap_limit: args.gap_limit,
-        attempts: args.attempts,
         seed: 0,
     });
     let unit = Prefix::covering(args.target, unit_length(args.target))

@@ -6,7 +6,7 @@ use super::*;
 use crate::dataset::{Ledger, Manifest, RoundHeader};
 use crate::formats::dns::name_server::{NameServer, PTR, Says, wire_name, wire_text};
 use crate::model::{
-    FlowId, MatchQuality, Probe, Protocol, Reply, ReplyKind, Rtt, RttSource, Ttl, Unit, WallTime,
+    FlowId, MatchQuality, Method, Probe, Protocol, Reply, ReplyKind, Rtt, RttSource, Ttl, Unit, WallTime,
 };
 
 const TARGET: &str = "175.45.176.10";

@@ -25,9 +25,9 @@ use std::net::IpAddr;
 use search::{Ask, Phase, Rules, Search};
 use weights::Weights;
 
-use super::{News, Next, Prober, ends_path};
+use super::{News, Next, Prober, Way, ends_path};
 use crate::measure::schedule::Draw;
-use crate::model::{FlowId, MonoTime, Port, Probe, Protocol, RoundId, SkipReason, StoppingRule, Ttl};
+use crate::model::{FlowId, MonoTime, Probe, RoundId, SkipReason, StoppingRule, Ttl};
 
 /// What one round of multipath searches asks.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,10 +36,8 @@ pub struct MultipathOrder {
     pub round: RoundId,
     /// Where to.
     pub targets: Vec<IpAddr>,
-    /// In what.
-    pub protocol: Protocol,
-    /// Destination port for UDP and TCP.
-    pub port: Option<Port>,
+    /// How.
+    pub way: Way,
     /// Which algorithm.
     pub algorithm: Algorithm,
     /// When a balancer has been asked enough.
@@ -47,14 +45,6 @@ pub struct MultipathOrder {
     /// The smallest share of flows that a branch is taken to have, above 0 and at most 0.5; `None` for
     /// equal branches, until flows speak against it.
     pub narrowest: Option<f64>,
-    /// The first TTL asked.
-    pub first_ttl: Ttl,
-    /// The last TTL asked.
-    pub max_ttl: Ttl,
-    /// How many silent hops in a row end a way: 1 or more.
-    pub gap_limit: u8,
-    /// How often a silent flow is asked at a hop: 1 or more.
-    pub attempts: u8,
     /// Packets that a target gets at most; what is then still open stays open.
     pub budget: u32,
     /// Seed of the order.
@@ -97,17 +87,18 @@ const PURPOSE: u64 = 0x6d75_6c74_6970_6174;
 const USUAL_QUESTIONS: u64 = 100;
 
 impl MultipathProber {
-    /// A round as ordered. Zero attempts, gap limit or budget are taken as 1.
+    /// A round as ordered. A budget of zero is taken as 1.
     #[must_use]
     pub fn new(order: MultipathOrder) -> Self {
-        let hops = order.max_ttl.get().saturating_sub(order.first_ttl.get()).saturating_add(1);
+        let way = order.way.sound();
+        let order = MultipathOrder { way, ..order };
         let rules = Rules {
             stopping: order.stopping,
             narrowest: order.narrowest,
             full: order.algorithm == Algorithm::Full,
-            attempts: order.attempts.max(1),
-            gap_limit: usize::from(order.gap_limit.max(1)),
-            hops: usize::from(hops),
+            attempts: way.attempts,
+            gap_limit: usize::from(way.gap_limit),
+            hops: usize::from(way.hops()),
             budget: usize::try_from(order.budget.max(1)).unwrap_or(usize::MAX),
         };
         Self {
@@ -166,7 +157,7 @@ impl MultipathProber {
     /// The search and the question that a probe belongs to.
     fn place_of(&self, probe: &Probe) -> Option<(usize, Ask)> {
         let target = *self.places.get(&probe.target)?;
-        let hop = probe.ttl.get().checked_sub(self.order.first_ttl.get())?;
+        let hop = probe.ttl.get().checked_sub(self.order.way.first_ttl.get())?;
         Some((target, Ask { hop: usize::from(hop), flow: probe.flow.0 }))
     }
 
@@ -175,10 +166,10 @@ impl MultipathProber {
         Some(Probe {
             round: self.order.round,
             target: *self.order.targets.get(target)?,
-            protocol: self.order.protocol,
-            port: self.order.port,
+            protocol: self.order.way.protocol,
+            port: self.order.way.port,
             flow: FlowId(ask.flow),
-            ttl: Ttl::new(self.order.first_ttl.get().saturating_add(hop))?,
+            ttl: Ttl::new(self.order.way.first_ttl.get().saturating_add(hop))?,
             attempt,
         })
     }

@@ -9,7 +9,8 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
-use crate::model::{MatchQuality, Reply, ReplyKind};
+use crate::measure::probe::tests::way;
+use crate::model::{MatchQuality, Port, Protocol, Reply, ReplyKind};
 
 /// A router: its branches with their weights, and how it spreads packets over them.
 #[derive(Clone, Debug, Default)]
@@ -122,15 +123,10 @@ pub(super) fn order(targets: Vec<IpAddr>) -> MultipathOrder {
     MultipathOrder {
         round: RoundId(1),
         targets,
-        protocol: Protocol::Udp,
-        port: Some(Port::TRACEROUTE),
+        way: way(Protocol::Udp, Some(Port::TRACEROUTE)),
         algorithm: Algorithm::Lite,
         stopping: StoppingRule::per_hop(0.95).unwrap(),
         narrowest: None,
-        first_ttl: Ttl::FIRST,
-        max_ttl: Ttl::new(30).unwrap(),
-        gap_limit: 5,
-        attempts: 2,
         budget: 5_000,
         seed: 3,
     }
