@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 /// What each room may use, besides itself. What is not named here may not be used.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("multipath", &["model"]),
     ("wire", &["model"]),
     ("dataset", &["model"]),
     ("analyse::origin", &["model"]),
@@ -23,13 +24,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("analyse::graph", &["model", "dataset", "analyse::origin", "analyse::path"]),
     ("analyse::compare", &["model", "dataset", "analyse::origin", "analyse::path", "analyse::graph"]),
     ("measure::schedule", &["model", "measure::campaign::config"]),
-    ("measure::probe", &["model", "measure::schedule"]),
+    ("measure::probe", &["model", "multipath", "measure::schedule"]),
     ("measure::guard", &["model", "measure::schedule"]),
     ("measure::net", &["model", "wire", "measure::guard"]),
     (
         "measure::campaign",
         &[
             "model",
+            "multipath",
             "wire",
             "dataset",
             "measure::schedule",

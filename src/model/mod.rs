@@ -13,7 +13,6 @@ mod probe;
 mod quantity;
 mod reply;
 mod source;
-mod stopping;
 mod time;
 mod underlay;
 
@@ -26,6 +25,5 @@ pub use probe::{Method, Probe, Protocol, RoundId};
 pub use quantity::{FlowId, Port, Pps, Rtt, RttSource, Ttl};
 pub use reply::{MatchQuality, MplsLabel, Reply, ReplyKind, Unreachable};
 pub use source::{FileError, FileErrors, SourceText};
-pub use stopping::{BadConfidence, StoppingRule, chance_missed, narrowest_if_unequal};
 pub use time::{BadTime, Clock, ClockPair, MonoTime, SystemClock, WallTime};
 pub use underlay::Underlay;

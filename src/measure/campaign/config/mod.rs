@@ -22,9 +22,8 @@ use std::time::Duration;
 use crate::measure::guard::{AllowedTargets, Budget, GuardRules, OptOut, Territory};
 use crate::measure::probe::{Algorithm, Way};
 use crate::measure::schedule::{PacerRates, Schedule};
-use crate::model::{
-    Event, FileError, FileErrors, Method, Name, Port, Pps, Prefix, SourceText, StoppingRule, Unit,
-};
+use crate::model::{Event, FileError, FileErrors, Method, Name, Port, Pps, Prefix, SourceText, Unit};
+use crate::multipath::StoppingRule;
 
 /// All that one `probes.toml` asks for.
 #[derive(Clone, Debug, PartialEq)]

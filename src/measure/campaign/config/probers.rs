@@ -14,7 +14,8 @@ use super::raw::{ProberTable, Text, Whole};
 use super::{ProberKind, ProberSpec};
 use crate::measure::probe::{Algorithm, Way};
 use crate::measure::schedule::{Schedule, When};
-use crate::model::{Method, Port, Protocol, StoppingRule, Ttl, WallTime};
+use crate::model::{Method, Port, Protocol, Ttl, WallTime};
+use crate::multipath::StoppingRule;
 
 /// 2017-01-01T00:00:00Z: cron patterns are judged by the rounds that they would give from here on.
 const REFERENCE: WallTime = WallTime::from_nanos(1_483_228_800_000_000_000);

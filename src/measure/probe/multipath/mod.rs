@@ -3,31 +3,28 @@
 //! MDA (Augustin, Friedman, Teixeira 2007) and MDA-Lite (Vermeulen et al. 2018). Each target has a [`search`]
 //! of its own, and all of them ask through one queue, in a seeded order: while one waits for a slow hop,
 //! the others go on. What is shared: the length of the way, and how each balancer splits flows
-//! ([`weights`]).
+//! ([`Splits`]).
 //!
 //! ```text
-//!   news ──▶ Search::settle ──▶ Weights::note ──▶ Search::plan ──▶ queue ──▶ next()
+//!   news ──▶ Search::settle ──▶ Splits::note ──▶ Search::plan ──▶ queue ──▶ next()
 //! ```
 
-mod diamond;
-mod hop;
 mod search;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod tests;
-mod weights;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::IpAddr;
 
 use search::{Ask, Phase, Rules, Search};
-use weights::Weights;
 
 use super::{News, Next, Prober, Way, ends_path};
 use crate::measure::schedule::Draw;
-use crate::model::{FlowId, MonoTime, Probe, RoundId, SkipReason, StoppingRule, Ttl};
+use crate::model::{FlowId, MonoTime, Probe, RoundId, SkipReason, Ttl};
+use crate::multipath::{Heard, Splits, StoppingRule};
 
 /// What one round of multipath searches asks.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +65,7 @@ pub struct MultipathProber {
     /// Where each target stands in the order.
     places: BTreeMap<IpAddr, usize>,
     searches: Vec<Search>,
-    weights: Weights,
+    splits: Splits,
     /// How many hops away the farthest target is whose end was found.
     usual_length: usize,
     /// Questions that may go now, lowest rank first: (rank, target, question, attempt).
@@ -104,7 +101,7 @@ impl MultipathProber {
         Self {
             places: order.targets.iter().copied().zip(0..).collect(),
             searches: vec![Search::new(&rules); order.targets.len()],
-            weights: Weights::default(),
+            splits: Splits::default(),
             usual_length: 0,
             queue: BinaryHeap::new(),
             draw: Draw::new(order.seed, PURPOSE),
@@ -121,7 +118,7 @@ impl MultipathProber {
     fn plan(&mut self, target: usize) {
         let Some(search) = self.searches.get_mut(target) else { return };
         let was_done = search.phase() == Phase::Done;
-        for ask in search.plan(&self.rules, &self.weights, self.usual_length) {
+        for ask in search.plan(&self.rules, &self.splits, self.usual_length) {
             let attempt = search.ask(ask);
             let rank = rank(self.draw, target, ask, attempt);
             self.queue.push(Reverse((rank, target, ask, attempt)));
@@ -138,10 +135,10 @@ impl MultipathProber {
     /// it go on.
     fn weigh(&mut self, target: usize, ask: Ask) {
         let Some(search) = self.searches.get(target) else { return };
-        let links: Vec<(IpAddr, IpAddr)> = search.blind_links(ask).collect();
+        let links: Vec<(IpAddr, IpAddr)> = search.map().blind_links(ask.hop, ask.flow).collect();
         let mut news: Vec<IpAddr> = Vec::new();
         for (from, to) in links {
-            if self.weights.note(from, to) {
+            if self.splits.note(from, to) {
                 news.push(from);
             }
         }
@@ -201,7 +198,7 @@ impl Prober for MultipathProber {
         let Some((target, ask)) = self.place_of(probe) else { return };
         self.pending = self.pending.saturating_sub(1);
         let Some(search) = self.searches.get_mut(target) else { return };
-        search.settle(ask, news, ends(probe, news));
+        search.settle(ask, heard(news), ends(probe, news));
         self.usual_length = self.usual_length.max(search.length().unwrap_or(0));
         self.weigh(target, ask);
         self.plan(target);
@@ -211,7 +208,7 @@ impl Prober for MultipathProber {
         let Some((target, ask)) = self.place_of(probe) else { return };
         self.asked = self.asked.saturating_add(1);
         let Some(search) = self.searches.get_mut(target) else { return };
-        search.recall(ask, probe.attempt, news, ends(probe, news));
+        search.recall(ask, probe.attempt, heard(news), ends(probe, news));
         self.usual_length = self.usual_length.max(search.length().unwrap_or(0));
     }
 
@@ -223,6 +220,14 @@ impl Prober for MultipathProber {
     fn progress(&self) -> (u64, u64) {
         let open = (self.unfinished as u64).saturating_mul(USUAL_QUESTIONS);
         (self.asked.saturating_add(self.pending).max(open), self.asked)
+    }
+}
+
+fn heard(news: News<'_>) -> Heard {
+    match news {
+        News::Reply(reply) => Heard::Answer(reply.from),
+        News::TimedOut => Heard::Silence,
+        News::NotSent => Heard::Refusal,
     }
 }
 

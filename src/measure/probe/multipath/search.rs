@@ -21,11 +21,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::diamond::{self, Links};
-use super::hop::Hop;
-use super::weights::Weights;
-use crate::measure::probe::News;
-use crate::model::StoppingRule;
+use crate::multipath::{CERTAINLY_ALONE, FlowMap, Heard, Hop, Links, Splits, StoppingRule, controlled};
 
 /// What all searches of a round go by.
 #[derive(Clone, Copy, Debug)]
@@ -65,9 +61,7 @@ pub(super) struct Ask {
 /// The search for the paths to one target.
 #[derive(Clone, Debug)]
 pub(super) struct Search {
-    hops: Vec<Hop>,
-    /// The first hop at which a flow came to its end.
-    ends: BTreeMap<u16, usize>,
+    map: FlowMap,
     phase: Phase,
     asked: usize,
     refused: usize,
@@ -91,13 +85,7 @@ const LOOP: usize = 3;
 
 impl Search {
     pub(super) fn new(rules: &Rules) -> Self {
-        Self {
-            hops: vec![Hop::default(); rules.hops],
-            ends: BTreeMap::new(),
-            phase: Phase::Enumerating,
-            asked: 0,
-            refused: 0,
-        }
+        Self { map: FlowMap::new(rules.hops), phase: Phase::Enumerating, asked: 0, refused: 0 }
     }
 
     pub(super) const fn phase(&self) -> Phase {
@@ -106,93 +94,69 @@ impl Search {
 
     /// Where the scout's way ended, as a number of hops.
     pub(super) fn length(&self) -> Option<usize> {
-        self.ends.get(&SCOUT).map(|end| end.saturating_add(1))
+        self.map.end(SCOUT).map(|end| end.saturating_add(1))
     }
 
     /// Takes note that a packet is asked for; gives its attempt number.
     pub(super) fn ask(&mut self, ask: Ask) -> u8 {
         self.asked = self.asked.saturating_add(1);
-        self.hops.get_mut(ask.hop).map_or(0, |hop| hop.ask(ask.flow))
+        self.map.hop_mut(ask.hop).map_or(0, |hop| hop.ask(ask.flow))
     }
 
     /// What became of a packet that was asked for. `ends` says that the answer ends the way.
-    pub(super) fn settle(&mut self, ask: Ask, news: News<'_>, ends: bool) {
-        let Some(hop) = self.hops.get_mut(ask.hop) else { return };
-        hop.settle(ask.flow, news);
-        self.learn(ask, news, ends);
+    pub(super) fn settle(&mut self, ask: Ask, heard: Heard, ends: bool) {
+        if let Some(hop) = self.map.hop_mut(ask.hop) {
+            hop.settle(ask.flow, heard);
+            self.map.close(ask.flow, ask.hop, ends);
+        }
+        self.refused = self.refused.saturating_add(usize::from(heard == Heard::Refusal));
     }
 
     /// The same of a packet that an interrupted run asked for.
-    pub(super) fn recall(&mut self, ask: Ask, attempt: u8, news: News<'_>, ends: bool) {
+    pub(super) fn recall(&mut self, ask: Ask, attempt: u8, heard: Heard, ends: bool) {
         self.asked = self.asked.saturating_add(1);
-        let Some(hop) = self.hops.get_mut(ask.hop) else { return };
-        hop.recall(ask.flow, attempt, news);
-        self.learn(ask, news, ends);
+        self.map.recall((ask.hop, ask.flow, attempt), heard, ends);
+        self.refused = self.refused.saturating_add(usize::from(heard == Heard::Refusal));
     }
 
-    fn learn(&mut self, ask: Ask, news: News<'_>, ends: bool) {
-        if news == News::NotSent {
-            self.refused = self.refused.saturating_add(1);
-        }
-        if ends {
-            let end = self.ends.entry(ask.flow).or_insert(ask.hop);
-            *end = ask.hop.min(*end);
-        }
-        // What a flow is answered behind its end is its end again.
-        if let Some(end) = self.ends.get(&ask.flow).copied() {
-            for hop in self.hops.iter_mut().skip(end.saturating_add(1)) {
-                hop.forget(ask.flow);
-            }
-        }
-    }
-
-    /// A link that an answer at this hop completed, if the flow was chosen blindly on both sides: from whom,
-    /// to whom.
-    pub(super) fn blind_links(&self, ask: Ask) -> impl Iterator<Item = (IpAddr, IpAddr)> + '_ {
-        let before = ask.hop.checked_sub(1).map(|before| (before, ask.hop));
-        let behind = Some((ask.hop, ask.hop.saturating_add(1)));
-        [before, behind].into_iter().flatten().filter_map(move |(near, far)| {
-            let (near, far) = (self.hops.get(near)?, self.hops.get(far)?);
-            let blind = ask.flow < near.fresh() && ask.flow < far.fresh();
-            let first =
-                [near, far].iter().all(|hop| hop.cell(ask.flow).is_some_and(|cell| cell.answers() == 1));
-            (blind && first).then_some((near.vertex(ask.flow)?, far.vertex(ask.flow)?))
-        })
+    /// What is known of the ways.
+    pub(super) const fn map(&self) -> &FlowMap {
+        &self.map
     }
 
     /// Whether this router is among those found.
     pub(super) fn passes(&self, router: IpAddr) -> bool {
-        self.hops.iter().any(|hop| hop.vertices().contains_key(&router))
+        self.map.hops().iter().any(|hop| hop.vertices().contains_key(&router))
     }
 
     /// What to ask now; the state moves to where these questions belong. `usual_length` is how many hops
     /// other targets are away.
-    pub(super) fn plan(&mut self, rules: &Rules, weights: &Weights, usual_length: usize) -> Vec<Ask> {
+    pub(super) fn plan(&mut self, rules: &Rules, splits: &Splits, usual_length: usize) -> Vec<Ask> {
         if self.refused >= MOST_REFUSED || self.asked >= rules.budget {
             if !self.is_waiting() {
                 self.phase = Phase::Done;
             }
             return Vec::new();
         }
-        let (phase, mut asks) = self.next_phase(rules, weights, usual_length);
+        let (phase, mut asks) = self.next_phase(rules, splits, usual_length);
         self.phase = phase;
         asks.truncate(rules.budget.saturating_sub(self.asked));
         asks
     }
 
-    fn next_phase(&mut self, rules: &Rules, weights: &Weights, usual_length: usize) -> (Phase, Vec<Ask>) {
+    fn next_phase(&mut self, rules: &Rules, splits: &Splits, usual_length: usize) -> (Phase, Vec<Ask>) {
         let mut asks = self.scout(rules, usual_length);
         asks.extend(self.ask_again(rules));
-        self.enumerate(rules, weights, &mut asks);
+        self.enumerate(rules, splits, &mut asks);
         if !asks.is_empty() {
             return (Phase::Enumerating, asks);
         }
         if self.is_waiting() {
             return (self.phase, asks);
         }
-        let links = Links::between(&self.hops);
+        let links = Links::between(self.map.hops());
         let later: [(Phase, &dyn Fn(&Self) -> Vec<Ask>); 2] = [
-            (Phase::Repeating, &|search| search.repeat(&links, weights)),
+            (Phase::Repeating, &|search| search.repeat(&links, splits)),
             (Phase::Completing, &|search| search.complete(&links)),
         ];
         for (phase, questions) in later {
@@ -201,12 +165,12 @@ impl Search {
                 return (phase, asks);
             }
         }
-        let asks = self.control(&links, rules, weights);
+        let asks = self.control(&links, rules, splits);
         (if asks.is_empty() { Phase::Done } else { Phase::Controlling }, asks)
     }
 
     fn is_waiting(&self) -> bool {
-        self.hops.iter().any(|hop| hop.waiting() > 0)
+        self.map.hops().iter().any(|hop| hop.waiting() > 0)
     }
 
     /// Sends the scout on: a whole gap ahead while nothing is known of the length, then hop by hop.
@@ -214,12 +178,13 @@ impl Search {
         if self.scout_circles() {
             return Vec::new();
         }
-        let settled = self.hops.iter().take_while(|hop| hop.is_settled(SCOUT, rules.attempts)).count();
+        let settled =
+            self.map.hops().iter().take_while(|hop| hop.is_settled(SCOUT, rules.attempts)).count();
         let ahead = if usual_length == 0 { rules.gap_limit } else { 1 };
-        let gap = self.answered_hops().saturating_add(rules.gap_limit);
+        let gap = self.map.answered_hops().saturating_add(rules.gap_limit);
         let reach = settled.saturating_add(ahead).min(gap).max(usual_length);
         let reach = self.length().map_or(reach, |length| reach.min(length));
-        let hops = self.hops.iter().enumerate().take(reach);
+        let hops = self.map.hops().iter().enumerate().take(reach);
         hops.filter(|(_, hop)| hop.cell(SCOUT).is_none() && !hop.is_silent())
             .map(|(hop, _)| Ask { hop, flow: SCOUT })
             .collect()
@@ -228,44 +193,39 @@ impl Search {
     /// Whether the scout comes by the same address again and again.
     fn scout_circles(&self) -> bool {
         let mut passed: BTreeMap<IpAddr, usize> = BTreeMap::new();
-        for address in self.hops.iter().filter_map(|hop| hop.vertex(SCOUT)) {
+        for address in self.map.hops().iter().filter_map(|hop| hop.vertex(SCOUT)) {
             let times = passed.entry(address).or_default();
             *times = times.saturating_add(1);
         }
         passed.values().any(|times| *times >= LOOP)
     }
 
-    /// How many hops there are up to the last that anybody answered.
-    fn answered_hops(&self) -> usize {
-        self.hops.iter().rposition(|hop| hop.answered() > 0).map_or(0, |last| last.saturating_add(1))
-    }
-
     /// Asks silent flows again.
     fn ask_again(&self, rules: &Rules) -> Vec<Ask> {
         let mut asks = Vec::new();
-        for (index, hop) in self.hops.iter().enumerate().filter(|(_, hop)| !hop.is_silent()) {
-            let open = hop.cells().filter(|(flow, cell)| {
-                cell.may_repeat(rules.attempts) && self.ends.get(flow).is_none_or(|end| index <= *end)
-            });
+        for (index, hop) in self.map.hops().iter().enumerate().filter(|(_, hop)| !hop.is_silent()) {
+            let open = hop
+                .cells()
+                .filter(|(flow, cell)| cell.may_repeat(rules.attempts) && self.map.reaches(*flow, index));
             asks.extend(open.map(|(flow, _)| Ask { hop: index, flow }));
         }
         asks
     }
 
-    fn enumerate(&mut self, rules: &Rules, weights: &Weights, asks: &mut Vec<Ask>) {
+    fn enumerate(&mut self, rules: &Rules, splits: &Splits, asks: &mut Vec<Ask>) {
         for index in 0..self.certain_hops(rules) {
-            let missing = self.missing_flows(index, rules, weights, asks);
+            let missing = self.missing_flows(index, rules, splits, asks);
             let fresh = if missing == 0 { Vec::new() } else { self.fresh_flows(index, missing, asks) };
             asks.extend(fresh.into_iter().map(|flow| Ask { hop: index, flow }));
         }
-        self.follow_longer_ways(rules, weights, asks);
+        self.follow_longer_ways(rules, splits, asks);
     }
 
     /// How many hops are known to lie before the scout's end, or at it: an answer that ends the way may come
     /// from far behind the target while nearer hops are still on their way.
     fn certain_hops(&self, rules: &Rules) -> usize {
-        let Some(length) = self.length() else { return self.answered_hops() };
-        let before = self.hops.iter().take(length.saturating_sub(1));
+        let Some(length) = self.length() else { return self.map.answered_hops() };
+        let before = self.map.hops().iter().take(length.saturating_sub(1));
         let passed = before.clone().rposition(|hop| hop.vertex(SCOUT).is_some());
         let passed = passed.map_or(0, |last| last.saturating_add(1));
         let settled = before.take_while(|hop| hop.is_settled(SCOUT, rules.attempts)).count();
@@ -273,27 +233,29 @@ impl Search {
     }
 
     /// Asks for ways that go on behind the end of the scout's.
-    fn follow_longer_ways(&self, rules: &Rules, weights: &Weights, asks: &mut Vec<Ask>) {
+    fn follow_longer_ways(&self, rules: &Rules, splits: &Splits, asks: &mut Vec<Ask>) {
         let Some(length) = self.length().filter(|length| *length == self.certain_hops(rules)) else {
             return;
         };
-        for index in length..self.answered_hops().saturating_add(rules.gap_limit).min(self.hops.len()) {
-            let missing = self.missing_flows(index, rules, weights, asks);
+        for index in
+            length..self.map.answered_hops().saturating_add(rules.gap_limit).min(self.map.hops().len())
+        {
+            let missing = self.missing_flows(index, rules, splits, asks);
             let open: Vec<u16> = self.flows_behind(length, index).take(missing).collect();
             asks.extend(open.into_iter().map(|flow| Ask { hop: index, flow }));
         }
     }
 
     /// How many flows the stopping rule still wants at a hop, beside those that are asked.
-    fn missing_flows(&self, index: usize, rules: &Rules, weights: &Weights, asks: &[Ask]) -> usize {
-        let Some(hop) = self.hops.get(index).filter(|hop| !hop.is_silent()) else { return 0 };
-        let before = index.checked_sub(1).and_then(|before| self.hops.get(before));
+    fn missing_flows(&self, index: usize, rules: &Rules, splits: &Splits, asks: &[Ask]) -> usize {
+        let Some(hop) = self.map.hops().get(index).filter(|hop| !hop.is_silent()) else { return 0 };
+        let before = index.checked_sub(1).and_then(|before| self.map.hops().get(before));
         let routers = before.into_iter().flat_map(|before| before.vertices().keys());
-        let narrowest = routers.filter_map(|router| weights.narrowest(*router)).chain(rules.narrowest);
+        let narrowest = routers.filter_map(|router| splits.narrowest(*router)).chain(rules.narrowest);
         let narrowest = narrowest.min_by(f64::total_cmp);
         let mut needed = rules.stopping.flows(hop.vertices().len(), narrowest);
-        if self.hops.get(index.saturating_add(1)).is_some_and(Hop::is_unstable) {
-            needed = needed.max(diamond::CERTAINLY_ALONE);
+        if self.map.hops().get(index.saturating_add(1)).is_some_and(Hop::is_unstable) {
+            needed = needed.max(CERTAINLY_ALONE);
         }
         // Where every second answer is missing, more flows are of no more use.
         if hop.flows_asked() >= needed.saturating_mul(2) {
@@ -305,13 +267,13 @@ impl Search {
 
     /// The next flows in turn that are not known to end before a hop, and not asked there.
     fn fresh_flows(&mut self, index: usize, count: usize, asks: &[Ask]) -> Vec<u16> {
-        let Some(hop) = self.hops.get(index) else { return Vec::new() };
-        let passes = |flow: &u16| self.ends.get(flow).is_none_or(|end| index <= *end);
+        let Some(hop) = self.map.hops().get(index) else { return Vec::new() };
+        let passes = |flow: &u16| self.map.reaches(*flow, index);
         let asked = |flow: u16| hop.cell(flow).is_some() || asks.contains(&Ask { hop: index, flow });
         let flows: Vec<u16> =
             (hop.fresh()..u16::MAX).filter(passes).filter(|flow| !asked(*flow)).take(count).collect();
         let below = flows.last().map(|last| last.saturating_add(1));
-        if let Some((hop, below)) = self.hops.get_mut(index).zip(below) {
+        if let Some((hop, below)) = self.map.hop_mut(index).zip(below) {
             hop.asked_below(below);
         }
         flows
@@ -319,19 +281,19 @@ impl Search {
 
     /// Flows that went on at the hop where the scout's way ended, and are not known to end before this one.
     fn flows_behind(&self, length: usize, index: usize) -> impl Iterator<Item = u16> + '_ {
-        let last = length.checked_sub(1).and_then(|last| self.hops.get(last));
+        let last = length.checked_sub(1).and_then(|last| self.map.hops().get(last));
         let flows = last.into_iter().flat_map(Hop::cells);
         flows.filter(|(_, cell)| cell.answers() > 0).map(|(flow, _)| flow).filter(move |flow| {
-            let goes_on = self.ends.get(flow).is_none_or(|end| index <= *end);
-            goes_on && self.hops.get(index).is_some_and(|hop| hop.cell(*flow).is_none())
+            self.map.reaches(*flow, index)
+                && self.map.hops().get(index).is_some_and(|hop| hop.cell(*flow).is_none())
         })
     }
 
     /// Asks one flow again and again where ways part.
-    fn repeat(&self, links: &Links, weights: &Weights) -> Vec<Ask> {
+    fn repeat(&self, links: &Links, splits: &Splits) -> Vec<Ask> {
         let mut asks = Vec::new();
-        for (index, hop) in self.hops.iter().enumerate() {
-            let wanted = self.answers_wanted(index, links, weights);
+        for (index, hop) in self.map.hops().iter().enumerate() {
+            let wanted = self.answers_wanted(index, links, splits);
             let steady = hop.cells().find(|(_, cell)| cell.answers() > 0);
             let Some((flow, cell)) = steady.filter(|_| hop.is_wide() && !hop.is_unstable()) else {
                 continue;
@@ -345,24 +307,25 @@ impl Search {
     }
 
     /// How often a flow must be answered at a hop before it is believed to go one way.
-    fn answers_wanted(&self, index: usize, links: &Links, weights: &Weights) -> usize {
+    fn answers_wanted(&self, index: usize, links: &Links, splits: &Splits) -> usize {
         if links.is_meshed_at(index) {
             return REPEATS_IF_MESHED;
         }
-        let before = index.checked_sub(1).and_then(|before| self.hops.get(before));
+        let before = index.checked_sub(1).and_then(|before| self.map.hops().get(before));
         if before.is_some_and(Hop::is_wide) {
             return 0;
         }
         let parted_at = before.into_iter().flat_map(|before| before.vertices().keys());
-        let narrowest = parted_at.filter_map(|router| weights.narrowest(*router)).min_by(f64::total_cmp);
-        let branches = self.hops.get(index).map_or(1, |hop| hop.vertices().len());
+        let narrowest = parted_at.filter_map(|router| splits.narrowest(*router)).min_by(f64::total_cmp);
+        let branches = self.map.hops().get(index).map_or(1, |hop| hop.vertices().len());
         repeats(branches, narrowest)
     }
 
     /// Asks for the links of routers of which none is known, in both directions.
     fn complete(&self, links: &Links) -> Vec<Ask> {
         let mut asks = Vec::new();
-        for (index, [near, far]) in pairs(&self.hops) {
+        let hops = self.map.hops();
+        for (index, (near, far)) in hops.iter().zip(hops.iter().skip(1)).enumerate() {
             if !links.are_told_by_flows(index) {
                 continue;
             }
@@ -393,17 +356,17 @@ impl Search {
 
     /// Whether a flow is not known to end before it has passed both hops.
     fn crosses(&self, flow: u16, one: usize, other: usize) -> bool {
-        self.ends.get(&flow).is_none_or(|end| one.max(other) <= *end)
+        self.map.reaches(flow, one.max(other))
     }
 
     /// Enumerates the next hops of each router by flows that pass through it.
-    fn control(&mut self, links: &Links, rules: &Rules, weights: &Weights) -> Vec<Ask> {
+    fn control(&mut self, links: &Links, rules: &Rules, splits: &Splits) -> Vec<Ask> {
         let mut asks = Vec::new();
-        for index in diamond::controlled(&self.hops, links, rules.full) {
+        for index in controlled(self.map.hops(), links, rules.full) {
             let mut new_flows = 0;
-            let Some(hop) = self.hops.get(index) else { continue };
+            let Some(hop) = self.map.hops().get(index) else { continue };
             for router in hop.vertices().keys().copied() {
-                let (known, new) = self.control_of(index, router, rules, weights);
+                let (known, new) = self.control_of(index, router, rules, splits);
                 asks.extend(known);
                 new_flows = new.max(new_flows);
             }
@@ -420,10 +383,10 @@ impl Search {
         index: usize,
         router: IpAddr,
         rules: &Rules,
-        weights: &Weights,
+        splits: &Splits,
     ) -> (Vec<Ask>, usize) {
         let behind = index.saturating_add(1);
-        let (Some(hop), Some(next)) = (self.hops.get(index), self.hops.get(behind)) else {
+        let (Some(hop), Some(next)) = (self.map.hops().get(index), self.map.hops().get(behind)) else {
             return (Vec::new(), 0);
         };
         let flows: Vec<u16> =
@@ -432,7 +395,7 @@ impl Search {
         let mut branches = reached.clone();
         branches.sort_unstable();
         branches.dedup();
-        let narrowest = weights.narrowest(router).into_iter().chain(rules.narrowest).min_by(f64::total_cmp);
+        let narrowest = splits.narrowest(router).into_iter().chain(rules.narrowest).min_by(f64::total_cmp);
         let needed = rules.stopping.flows(branches.len(), narrowest);
         let asked = flows.iter().filter(|flow| next.cell(**flow).is_some()).count();
         let missing = needed.saturating_sub(reached.len());
@@ -446,14 +409,6 @@ impl Search {
         let new = short.saturating_mul(hop.answered()).div_ceil(flows.len());
         (known, new)
     }
-}
-
-/// Neighbouring hops at which somebody answers, with the index of the nearer one.
-pub(super) fn pairs(hops: &[Hop]) -> impl Iterator<Item = (usize, [&Hop; 2])> {
-    let pairs = hops.iter().zip(hops.iter().skip(1)).enumerate();
-    pairs
-        .map(|(index, (near, far))| (index, [near, far]))
-        .filter(|(_, pair)| pair.iter().all(|hop| hop.answered() > 0))
 }
 
 /// How many answers of one flow, all from one router, rule out balancing packet by packet over so many branches.
@@ -471,15 +426,4 @@ fn repeats(branches: usize, narrowest: Option<f64>) -> usize {
         widest.powi(answers) + f64::from(others) * narrow.powi(answers)
     };
     (2..MOST).find(|answers| unnoticed(*answers) <= UNNOTICED_PER_PACKET).unwrap_or(MOST)
-}
-
-#[cfg(test)]
-impl Search {
-    pub(super) fn links(&self) -> std::collections::BTreeSet<(IpAddr, IpAddr)> {
-        Links::between(&self.hops).all()
-    }
-
-    pub(super) fn is_unstable(&self) -> bool {
-        self.hops.iter().any(Hop::is_unstable)
-    }
 }

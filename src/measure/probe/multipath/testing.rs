@@ -11,6 +11,7 @@ use rand::{RngExt, SeedableRng};
 use super::*;
 use crate::measure::probe::tests::way;
 use crate::model::{MatchQuality, Port, Protocol, Reply, ReplyKind};
+use crate::multipath::{Hop, Links};
 
 /// A router: its branches with their weights, and how it spreads packets over them.
 #[derive(Clone, Debug, Default)]
@@ -163,11 +164,11 @@ pub(super) fn run(prober: &mut MultipathProber, network: &Network) -> Vec<Probe>
 impl MultipathProber {
     /// The links found towards a target.
     pub(super) fn links(&self, target: usize) -> BTreeSet<(IpAddr, IpAddr)> {
-        self.searches[target].links()
+        Links::between(self.searches[target].map().hops()).iter().map(|(_, from, to)| (from, to)).collect()
     }
 
     /// Whether packet-by-packet balancing was seen on the way to a target.
     pub(super) fn is_unstable(&self, target: usize) -> bool {
-        self.searches[target].is_unstable()
+        self.searches[target].map().hops().iter().any(Hop::is_unstable)
     }
 }

@@ -9,19 +9,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::hop::Hop;
-use super::search::pairs;
 
 /// Answered flows after which a router that was always the only one is believed to be, also where the
 /// consequence of a mistake would be a link that does not exist: by chance one in 2²³.
-pub(super) const CERTAINLY_ALONE: usize = 24;
+pub const CERTAINLY_ALONE: usize = 24;
 
 /// The links that flows tell, by the index of the nearer hop.
-#[derive(Debug)]
-pub(super) struct Links {
+#[derive(Clone, Debug, Default)]
+pub struct Links {
     pairs: BTreeMap<usize, Pair>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Pair {
     links: BTreeSet<(IpAddr, IpAddr)>,
     told_by_flows: bool,
@@ -30,7 +29,9 @@ struct Pair {
 }
 
 impl Links {
-    pub(super) fn between(hops: &[Hop]) -> Self {
+    /// Those between neighbouring hops at which somebody answers.
+    #[must_use]
+    pub fn between(hops: &[Hop]) -> Self {
         let mut mixed = false;
         let mut found = BTreeMap::new();
         let scrambled: Vec<bool> = hops
@@ -51,23 +52,26 @@ impl Links {
     }
 
     /// Whether the links between this hop and the next can be told from flows.
-    pub(super) fn are_told_by_flows(&self, index: usize) -> bool {
+    pub fn are_told_by_flows(&self, index: usize) -> bool {
         self.pairs.get(&index).is_some_and(|pair| pair.told_by_flows)
     }
 
     /// Whether links cross before or behind a hop.
-    pub(super) fn is_meshed_at(&self, index: usize) -> bool {
+    pub fn is_meshed_at(&self, index: usize) -> bool {
         let before = index.checked_sub(1);
         let around = [before, Some(index)];
         around.into_iter().flatten().filter_map(|index| self.pairs.get(&index)).any(|pair| pair.meshed)
     }
 
-    #[cfg(test)]
-    pub(super) fn all(&self) -> BTreeSet<(IpAddr, IpAddr)> {
-        self.pairs.values().flat_map(|pair| &pair.links).copied().collect()
+    /// All links: the index of the nearer hop, from whom, to whom.
+    pub fn iter(&self) -> impl Iterator<Item = (usize, IpAddr, IpAddr)> + '_ {
+        let links = self.pairs.iter().map(|(index, pair)| (index, &pair.links));
+        links.flat_map(|(index, links)| links.iter().map(move |(from, to)| (*index, *from, *to)))
     }
 
-    fn is_uneven(&self, index: usize) -> bool {
+    /// Whether links cross between this hop and the next, or some routers have more of them than others.
+    #[must_use]
+    pub fn is_uneven(&self, index: usize) -> bool {
         self.pairs.get(&index).is_some_and(|pair| pair.meshed || pair.asymmetric)
     }
 }
@@ -99,6 +103,14 @@ impl Pair {
     }
 }
 
+/// Neighbouring hops at which somebody answers, with the index of the nearer one.
+fn pairs(hops: &[Hop]) -> impl Iterator<Item = (usize, [&Hop; 2])> {
+    let pairs = hops.iter().zip(hops.iter().skip(1)).enumerate();
+    pairs
+        .map(|(index, (near, far))| (index, [near, far]))
+        .filter(|(_, pair)| pair.iter().all(|hop| hop.answered() > 0))
+}
+
 fn degrees(ends: impl Iterator<Item = IpAddr>) -> BTreeMap<IpAddr, usize> {
     let mut degrees: BTreeMap<IpAddr, usize> = BTreeMap::new();
     for end in ends {
@@ -110,7 +122,7 @@ fn degrees(ends: impl Iterator<Item = IpAddr>) -> BTreeMap<IpAddr, usize> {
 
 /// The hops whose routers' next hops must each be enumerated: all of a diamond that is meshed or asymmetric
 /// anywhere, or all of every diamond; as far as flows tell the links.
-pub(super) fn controlled(hops: &[Hop], links: &Links, everywhere: bool) -> Vec<usize> {
+pub fn controlled(hops: &[Hop], links: &Links, everywhere: bool) -> Vec<usize> {
     let wide: Vec<bool> = hops.iter().map(Hop::is_wide).collect();
     let mut controlled = Vec::new();
     let mut start: usize = 0;

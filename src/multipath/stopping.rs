@@ -89,7 +89,7 @@ const NARROWEST: f64 = 1e-4;
 /// Pearson's chi-square test at one in ten thousand, since it is asked again and again as flows come in. The
 /// share is the lower end of Wilson's 95 % interval around what was seen.
 #[must_use]
-pub fn narrowest_if_unequal(counts: &[u64]) -> Option<f64> {
+pub(super) fn narrowest_if_unequal(counts: &[u64]) -> Option<f64> {
     const SIGNIFICANCE: f64 = 1e-4;
     /// Pearson's test wants five in every cell.
     const FEWEST_A_BRANCH: u64 = 5;

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
-use crate::model::narrowest_if_unequal;
+use super::stopping::narrowest_if_unequal;
 
 /// The splits of all routers that were seen to send flows on.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Weights {
+pub struct Splits {
     splits: HashMap<IpAddr, Split>,
 }
 
@@ -24,10 +24,10 @@ const JUDGED_EVERY: u64 = 8;
 /// A narrowest share that falls by less than this is no news: it would reopen what is finished.
 const NEWS: f64 = 0.8;
 
-impl Weights {
+impl Splits {
     /// Notes a flow that a router sent on to another one. The flow must have been chosen without looking at
     /// where it goes. Returns whether more must now be asked behind this router.
-    pub(super) fn note(&mut self, from: IpAddr, to: IpAddr) -> bool {
+    pub fn note(&mut self, from: IpAddr, to: IpAddr) -> bool {
         let split = self.splits.entry(from).or_default();
         let count = split.counts.entry(to).or_default();
         *count = count.saturating_add(1);
@@ -45,7 +45,7 @@ impl Weights {
     }
 
     /// The share of a router's narrowest branch, where its branches are known to be unequal.
-    pub(super) fn narrowest(&self, router: IpAddr) -> Option<f64> {
+    pub fn narrowest(&self, router: IpAddr) -> Option<f64> {
         self.splits.get(&router)?.narrowest
     }
 }
@@ -60,11 +60,11 @@ mod tests {
 
     #[test]
     fn an_unequal_split_becomes_news_once_and_an_equal_one_never() {
-        let mut weights = Weights::default();
-        let news = (0..400).filter(|n| weights.note(router(1), router(if n % 10 == 0 { 3 } else { 2 })));
+        let mut splits = Splits::default();
+        let news = (0..400).filter(|n| splits.note(router(1), router(if n % 10 == 0 { 3 } else { 2 })));
         assert!((1..=3).contains(&news.count()));
-        assert!(weights.narrowest(router(1)).is_some_and(|share| (0.03..0.1).contains(&share)));
-        assert!((0..200).all(|n: u8| !weights.note(router(4), router(5 + n % 2))));
-        assert_eq!(weights.narrowest(router(4)), None);
+        assert!(splits.narrowest(router(1)).is_some_and(|share| (0.03..0.1).contains(&share)));
+        assert!((0..200).all(|n: u8| !splits.note(router(4), router(5 + n % 2))));
+        assert_eq!(splits.narrowest(router(4)), None);
     }
 }

@@ -3,12 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use crate::measure::probe::News;
-use crate::model::Reply;
+/// What became of a packet to a hop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// This address answered.
+    Answer(IpAddr),
+    /// Nobody did.
+    Silence,
+    /// It never left.
+    Refusal,
+}
 
 /// A TTL: each flow that was asked there, and who answered.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Hop {
+pub struct Hop {
     cells: BTreeMap<u16, Cell>,
     vertices: BTreeMap<IpAddr, BTreeSet<u16>>,
     /// All flows below this one that could be asked here were asked, whatever they showed elsewhere.
@@ -22,7 +30,7 @@ pub(super) struct Hop {
 
 /// One flow at one TTL.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Cell {
+pub struct Cell {
     asked: u8,
     waiting: u8,
     /// Who answered, one entry for each answered packet.
@@ -32,27 +40,27 @@ pub(super) struct Cell {
 
 impl Cell {
     /// Who answered first.
-    pub(super) fn vertex(&self) -> Option<IpAddr> {
+    pub fn vertex(&self) -> Option<IpAddr> {
         self.answers.first().copied()
     }
 
     /// Packets asked for, answered or not.
-    pub(super) const fn asked(&self) -> u8 {
+    pub const fn asked(&self) -> u8 {
         self.asked
     }
 
     /// Packets answered.
-    pub(super) fn answers(&self) -> usize {
+    pub fn answers(&self) -> usize {
         self.answers.len()
     }
 
     /// Packets on their way.
-    pub(super) const fn waiting(&self) -> u8 {
+    pub const fn waiting(&self) -> u8 {
         self.waiting
     }
 
     /// Whether it may be asked once more for its first answer.
-    pub(super) fn may_repeat(&self, attempts: u8) -> bool {
+    pub fn may_repeat(&self, attempts: u8) -> bool {
         self.answers.is_empty() && self.waiting == 0 && self.asked < attempts && !self.refused
     }
 
@@ -67,7 +75,7 @@ const SILENT_AFTER: usize = 6;
 
 impl Hop {
     /// A packet is asked for.
-    pub(super) fn ask(&mut self, flow: u16) -> u8 {
+    pub fn ask(&mut self, flow: u16) -> u8 {
         let cell = self.cells.entry(flow).or_default();
         let attempt = cell.asked;
         cell.asked = cell.asked.saturating_add(1);
@@ -77,45 +85,45 @@ impl Hop {
     }
 
     /// What became of a packet that was asked for.
-    pub(super) fn settle(&mut self, flow: u16, news: News<'_>) {
+    pub fn settle(&mut self, flow: u16, heard: Heard) {
         if let Some(cell) = self.cells.get_mut(&flow).filter(|cell| cell.waiting > 0) {
             cell.waiting = cell.waiting.saturating_sub(1);
             self.waiting = self.waiting.saturating_sub(1);
         }
-        self.learn(flow, news);
+        self.learn(flow, heard);
     }
 
-    /// The same of a packet that an interrupted run asked for.
-    pub(super) fn recall(&mut self, flow: u16, attempt: u8, news: News<'_>) {
+    /// The same of a packet of which only the record is there; `attempt` counts from 0.
+    pub fn recall(&mut self, flow: u16, attempt: u8, heard: Heard) {
         let cell = self.cells.entry(flow).or_default();
         cell.asked = cell.asked.max(attempt.saturating_add(1));
-        self.learn(flow, news);
+        self.learn(flow, heard);
     }
 
-    fn learn(&mut self, flow: u16, news: News<'_>) {
+    fn learn(&mut self, flow: u16, heard: Heard) {
         let Some(cell) = self.cells.get_mut(&flow) else { return };
-        match news {
-            News::Reply(Reply { from, .. }) => {
+        match heard {
+            Heard::Answer(from) => {
                 match cell.vertex() {
                     None => {
                         self.answered = self.answered.saturating_add(1);
-                        self.vertices.entry(*from).or_default().insert(flow);
+                        self.vertices.entry(from).or_default().insert(flow);
                     }
-                    Some(first) if first != *from => {
+                    Some(first) if first != from => {
                         self.unstable = true;
-                        self.vertices.entry(*from).or_default();
+                        self.vertices.entry(from).or_default();
                     }
                     Some(_) => {}
                 }
-                cell.answers.push(*from);
+                cell.answers.push(from);
             }
-            News::TimedOut => self.unanswered = self.unanswered.saturating_add(1),
-            News::NotSent => cell.refused = true,
+            Heard::Silence => self.unanswered = self.unanswered.saturating_add(1),
+            Heard::Refusal => cell.refused = true,
         }
     }
 
     /// Takes back what a flow showed here: it had come to its end before.
-    pub(super) fn forget(&mut self, flow: u16) {
+    pub fn forget(&mut self, flow: u16) {
         let Some(cell) = self.cells.get_mut(&flow) else { return };
         let Some(vertex) = cell.vertex() else { return };
         cell.answers.clear();
@@ -129,69 +137,72 @@ impl Hop {
     }
 
     /// Notes that all flows below this one were asked.
-    pub(super) fn asked_below(&mut self, flow: u16) {
+    pub fn asked_below(&mut self, flow: u16) {
         self.fresh = self.fresh.max(flow);
     }
 
     /// The first flow that was not yet asked in turn.
-    pub(super) const fn fresh(&self) -> u16 {
+    pub const fn fresh(&self) -> u16 {
         self.fresh
     }
 
-    pub(super) fn cell(&self, flow: u16) -> Option<&Cell> {
+    /// What a flow saw here, if it was asked.
+    pub fn cell(&self, flow: u16) -> Option<&Cell> {
         self.cells.get(&flow)
     }
 
-    pub(super) fn cells(&self) -> impl Iterator<Item = (u16, &Cell)> {
+    /// All flows that were asked here, in order.
+    pub fn cells(&self) -> impl Iterator<Item = (u16, &Cell)> {
         self.cells.iter().map(|(flow, cell)| (*flow, cell))
     }
 
     /// Who answered here, each with the flows whose first answer it was.
-    pub(super) const fn vertices(&self) -> &BTreeMap<IpAddr, BTreeSet<u16>> {
+    pub const fn vertices(&self) -> &BTreeMap<IpAddr, BTreeSet<u16>> {
         &self.vertices
     }
 
-    pub(super) fn vertex(&self, flow: u16) -> Option<IpAddr> {
+    /// Who answered a flow first.
+    pub fn vertex(&self, flow: u16) -> Option<IpAddr> {
         self.cells.get(&flow)?.vertex()
     }
 
     /// The flows whose first answer was this address.
-    pub(super) fn flows_of(&self, vertex: IpAddr) -> impl Iterator<Item = u16> + '_ {
+    pub fn flows_of(&self, vertex: IpAddr) -> impl Iterator<Item = u16> + '_ {
         self.vertices.get(&vertex).into_iter().flatten().copied()
     }
 
     /// Several routers answer here.
-    pub(super) fn is_wide(&self) -> bool {
+    pub fn is_wide(&self) -> bool {
         self.vertices.len() > 1
     }
 
     /// One flow was answered by several routers: something before this TTL balances packet by packet.
-    pub(super) const fn is_unstable(&self) -> bool {
+    pub const fn is_unstable(&self) -> bool {
         self.unstable
     }
 
     /// Nobody answers here.
-    pub(super) const fn is_silent(&self) -> bool {
+    pub const fn is_silent(&self) -> bool {
         self.answered == 0 && self.unanswered >= SILENT_AFTER
     }
 
     /// Flows that somebody answered.
-    pub(super) const fn answered(&self) -> usize {
+    pub const fn answered(&self) -> usize {
         self.answered
     }
 
     /// Flows that were asked.
-    pub(super) fn flows_asked(&self) -> usize {
+    pub fn flows_asked(&self) -> usize {
         self.cells.len()
     }
 
     /// Packets on their way.
-    pub(super) const fn waiting(&self) -> usize {
+    pub const fn waiting(&self) -> usize {
         self.waiting
     }
 
     /// Whether a flow was answered, or never will be.
-    pub(super) fn is_settled(&self, flow: u16, attempts: u8) -> bool {
+    pub fn is_settled(&self, flow: u16, attempts: u8) -> bool {
         self.is_silent()
             || self.cells.get(&flow).is_some_and(|cell| cell.answers() > 0 || cell.is_given_up(attempts))
     }
