@@ -21,6 +21,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("dataset", &["model"]),
     ("analyse::origin", &["model"]),
     ("analyse::path", &["model", "dataset", "analyse::origin"]),
+    ("analyse::ways", &["model", "multipath", "dataset"]),
     ("analyse::graph", &["model", "dataset", "analyse::origin", "analyse::path"]),
     ("analyse::compare", &["model", "dataset", "analyse::origin", "analyse::path", "analyse::graph"]),
     ("measure::schedule", &["model", "measure::campaign::config"]),
@@ -43,7 +44,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("formats", &["model", "wire", "dataset", "analyse"]),
     ("lab", &["model"]),
     ("report", &["model", "dataset", "analyse", "formats"]),
-    ("cli", &["model", "wire", "dataset", "analyse", "measure", "formats", "lab", "report"]),
+    ("cli", &["model", "multipath", "wire", "dataset", "analyse", "measure", "formats", "lab", "report"]),
 ];
 
 #[test]

@@ -45,8 +45,11 @@ impl FlowMap {
         }
     }
 
-    /// Takes in a record; `ends` says that the answer ends the way.
+    /// Takes in a record, growing as far as it needs; `ends` says that the answer ends the way.
     pub fn recall(&mut self, (index, flow, attempt): (usize, u16, u8), heard: Heard, ends: bool) {
+        if index >= self.hops.len() {
+            self.hops.resize(index.saturating_add(1), Hop::default());
+        }
         if let Some(hop) = self.hops.get_mut(index) {
             hop.recall(flow, attempt, heard);
             self.close(flow, index, ends);

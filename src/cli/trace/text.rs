@@ -112,10 +112,7 @@ fn path_ends(records: &[ProbeRecord]) -> BTreeMap<FlowId, u8> {
 }
 
 fn is_end(record: &ProbeRecord) -> bool {
-    answer(record).is_some_and(|(reply, _)| {
-        let from_target = reply.from == record.target();
-        reply.kind.arrived(from_target) || matches!(reply.kind, ReplyKind::Unreachable(_))
-    })
+    answer(record).is_some_and(|(reply, _)| reply.ends_way_to(record.target()))
 }
 
 /// The lines of one TTL: addresses first, silence last.

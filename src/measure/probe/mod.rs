@@ -12,9 +12,7 @@ pub use multipath::{Algorithm, MultipathOrder, MultipathProber};
 pub use tcp::TcpProber;
 pub use trace::{TraceOrder, TraceProber};
 
-use std::net::IpAddr;
-
-use crate::model::{MonoTime, Port, Probe, Protocol, Reply, ReplyKind, SkipReason, Ttl};
+use crate::model::{MonoTime, Port, Probe, Protocol, Reply, SkipReason, Ttl};
 
 /// How the routers on a way are asked: in what, from which hop to which, and when silence is enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,18 +100,12 @@ pub enum News<'a> {
     NotSent,
 }
 
-/// Whether a reply means that no larger TTL can tell more.
-fn ends_path(reply: &Reply, target: IpAddr) -> bool {
-    let from_target = reply.from == target;
-    reply.kind.arrived(from_target) || matches!(reply.kind, ReplyKind::Unreachable(_))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
-    use crate::model::MatchQuality;
+    use crate::model::{MatchQuality, ReplyKind};
 
     pub(super) fn targets(count: u8) -> Vec<IpAddr> {
         (0..count).map(|last| Ipv4Addr::new(175, 45, 176, last).into()).collect()

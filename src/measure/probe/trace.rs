@@ -20,7 +20,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::IpAddr;
 
-use super::{News, Next, Prober, Way, ends_path};
+use super::{News, Next, Prober, Way};
 use crate::measure::schedule::Permutation;
 use crate::model::{FlowId, MonoTime, Probe, Reply, RoundId, SkipReason, Ttl};
 
@@ -190,7 +190,7 @@ impl TraceProber {
     fn learn_answer(&mut self, cell: Cell, target: IpAddr, reply: &Reply) {
         let Some(trace) = self.traces.get_mut(cell.trace) else { return };
         trace.farthest = trace.farthest.max(cell.ttl);
-        if ends_path(reply, target) {
+        if reply.ends_way_to(target) {
             trace.end = Some(trace.end.map_or(cell.ttl, |end| end.min(cell.ttl)));
         }
     }

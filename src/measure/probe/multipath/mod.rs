@@ -21,7 +21,7 @@ use std::net::IpAddr;
 
 use search::{Ask, Phase, Rules, Search};
 
-use super::{News, Next, Prober, Way, ends_path};
+use super::{News, Next, Prober, Way};
 use crate::measure::schedule::Draw;
 use crate::model::{FlowId, MonoTime, Probe, RoundId, SkipReason, Ttl};
 use crate::multipath::{Heard, Splits, StoppingRule};
@@ -232,5 +232,5 @@ fn heard(news: News<'_>) -> Heard {
 }
 
 fn ends(probe: &Probe, news: News<'_>) -> bool {
-    matches!(news, News::Reply(reply) if ends_path(reply, probe.target))
+    matches!(news, News::Reply(reply) if reply.ends_way_to(probe.target))
 }
