@@ -44,7 +44,7 @@ pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
     let order = round(args)?;
     let station = prepare(station_of(args, campaign.as_ref())?, clock, pair).map_err(unfit)?;
     let view = View::new(Labels { origins: &origins, names: &names });
-    let (records, ledger) = trace(order, station, &view)?;
+    let (records, ledger) = trace(order, station, &view);
     let format = if args.json { TraceFormat::Json } else { args.format };
     match (format, args.flows) {
         (TraceFormat::Csv, _) => out::records(records.into_iter().map(Ok)),
@@ -94,11 +94,7 @@ fn unit_length(target: IpAddr) -> u8 {
 }
 
 /// Runs the one round, and shows at a terminal how it grows.
-fn trace(
-    order: RoundOrder,
-    mut station: Station,
-    view: &View<'_>,
-) -> Result<(Vec<ProbeRecord>, Ledger), Failure> {
+fn trace(order: RoundOrder, mut station: Station, view: &View<'_>) -> (Vec<ProbeRecord>, Ledger) {
     station.engine.start(order);
     let mut screen = view.on_screen();
     let (mut records, mut ledger) = (Vec::new(), Ledger::default());
@@ -115,7 +111,7 @@ fn trace(
         screen.show(&records);
     }
     screen.clear();
-    Ok((records, ledger))
+    (records, ledger)
 }
 
 fn round(args: &TraceArgs) -> Result<RoundOrder, Failure> {

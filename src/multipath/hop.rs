@@ -40,26 +40,31 @@ pub struct Cell {
 
 impl Cell {
     /// Who answered first.
+    #[must_use]
     pub fn vertex(&self) -> Option<IpAddr> {
         self.answers.first().copied()
     }
 
     /// Packets asked for, answered or not.
+    #[must_use]
     pub const fn asked(&self) -> u8 {
         self.asked
     }
 
     /// Packets answered.
+    #[must_use]
     pub fn answers(&self) -> usize {
         self.answers.len()
     }
 
     /// Packets on their way.
+    #[must_use]
     pub const fn waiting(&self) -> u8 {
         self.waiting
     }
 
     /// Whether it may be asked once more for its first answer.
+    #[must_use]
     pub fn may_repeat(&self, attempts: u8) -> bool {
         self.answers.is_empty() && self.waiting == 0 && self.asked < attempts && !self.refused
     }
@@ -142,11 +147,13 @@ impl Hop {
     }
 
     /// The first flow that was not yet asked in turn.
+    #[must_use]
     pub const fn fresh(&self) -> u16 {
         self.fresh
     }
 
     /// What a flow saw here, if it was asked.
+    #[must_use]
     pub fn cell(&self, flow: u16) -> Option<&Cell> {
         self.cells.get(&flow)
     }
@@ -157,11 +164,13 @@ impl Hop {
     }
 
     /// Who answered here, each with the flows whose first answer it was.
+    #[must_use]
     pub const fn vertices(&self) -> &BTreeMap<IpAddr, BTreeSet<u16>> {
         &self.vertices
     }
 
     /// Who answered a flow first.
+    #[must_use]
     pub fn vertex(&self, flow: u16) -> Option<IpAddr> {
         self.cells.get(&flow)?.vertex()
     }
@@ -172,36 +181,43 @@ impl Hop {
     }
 
     /// Several routers answer here.
+    #[must_use]
     pub fn is_wide(&self) -> bool {
         self.vertices.len() > 1
     }
 
     /// One flow was answered by several routers: something before this TTL balances packet by packet.
+    #[must_use]
     pub const fn is_unstable(&self) -> bool {
         self.unstable
     }
 
     /// Nobody answers here.
+    #[must_use]
     pub const fn is_silent(&self) -> bool {
         self.answered == 0 && self.unanswered >= SILENT_AFTER
     }
 
     /// Flows that somebody answered.
+    #[must_use]
     pub const fn answered(&self) -> usize {
         self.answered
     }
 
     /// Flows that were asked.
+    #[must_use]
     pub fn flows_asked(&self) -> usize {
         self.cells.len()
     }
 
     /// Packets on their way.
+    #[must_use]
     pub const fn waiting(&self) -> usize {
         self.waiting
     }
 
     /// Whether a flow was answered, or never will be.
+    #[must_use]
     pub fn is_settled(&self, flow: u16, attempts: u8) -> bool {
         self.is_silent()
             || self.cells.get(&flow).is_some_and(|cell| cell.answers() > 0 || cell.is_given_up(attempts))

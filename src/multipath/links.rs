@@ -52,11 +52,13 @@ impl Links {
     }
 
     /// Whether the links between this hop and the next can be told from flows.
+    #[must_use]
     pub fn are_told_by_flows(&self, index: usize) -> bool {
         self.pairs.get(&index).is_some_and(|pair| pair.told_by_flows)
     }
 
     /// Whether links cross before or behind a hop.
+    #[must_use]
     pub fn is_meshed_at(&self, index: usize) -> bool {
         let before = index.checked_sub(1);
         let around = [before, Some(index)];
@@ -122,6 +124,7 @@ fn degrees(ends: impl Iterator<Item = IpAddr>) -> BTreeMap<IpAddr, usize> {
 
 /// The hops whose routers' next hops must each be enumerated: all of a diamond that is meshed or asymmetric
 /// anywhere, or all of every diamond; as far as flows tell the links.
+#[must_use]
 pub fn controlled(hops: &[Hop], links: &Links, everywhere: bool) -> Vec<usize> {
     let wide: Vec<bool> = hops.iter().map(Hop::is_wide).collect();
     let mut controlled = Vec::new();

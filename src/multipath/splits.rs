@@ -45,6 +45,7 @@ impl Splits {
     }
 
     /// The share of a router's narrowest branch, where its branches are known to be unequal.
+    #[must_use]
     pub fn narrowest(&self, router: IpAddr) -> Option<f64> {
         self.splits.get(&router)?.narrowest
     }

@@ -127,6 +127,8 @@ const fn as_number(count: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::arithmetic_side_effects)]
+
     use super::*;
 
     fn rule(confidence: f64) -> StoppingRule {
@@ -171,8 +173,8 @@ mod tests {
     #[test]
     fn equal_branches_are_missed_no_more_often_than_promised() {
         let published = [0.03125, 0.03771, 0.04239, 0.0476, 0.04498, 0.04395, 0.04412, 0.0450, 0.0463];
-        for (branches, expected) in (2..).zip(published) {
-            let shares = vec![1.0 / f64::from(branches); branches as usize];
+        for (branches, expected) in (2_u8..).zip(published) {
+            let shares = vec![1.0 / f64::from(branches); usize::from(branches)];
             let failure = exact_failure(rule(0.95), &shares, None);
             assert!((failure - expected).abs() < 6e-5, "{branches} branches: {failure}");
             assert!(exact_failure(rule(0.99), &shares, None) <= 0.01);

@@ -141,7 +141,7 @@ fn what_was_asked_behind_the_target_is_no_hop() {
 fn an_unequal_split_widens_the_chance_of_having_missed_a_branch() {
     let split = |nth: u16| {
         move |flow: u16, ttl: u8| match ttl {
-            2 => router(2, 1 + u16::from(flow % nth == 0)),
+            2 => router(2, 1 + u16::from(flow.is_multiple_of(nth))),
             4 => TARGET.to_owned(),
             _ => router(ttl, 1),
         }

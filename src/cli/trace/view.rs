@@ -104,6 +104,8 @@ impl Screen<'_> {
 /// The ways that the records of one search tell of.
 pub(super) fn ways_of(records: &[ProbeRecord]) -> Option<Ways> {
     let mut searches = Searches::default();
-    records.iter().for_each(|record| searches.add(record));
+    for record in records {
+        searches.add(record);
+    }
     searches.finish().into_iter().next()
 }

@@ -137,11 +137,10 @@ fn multipath(check: &mut Checker<'_>, table: &ProberTable) -> Option<ProberKind>
              nothing is balanced",
             way.hops()
         );
-        match &table.packets {
-            Some(value) => check.refuse("probers.packets", value, rule),
-            None => {
-                check.refuse("probers.kind", &table.kind, format!("probers.packets is {packets}: {rule}"))
-            }
+        if let Some(value) = &table.packets {
+            check.refuse("probers.packets", value, rule);
+        } else {
+            check.refuse("probers.kind", &table.kind, format!("probers.packets is {packets}: {rule}"));
         }
     }
     let packets = u32::try_from(packets).unwrap_or(u32::MAX);

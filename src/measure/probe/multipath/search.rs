@@ -155,15 +155,13 @@ impl Search {
             return (self.phase, asks);
         }
         let links = Links::between(self.map.hops());
-        let later: [(Phase, &dyn Fn(&Self) -> Vec<Ask>); 2] = [
-            (Phase::Repeating, &|search| search.repeat(&links, splits)),
-            (Phase::Completing, &|search| search.complete(&links)),
-        ];
-        for (phase, questions) in later {
-            let asks = questions(self);
-            if !asks.is_empty() {
-                return (phase, asks);
-            }
+        let asks = self.repeat(&links, splits);
+        if !asks.is_empty() {
+            return (Phase::Repeating, asks);
+        }
+        let asks = self.complete(&links);
+        if !asks.is_empty() {
+            return (Phase::Completing, asks);
         }
         let asks = self.control(&links, rules, splits);
         (if asks.is_empty() { Phase::Done } else { Phase::Controlling }, asks)
