@@ -3,8 +3,9 @@
 
 mod events;
 mod relations;
+mod routers;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -12,19 +13,15 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::{
-    Addresses, Announced, As, AsIndex, FASTEST, Filter, Host, Link, Router, RouterIndex, SLOWEST, Scenario,
-    Vantage, raw,
+    Addresses, Announced, As, AsIndex, FASTEST, Host, Link, RouterIndex, SLOWEST, Scenario, Vantage, raw,
 };
 use crate::model::{Asn, FileError, FileErrors, Prefix, SourceText};
 
 /// How much of everything a scenario may hold: enough for a large one, too little to fill a memory.
 const MOST_ASES: usize = 20_000;
 const MOST_ROUTERS: usize = 50_000;
-const MOST_ROUTERS_PER_AS: usize = 512;
 const MOST_LINKS: usize = 200_000;
 const MOST_ADDRESSES_PER_HOST: usize = 65_536;
-const MOST_LABELS: usize = 8;
-const HIGHEST_LABEL: u32 = 0xf_ffff;
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 const LONGEST_DURATION: Duration = Duration::from_secs(3660 * 24 * 3600);
 const USUAL_CONVERGENCE: Duration = Duration::from_millis(400);
@@ -128,54 +125,6 @@ impl<'a> Check<'a> {
             });
         }
         ases
-    }
-
-    fn routers(&mut self, tables: &[raw::Router]) -> Option<Vec<Router>> {
-        let mut routers = Vec::new();
-        let mut of_as: BTreeMap<AsIndex, usize> = BTreeMap::new();
-        for table in tables {
-            let name = table.name.get_ref();
-            if self.routers.insert(name.clone(), RouterIndex(routers.len())).is_some() {
-                self.error(&table.name, "router.name", name, "must be defined only once");
-            }
-            let home = self.asn(&table.asn, "router.as")?;
-            let count = of_as.entry(home).or_default();
-            *count = count.saturating_add(1);
-            if *count > MOST_ROUTERS_PER_AS {
-                let rule = format!("an AS must have at most {MOST_ROUTERS_PER_AS} routers");
-                self.error(&table.asn, "router.as", table.asn.get_ref(), rule);
-                return None;
-            }
-            self.router_homes.push(home);
-            routers.push(self.router(table, home));
-        }
-        Some(routers)
-    }
-
-    fn router(&mut self, table: &raw::Router, home: AsIndex) -> Router {
-        let name = table.name.get_ref();
-        for label in table.labels.iter().filter(|label| *label.get_ref() > HIGHEST_LABEL) {
-            self.error(label, "router.labels", label.get_ref(), "must be at most 1048575 (20 bits)");
-        }
-        if let Some(label) = table.labels.get(MOST_LABELS) {
-            let rule = format!("must be at most {MOST_LABELS} labels");
-            self.error(label, "router.labels", label.get_ref(), rule);
-        }
-        let filter = |filter: &raw::Filter| Filter {
-            carrier: filter.protocol,
-            to: filter.to,
-            answer: filter.answer,
-        };
-        Router {
-            name: name.clone(),
-            home,
-            addresses: self.addresses(&table.addresses, "router.addresses", name),
-            silent: table.silent,
-            balance: table.balance,
-            quote: table.quote,
-            labels: table.labels.iter().map(|label| *label.get_ref()).collect(),
-            filters: table.filters.iter().map(filter).collect(),
-        }
     }
 
     fn links(&mut self, tables: &[raw::Link]) -> Option<Vec<Link>> {
