@@ -5,6 +5,8 @@
 //! described in `docs/scenarios.md`.
 
 mod check;
+mod hosts;
+mod links;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -13,8 +15,10 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use crate::model::{AsLink, Asn, Event, FileErrors, LinkChange, Name, Port, Prefix, SourceText, WallTime};
+use crate::model::{AsLink, Asn, Event, FileErrors, LinkChange, Name, Prefix, SourceText, WallTime};
 
+pub(super) use hosts::Host;
+pub(super) use links::Link;
 pub(super) use raw::{Balance, Carrier, Closed, FilterAnswer, Quote};
 
 /// A checked scenario: every name in it stands for something, and every rule of `docs/scenarios.md` holds.
@@ -209,38 +213,6 @@ pub(super) struct Filter {
     pub(super) answer: FilterAnswer,
 }
 
-/// A link between two routers.
-#[derive(Clone, Debug)]
-pub(super) struct Link {
-    pub(super) ends: [RouterIndex; 2],
-    /// The addresses of the interfaces at both ends, in the same order.
-    pub(super) addresses: [Addresses; 2],
-    /// One way.
-    pub(super) delay: Duration,
-    /// Mean of the exponentially distributed delay that comes on top.
-    pub(super) jitter: Duration,
-    /// Probability that a packet is lost, each way.
-    pub(super) loss: f64,
-    /// What it costs in the shortest paths inside an AS.
-    pub(super) cost: u32,
-}
-
-impl Link {
-    pub(super) fn other_end(&self, router: RouterIndex) -> Option<RouterIndex> {
-        match self.ends {
-            [one, other] if one == router => Some(other),
-            [one, other] if other == router => Some(one),
-            _ => None,
-        }
-    }
-
-    /// The addresses of the interface that `router` has on this link.
-    pub(super) fn addresses_at(&self, router: RouterIndex) -> Option<Addresses> {
-        let sides = self.ends.iter().zip(self.addresses);
-        sides.into_iter().find(|(end, _)| **end == router).map(|(_, addresses)| addresses)
-    }
-}
-
 /// A prefix that an AS announces to its neighbours.
 #[derive(Clone, Debug)]
 pub(super) struct Announced {
@@ -250,19 +222,6 @@ pub(super) struct Announced {
     pub(super) only_to: Option<BTreeSet<AsIndex>>,
     /// The router behind which it is used; `None` for infrastructure.
     pub(super) router: Option<RouterIndex>,
-}
-
-/// Addresses that behave alike.
-#[derive(Clone, Debug)]
-pub(super) struct Host {
-    /// Each with the router behind which it is.
-    pub(super) addresses: Vec<(IpAddr, RouterIndex)>,
-    pub(super) echo: bool,
-    pub(super) open: Vec<Port>,
-    pub(super) closed: Closed,
-    pub(super) filtered: Vec<Carrier>,
-    /// One way, from its router.
-    pub(super) delay: Duration,
 }
 
 /// Something that happens to a link. A link whose first change is "added" does not exist before it.

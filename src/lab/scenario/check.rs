@@ -2,6 +2,8 @@
 //! mends a file once, not once an error.
 
 mod events;
+mod hosts;
+mod links;
 mod relations;
 mod routers;
 
@@ -12,16 +14,13 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::{
-    Addresses, Announced, As, AsIndex, FASTEST, Host, Link, RouterIndex, SLOWEST, Scenario, Vantage, raw,
-};
+use super::{Addresses, Announced, As, AsIndex, FASTEST, RouterIndex, SLOWEST, Scenario, Vantage, raw};
 use crate::model::{Asn, FileError, FileErrors, Prefix, SourceText};
 
 /// How much of everything a scenario may hold: enough for a large one, too little to fill a memory.
 const MOST_ASES: usize = 20_000;
 const MOST_ROUTERS: usize = 50_000;
 const MOST_LINKS: usize = 200_000;
-const MOST_ADDRESSES_PER_HOST: usize = 65_536;
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 const LONGEST_DURATION: Duration = Duration::from_secs(3660 * 24 * 3600);
 const USUAL_CONVERGENCE: Duration = Duration::from_millis(400);
@@ -127,32 +126,6 @@ impl<'a> Check<'a> {
         ases
     }
 
-    fn links(&mut self, tables: &[raw::Link]) -> Option<Vec<Link>> {
-        let mut links = Vec::new();
-        for table in tables {
-            let [one, other] = table.between.get_ref();
-            let ends = [self.router_named(one, "link.between")?, self.router_named(other, "link.between")?];
-            if ends.first() == ends.last() {
-                self.error(one, "link.between", one.get_ref(), "must be two different routers");
-            }
-            let addresses = table.addresses.as_ref().map_or_else(Default::default, |[at_one, at_other]| {
-                [
-                    self.addresses(at_one, "link.addresses", one.get_ref()),
-                    self.addresses(at_other, "link.addresses", other.get_ref()),
-                ]
-            });
-            links.push(Link {
-                ends,
-                addresses,
-                delay: self.span("link.delay", &table.delay, LONGEST_DELAY),
-                jitter: self.optional_span("link.jitter", table.jitter.as_ref()),
-                loss: self.loss(table.loss.as_ref()),
-                cost: self.cost(table.cost.as_ref()),
-            });
-        }
-        Some(links)
-    }
-
     /// Infrastructure prefixes of the ASes, and networks.
     fn prefixes(&mut self, file: &raw::File) -> Option<Vec<Announced>> {
         let mut prefixes = Vec::new();
@@ -197,39 +170,6 @@ impl<'a> Check<'a> {
         to
     }
 
-    fn hosts(&mut self, tables: &[raw::Host], prefixes: &[Announced]) -> Vec<Host> {
-        let mut hosts = Vec::new();
-        for table in tables {
-            if let Some(address) = table.addresses.get(MOST_ADDRESSES_PER_HOST) {
-                let rule = format!("must be at most {MOST_ADDRESSES_PER_HOST} addresses");
-                self.error(address, "host.addresses", address.get_ref(), rule);
-            }
-            let places = table.addresses.iter().filter_map(|address| self.host_address(address, prefixes));
-            hosts.push(Host {
-                addresses: places.collect(),
-                echo: table.echo,
-                open: table.open.clone(),
-                closed: table.closed,
-                filtered: table.filtered.clone(),
-                delay: self.optional_span("host.delay", table.delay.as_ref()),
-            });
-        }
-        hosts
-    }
-
-    fn host_address(
-        &mut self,
-        address: &Spanned<IpAddr>,
-        prefixes: &[Announced],
-    ) -> Option<(IpAddr, RouterIndex)> {
-        self.owned_once(address, "host.addresses", "another host");
-        let router = covering(prefixes, *address.get_ref()).and_then(|announced| announced.router);
-        if router.is_none() {
-            self.error(address, "host.addresses", address.get_ref(), "must lie inside a [[network]]");
-        }
-        Some((*address.get_ref(), router?))
-    }
-
     fn vantage(&mut self, table: &raw::Vantage, prefixes: &[Announced]) -> Option<Vantage> {
         let gateway = self.router_named(&table.gateway, "vantage.gateway")?;
         let home = self.home(gateway)?;
@@ -258,24 +198,6 @@ impl<'a> Check<'a> {
         if !(SLOWEST..=FASTEST).contains(&value) {
             let rule = format!("must be {SLOWEST} to {FASTEST} wall seconds per real second");
             self.error(speed, "clock.speed", value, rule);
-        }
-        value
-    }
-
-    fn loss(&mut self, loss: Option<&Spanned<f64>>) -> f64 {
-        let Some(loss) = loss else { return 0.0 };
-        let value = *loss.get_ref();
-        if !(0.0..=1.0).contains(&value) {
-            self.error(loss, "link.loss", value, "must be a probability: 0 to 1");
-        }
-        value
-    }
-
-    fn cost(&mut self, cost: Option<&Spanned<u32>>) -> u32 {
-        let Some(cost) = cost else { return 1 };
-        let value = *cost.get_ref();
-        if !(1..=65_535).contains(&value) {
-            self.error(cost, "link.cost", value, "must be 1 to 65535");
         }
         value
     }

@@ -1,13 +1,20 @@
 //! The scenario file as it is written: tables and keys, nothing checked but their types. `docs/scenarios.md`
 //! describes every key; [`super::check`] turns this into a [`super::Scenario`].
 
+mod hosts;
+mod links;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::model::{Asn, Name, Port, Prefix, WallTime};
+use crate::model::{Asn, Name, Prefix, WallTime};
+
+pub(in crate::lab) use hosts::Closed;
+pub(super) use hosts::Host;
+pub(super) use links::Link;
 
 /// The whole file.
 #[derive(Deserialize)]
@@ -140,51 +147,10 @@ pub(in crate::lab) enum FilterAnswer {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Link {
-    pub(super) between: Spanned<[Spanned<String>; 2]>,
-    pub(super) addresses: Option<[Vec<Spanned<IpAddr>>; 2]>,
-    pub(super) delay: Spanned<Span>,
-    pub(super) jitter: Option<Spanned<Span>>,
-    pub(super) loss: Option<Spanned<f64>>,
-    pub(super) cost: Option<Spanned<u32>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Network {
     pub(super) prefix: Spanned<Prefix>,
     pub(super) router: Spanned<String>,
     pub(super) announce_to: Option<Vec<Spanned<Asn>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Host {
-    pub(super) addresses: Vec<Spanned<IpAddr>>,
-    #[serde(default = "yes")]
-    pub(super) echo: bool,
-    #[serde(default)]
-    pub(super) open: Vec<Port>,
-    #[serde(default)]
-    pub(super) closed: Closed,
-    #[serde(default)]
-    pub(super) filtered: Vec<Carrier>,
-    pub(super) delay: Option<Spanned<Span>>,
-}
-
-const fn yes() -> bool {
-    true
-}
-
-/// What a host does with TCP segments and UDP datagrams to ports on which nothing listens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::lab) enum Closed {
-    /// RST, and port unreachable.
-    #[default]
-    Refused,
-    /// Nothing.
-    Silent,
 }
 
 #[derive(Deserialize)]

@@ -1,0 +1,45 @@
+//! Hosts: each address once, inside a network.
+
+use std::net::IpAddr;
+
+use toml::Spanned;
+
+use super::{Check, covering};
+use crate::lab::scenario::{Announced, Host, RouterIndex, raw};
+
+const MOST_ADDRESSES_PER_HOST: usize = 65_536;
+
+impl Check<'_> {
+    pub(super) fn hosts(&mut self, tables: &[raw::Host], prefixes: &[Announced]) -> Vec<Host> {
+        let mut hosts = Vec::new();
+        for table in tables {
+            if let Some(address) = table.addresses.get(MOST_ADDRESSES_PER_HOST) {
+                let rule = format!("must be at most {MOST_ADDRESSES_PER_HOST} addresses");
+                self.error(address, "host.addresses", address.get_ref(), rule);
+            }
+            let places = table.addresses.iter().filter_map(|address| self.host_address(address, prefixes));
+            hosts.push(Host {
+                addresses: places.collect(),
+                echo: table.echo,
+                open: table.open.clone(),
+                closed: table.closed,
+                filtered: table.filtered.clone(),
+                delay: self.optional_span("host.delay", table.delay.as_ref()),
+            });
+        }
+        hosts
+    }
+
+    fn host_address(
+        &mut self,
+        address: &Spanned<IpAddr>,
+        prefixes: &[Announced],
+    ) -> Option<(IpAddr, RouterIndex)> {
+        self.owned_once(address, "host.addresses", "another host");
+        let router = covering(prefixes, *address.get_ref()).and_then(|announced| announced.router);
+        if router.is_none() {
+            self.error(address, "host.addresses", address.get_ref(), "must lie inside a [[network]]");
+        }
+        Some((*address.get_ref(), router?))
+    }
+}
