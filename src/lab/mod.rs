@@ -22,6 +22,7 @@ mod scenario;
 mod simulator;
 #[cfg(test)]
 mod testing;
+mod timeline;
 mod topology;
 mod truth;
 mod walk;

@@ -29,6 +29,7 @@ pub struct Scenario {
     pub(super) speed: f64,
     pub(super) duration: Duration,
     pub(super) convergence: Duration,
+    pub(super) convergence_inside: Duration,
     pub(super) vantage: Vantage,
     pub(super) ases: Vec<As>,
     pub(super) relations: Vec<Relation>,
@@ -113,8 +114,8 @@ impl Scenario {
     /// What happens to links between ASes, in the order of time.
     pub fn events(&self) -> impl Iterator<Item = Event> + '_ {
         self.changes.iter().filter_map(|change| match change.what {
-            Changed::AsLink(link) => Some(Event { at: change.at, change: change.how, link }),
-            Changed::RouterLink(_) => None,
+            Happening::Link(Changed::AsLink(link), how) => Some(Event { at: change.at, change: how, link }),
+            _ => None,
         })
     }
 }
@@ -224,18 +225,46 @@ pub(super) struct Announced {
     pub(super) router: Option<RouterIndex>,
 }
 
-/// Something that happens to a link. A link whose first change is "added" does not exist before it.
-#[derive(Clone, Copy, Debug)]
+/// Something that happens at a wall time.
+#[derive(Clone, Debug)]
 pub(super) struct Change {
     pub(super) at: WallTime,
-    pub(super) what: Changed,
-    pub(super) how: LinkChange,
+    pub(super) what: Happening,
 }
 
+#[derive(Clone, Debug)]
+pub(super) enum Happening {
+    /// A link whose first change is "added" does not exist before it.
+    Link(Changed, LinkChange),
+    /// A router is there, or not.
+    Router(RouterIndex, bool),
+    /// The prefix at this position is announced to these neighbours only.
+    Announce(usize, BTreeSet<AsIndex>),
+    /// Two ASes are this to each other.
+    Relation(Relation),
+    /// All links that are meant get this weight.
+    Weight(Changed, u32),
+    IcmpRate(RouterIndex, Option<IcmpRate>),
+    /// The vantage's own line is there, or not.
+    Uplink(bool),
+    /// The hosts in a prefix answer, or not.
+    Hosts(Prefix, bool),
+}
+
+/// Which links something happens to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Changed {
     /// All router links between two ASes.
     AsLink(AsLink),
     /// All links between two routers.
     RouterLink([RouterIndex; 2]),
+}
+
+/// A token bucket over ICMP errors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct IcmpRate {
+    /// Tokens that come in, per real second.
+    pub(super) per_second: f64,
+    /// Tokens that it holds.
+    pub(super) burst: u32,
 }

@@ -101,7 +101,8 @@ impl Simulator {
     fn send(&mut self, packet: Packet) {
         let vantage = &self.network.topology.scenario.vantage;
         let own = vantage.addresses.iter().any(|address| address == packet.flow.source);
-        if !own || self.queue.len() >= MOST_IN_FLIGHT {
+        let leaves = own && self.network.topology.has_uplink(self.now);
+        if !leaves || self.queue.len() >= MOST_IN_FLIGHT {
             return;
         }
         let start = Start {
@@ -145,6 +146,9 @@ impl Simulator {
         host: HostIndex,
         dice: &mut Rolls,
     ) -> Option<Vec<u8>> {
+        if !self.network.topology.host_is_up(packet.flow.destination, walked.at) {
+            return None;
+        }
         let host = self.network.topology.host(host)?;
         let manners = Manners {
             echo: host.echo,
@@ -206,8 +210,8 @@ impl Simulator {
             way_back: question.entered.filter(|_| symmetric),
         };
         let walked = self.network.walk(&answer.flow, start, dice, |_, _| {});
-        if walked.end == End::AtVantage {
-            let at = walked.at.after(topology.scenario.vantage.delay);
+        let at = walked.at.after(topology.scenario.vantage.delay);
+        if walked.end == End::AtVantage && topology.has_uplink(at) {
             let what = What::Arrives(answer.arriving_with(walked.ttl));
             self.queue.push(Reverse(Pending { at, number, what }));
         }

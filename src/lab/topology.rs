@@ -1,17 +1,18 @@
 //! The scenario as the simulator walks it: who owns an address, what lies behind a prefix, which links a
 //! router has, and when each link is there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 
 use super::scenario::{
-    Announced, As, AsIndex, Change, Changed, Host, HostIndex, Link, LinkIndex, Relation, Router,
-    RouterIndex, Scenario,
+    Announced, As, AsIndex, Change, Changed, Happening, Host, HostIndex, IcmpRate, Link, LinkIndex,
+    Relation, Router, RouterIndex, Scenario,
 };
-use crate::model::{Asn, ClockPair, LinkChange, MonoTime};
+use super::timeline::Timeline;
+use crate::model::{AsLink, Asn, ClockPair, LinkChange, MonoTime, Prefix};
 
 /// Everything about a scenario that routes do not decide. Times count from the start of the lab.
 #[derive(Debug)]
@@ -19,11 +20,12 @@ pub(super) struct Topology {
     pub(super) scenario: Scenario,
     pub(super) clock: ClockPair,
     ports: Vec<Vec<LinkIndex>>,
-    neighbours: Vec<Vec<(AsIndex, Role)>>,
+    members: Vec<Vec<RouterIndex>>,
+    neighbours: Vec<Vec<(AsIndex, Timeline<Role>)>>,
     owners: HashMap<IpAddr, Owner>,
     v4: PrefixMap<Ipv4Net, usize>,
     v6: PrefixMap<Ipv6Net, usize>,
-    states: Vec<Presence>,
+    history: History,
 }
 
 /// What a neighbour is to an AS, the most wanted first (Gao and Rexford 2001).
@@ -60,20 +62,6 @@ pub(super) enum Target {
     Unrouted,
 }
 
-/// Whether a link is there, and when that changes.
-#[derive(Clone, Debug)]
-struct Presence {
-    at_first: bool,
-    changes: Vec<(MonoTime, bool)>,
-}
-
-impl Presence {
-    fn at(&self, time: MonoTime) -> bool {
-        let past = self.changes.iter().take_while(|(at, _)| *at <= time);
-        past.last().map_or(self.at_first, |(_, there)| *there)
-    }
-}
-
 impl Topology {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let clock = ClockPair::new(MonoTime::default(), scenario.start).squeezed(scenario.speed);
@@ -88,11 +76,12 @@ impl Topology {
         Self {
             clock,
             ports: ports(scenario),
-            neighbours: neighbours(scenario),
+            members: members(scenario),
+            neighbours: neighbours(scenario, &clock),
             owners: owners(scenario),
             v4,
             v6,
-            states: states(scenario, &clock),
+            history: History::new(scenario, &clock),
             scenario: scenario.clone(),
         }
     }
@@ -122,24 +111,71 @@ impl Topology {
         self.router(router).map(|router| router.home)
     }
 
+    /// The routers of an AS.
+    pub(super) fn members(&self, asys: AsIndex) -> &[RouterIndex] {
+        self.members.get(asys.0).map_or(&[], Vec::as_slice)
+    }
+
     /// The links of a router, in the order of the file.
     pub(super) fn ports(&self, router: RouterIndex) -> &[LinkIndex] {
         self.ports.get(router.0).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn neighbours(&self, asys: AsIndex) -> &[(AsIndex, Role)] {
-        self.neighbours.get(asys.0).map_or(&[], Vec::as_slice)
+    /// The neighbours of an AS, and what they are to it at a time.
+    pub(super) fn neighbours(
+        &self,
+        asys: AsIndex,
+        at: MonoTime,
+    ) -> impl Iterator<Item = (AsIndex, Role)> + '_ {
+        let neighbours = self.neighbours.get(asys.0).into_iter().flatten();
+        neighbours.map(move |(other, role)| (*other, *role.at(at)))
     }
 
-    /// Whether the link is there at a time.
+    /// Whether a link and the routers at its ends are there at a time.
     pub(super) fn is_up(&self, link: LinkIndex, at: MonoTime) -> bool {
-        self.states.get(link.0).is_some_and(|presence| presence.at(at))
+        self.history.links.get(link.0).is_some_and(|there| *there.at(at))
     }
 
-    /// The times at which any link comes or goes, in order.
+    /// Whether a router is there at a time.
+    pub(super) fn router_is_up(&self, router: RouterIndex, at: MonoTime) -> bool {
+        self.history.routers.get(&router).is_none_or(|there| *there.at(at))
+    }
+
+    /// Whether the vantage's own line is there at a time.
+    pub(super) fn has_uplink(&self, at: MonoTime) -> bool {
+        *self.history.uplink.at(at)
+    }
+
+    /// Whether the host at an address is on at a time.
+    pub(super) fn host_is_up(&self, address: IpAddr, at: MonoTime) -> bool {
+        let about = self.history.hosts.iter().filter(|(prefix, _)| prefix.contains(address));
+        about.max_by_key(|(prefix, _)| prefix.length()).is_none_or(|(_, there)| *there.at(at))
+    }
+
+    /// What a balancer gives to a link at a time, beside others.
+    pub(super) fn weight(&self, link: LinkIndex, at: MonoTime) -> u32 {
+        self.history.weights.get(&link).map_or(1, |weight| *weight.at(at))
+    }
+
+    /// How fast a router sends ICMP errors at a time; `None` without a limit.
+    pub(super) fn icmp_rate(&self, router: RouterIndex, at: MonoTime) -> Option<IcmpRate> {
+        *self.history.icmp_rates.get(&router)?.at(at)
+    }
+
+    /// To whom a prefix is announced at a time, by its position; `None` for all neighbours.
+    pub(super) fn announced_to(&self, prefix: usize, at: MonoTime) -> Option<&BTreeSet<AsIndex>> {
+        match self.history.announced_to.get(&prefix) {
+            Some(only_to) => only_to.at(at).as_ref(),
+            None => self.scenario.prefixes.get(prefix)?.only_to.as_ref(),
+        }
+    }
+
+    /// The times at which routes may change, in order.
     pub(super) fn change_times(&self) -> Vec<MonoTime> {
-        let times = self.states.iter().flat_map(|presence| &presence.changes);
-        let mut times: Vec<MonoTime> = times.map(|(at, _)| *at).collect();
+        let links = self.history.links.iter().flat_map(Timeline::times);
+        let policies = self.history.announced_to.values().flat_map(Timeline::times);
+        let roles = self.neighbours.iter().flatten().flat_map(|(_, role)| role.times());
+        let mut times: Vec<MonoTime> = links.chain(policies).chain(roles).collect();
         times.sort_unstable();
         times.dedup();
         times
@@ -192,26 +228,45 @@ fn ports(scenario: &Scenario) -> Vec<Vec<LinkIndex>> {
     ports
 }
 
-fn neighbours(scenario: &Scenario) -> Vec<Vec<(AsIndex, Role)>> {
-    let mut neighbours = vec![Vec::new(); scenario.ases.len()];
-    let mut add = |me: AsIndex, other: AsIndex, role: Role| {
-        if let Some(list) = neighbours.get_mut(me.0) {
-            list.push((other, role));
+fn members(scenario: &Scenario) -> Vec<Vec<RouterIndex>> {
+    let mut members = vec![Vec::new(); scenario.ases.len()];
+    for (index, router) in scenario.routers.iter().enumerate() {
+        if let Some(list) = members.get_mut(router.home.0) {
+            list.push(RouterIndex(index));
         }
-    };
+    }
+    members
+}
+
+fn neighbours(scenario: &Scenario, clock: &ClockPair) -> Vec<Vec<(AsIndex, Timeline<Role>)>> {
+    let mut neighbours: Vec<Vec<(AsIndex, Timeline<Role>)>> = vec![Vec::new(); scenario.ases.len()];
     for relation in &scenario.relations {
-        match *relation {
-            Relation::Transit { provider, customer } => {
-                add(provider, customer, Role::Customer);
-                add(customer, provider, Role::Provider);
+        for (me, other, role) in roles(*relation) {
+            if let Some(list) = neighbours.get_mut(me.0) {
+                list.push((other, Timeline::new(role)));
             }
-            Relation::Peering(one, other) => {
-                add(one, other, Role::Peer);
-                add(other, one, Role::Peer);
+        }
+    }
+    for change in &scenario.changes {
+        let Happening::Relation(relation) = change.what else { continue };
+        for (me, other, role) in roles(relation) {
+            let list = neighbours.get_mut(me.0).into_iter().flatten();
+            for (_, history) in list.filter(|(neighbour, _)| *neighbour == other) {
+                history.then(clock.mono(change.at), role);
             }
         }
     }
     neighbours
+}
+
+/// What each of both ASes has in the other.
+const fn roles(relation: Relation) -> [(AsIndex, AsIndex, Role); 2] {
+    match relation {
+        Relation::Transit { provider, customer } => {
+            [(provider, customer, Role::Customer), (customer, provider, Role::Provider)]
+        }
+        Relation::Peering(one, other) => [(one, other, Role::Peer), (other, one, Role::Peer)],
+    }
 }
 
 fn owners(scenario: &Scenario) -> HashMap<IpAddr, Owner> {
@@ -234,34 +289,108 @@ fn owners(scenario: &Scenario) -> HashMap<IpAddr, Owner> {
     owners
 }
 
-/// A router link is there while it is itself, and while the link between its ASes is.
-fn states(scenario: &Scenario, clock: &ClockPair) -> Vec<Presence> {
-    let mut histories: BTreeMap<Changed, Presence> = BTreeMap::new();
-    for Change { at, what, how } in &scenario.changes {
-        let there = *how == LinkChange::Added;
-        let history =
-            histories.entry(*what).or_insert_with(|| Presence { at_first: !there, changes: Vec::new() });
-        history.changes.push((clock.mono(*at), there));
-    }
-    scenario.links.iter().map(|link| state(scenario, link, &histories)).collect()
+/// What events change, over time.
+#[derive(Debug)]
+struct History {
+    /// Of each link: it is there while it is itself, its routers are, and the link between their ASes is.
+    links: Vec<Timeline<bool>>,
+    routers: HashMap<RouterIndex, Timeline<bool>>,
+    weights: HashMap<LinkIndex, Timeline<u32>>,
+    icmp_rates: HashMap<RouterIndex, Timeline<Option<IcmpRate>>>,
+    announced_to: HashMap<usize, Timeline<Option<BTreeSet<AsIndex>>>>,
+    uplink: Timeline<bool>,
+    hosts: Vec<(Prefix, Timeline<bool>)>,
 }
 
-fn state(scenario: &Scenario, link: &Link, histories: &BTreeMap<Changed, Presence>) -> Presence {
+impl History {
+    fn new(scenario: &Scenario, clock: &ClockPair) -> Self {
+        let mut history = Self {
+            links: Vec::new(),
+            routers: HashMap::new(),
+            weights: HashMap::new(),
+            icmp_rates: HashMap::new(),
+            announced_to: HashMap::new(),
+            uplink: Timeline::new(true),
+            hosts: Vec::new(),
+        };
+        let mut presences: BTreeMap<Changed, Timeline<bool>> = BTreeMap::new();
+        for Change { at, what } in &scenario.changes {
+            let at = clock.mono(*at);
+            if let Happening::Link(what, how) = what {
+                let there = *how == LinkChange::Added;
+                presences.entry(*what).or_insert_with(|| Timeline::new(!there)).then(at, there);
+            } else {
+                history.note(scenario, at, what);
+            }
+        }
+        let link = |link| presence(scenario, link, &presences, &history.routers);
+        history.links = scenario.links.iter().map(link).collect();
+        history
+    }
+
+    fn note(&mut self, scenario: &Scenario, at: MonoTime, what: &Happening) {
+        match what {
+            Happening::Router(router, up) => {
+                self.routers.entry(*router).or_insert_with(|| Timeline::new(true)).then(at, *up);
+            }
+            Happening::Announce(prefix, to) => {
+                let usual =
+                    || scenario.prefixes.get(*prefix).and_then(|announced| announced.only_to.clone());
+                let history = self.announced_to.entry(*prefix).or_insert_with(|| Timeline::new(usual()));
+                history.then(at, Some(to.clone()));
+            }
+            Happening::Weight(which, weight) => {
+                for (index, link) in scenario.links.iter().enumerate() {
+                    if is_meant(scenario, *which, link) {
+                        let history = self.weights.entry(LinkIndex(index));
+                        history.or_insert_with(|| Timeline::new(1)).then(at, *weight);
+                    }
+                }
+            }
+            Happening::IcmpRate(router, rate) => {
+                self.icmp_rates.entry(*router).or_insert_with(|| Timeline::new(None)).then(at, *rate);
+            }
+            Happening::Uplink(up) => self.uplink.then(at, *up),
+            Happening::Hosts(prefix, up) => {
+                match self.hosts.iter_mut().find(|(known, _)| known == prefix) {
+                    Some((_, history)) => history.then(at, *up),
+                    None => {
+                        let mut history = Timeline::new(true);
+                        history.then(at, *up);
+                        self.hosts.push((*prefix, history));
+                    }
+                }
+            }
+            // Kept where links and neighbours are.
+            Happening::Link(..) | Happening::Relation(_) => {}
+        }
+    }
+}
+
+/// When a link is there.
+fn presence(
+    scenario: &Scenario,
+    link: &Link,
+    presences: &BTreeMap<Changed, Timeline<bool>>,
+    routers: &HashMap<RouterIndex, Timeline<bool>>,
+) -> Timeline<bool> {
+    let own = presences.iter().filter(|(which, _)| is_meant(scenario, **which, link));
+    let ends = link.ends.iter().filter_map(|end| routers.get(end));
+    let parts: Vec<&Timeline<bool>> = own.map(|(_, presence)| presence).chain(ends).collect();
+    Timeline::all(&parts)
+}
+
+/// Whether an event that names links this way means this one.
+fn is_meant(scenario: &Scenario, which: Changed, link: &Link) -> bool {
     let [one, other] = link.ends;
-    let of_routers = histories.get(&Changed::RouterLink([one.min(other), one.max(other)]));
     let number = |router: RouterIndex| {
         let home = scenario.routers.get(router.0)?.home;
         scenario.ases.get(home.0).map(|asys| asys.number)
     };
-    let between =
-        number(one).zip(number(other)).and_then(|(one, other)| crate::model::AsLink::new(one, other));
-    let of_ases = between.and_then(|link| histories.get(&Changed::AsLink(link)));
-    let parts: Vec<&Presence> = of_routers.into_iter().chain(of_ases).collect();
-    let mut times: Vec<MonoTime> = parts.iter().flat_map(|part| &part.changes).map(|(at, _)| *at).collect();
-    times.sort_unstable();
-    times.dedup();
-    Presence {
-        at_first: parts.iter().all(|part| part.at_first),
-        changes: times.into_iter().map(|at| (at, parts.iter().all(|part| part.at(at)))).collect(),
+    match which {
+        Changed::RouterLink(ends) => ends == [one.min(other), one.max(other)],
+        Changed::AsLink(between) => {
+            number(one).zip(number(other)).and_then(|(one, other)| AsLink::new(one, other)) == Some(between)
+        }
     }
 }

@@ -49,6 +49,8 @@ pub enum TrueEnd {
     Filtered,
     /// Behind the last hop, in a link that is gone while the routes still lead there.
     DeadLink,
+    /// Nowhere: routers that have adopted new routes and others that have not send it to each other.
+    Loop,
 }
 
 impl Truth {
@@ -135,8 +137,7 @@ impl Truth {
     /// The ASes that may follow the last one of a path; empty at the origin, `None` without a route.
     fn next_ases(&self, path: &[AsIndex], destination: IpAddr, at: MonoTime) -> Option<&[AsIndex]> {
         let (prefix, _) = self.network.topology.announced(destination)?;
-        let policy = self.network.routing.policy(prefix)?;
-        let best = self.network.routing.at(at)?.best(policy, *path.last()?)?;
+        let best = self.network.routing.best(&self.network.topology, prefix, *path.last()?, at)?;
         Some(&best.next)
     }
 }
@@ -145,8 +146,9 @@ impl From<End> for TrueEnd {
     fn from(end: End) -> Self {
         match end {
             End::AtRouter | End::AtHost(_) | End::AtVantage => Self::Arrived,
-            // The TTL of 255 runs out only in a loop, which valley-free routes do not have.
-            End::Expired | End::NoRoute => Self::NoRoute,
+            // A TTL of 255 runs out only in a circle.
+            End::Expired => Self::Loop,
+            End::NoRoute => Self::NoRoute,
             End::Prohibited | End::Filtered => Self::Filtered,
             End::Lost => Self::DeadLink,
             End::Vanished => Self::Nobody,

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
-use super::routing::{Routing, Tables};
+use super::routing::Routing;
 use super::scenario::{
     AsIndex, Balance, Carrier, FilterAnswer, HostIndex, Link, LinkIndex, Router, RouterIndex,
 };
@@ -180,6 +180,9 @@ impl Network {
             made_here: start.made_here,
         };
         let destination = self.destination(flow.destination);
+        if !self.topology.router_is_up(start.router, start.at) {
+            return here.walked(End::Lost);
+        }
         loop {
             visit(here.router, here.inbound);
             let end = match self.decide(flow, &destination, &here) {
@@ -197,7 +200,7 @@ impl Network {
         Destination {
             router: self.topology.router_at(address),
             network: announced.map(|(prefix, announced)| Announcement {
-                policy: self.routing.policy(prefix),
+                prefix,
                 origin: announced.origin,
                 target: self.topology.target(address, announced),
             }),
@@ -223,20 +226,20 @@ impl Network {
 
     /// `None` if there is no route.
     fn route(&self, flow: &Flow, network: &Announcement, here: &Position) -> Option<Decision> {
-        let tables = self.routing.at(here.at)?;
         let home = self.topology.home(here.router)?;
         if home == network.origin {
-            return self.deliver(flow, network.target, here, tables);
+            return self.deliver(flow, network.target, here);
         }
-        if let Some(link) = self.back(flow, here, tables) {
+        if let Some(link) = self.back(flow, here) {
             return Some(Decision::Send(link));
         }
-        let best = tables.best(network.policy?, home)?;
+        let best = self.routing.best(&self.topology, network.prefix, home, here.at)?;
         let next = self.choose_as(&best.next, home, flow)?;
-        self.choose(tables.out_to(here.router, next), here.router, flow).map(Decision::Send)
+        let links = self.routing.out_to(&self.topology, (here.router, next), here.at);
+        self.choose(links, here.router, flow).map(Decision::Send)
     }
 
-    fn deliver(&self, flow: &Flow, target: Target, here: &Position, tables: &Tables) -> Option<Decision> {
+    fn deliver(&self, flow: &Flow, target: Target, here: &Position) -> Option<Decision> {
         let (router, last) = match target {
             Target::Router(router) => (router, Decision::End(End::AtRouter)),
             Target::Across(router, link) => (router, Decision::Send(link)),
@@ -248,11 +251,12 @@ impl Network {
         if router == here.router {
             return Some(last);
         }
-        self.choose(tables.towards(here.router, router), here.router, flow).map(Decision::Send)
+        let links = self.routing.towards(&self.topology, (here.router, router), here.at);
+        self.choose(links, here.router, flow).map(Decision::Send)
     }
 
     /// The next link towards the one by which the question came, while that is still there.
-    fn back(&self, flow: &Flow, here: &Position, tables: &Tables) -> Option<LinkIndex> {
+    fn back(&self, flow: &Flow, here: &Position) -> Option<LinkIndex> {
         let index = here.way_back.filter(|link| self.topology.is_up(*link, here.at))?;
         let link = self.topology.link(index)?;
         if link.ends.contains(&here.router) {
@@ -260,7 +264,8 @@ impl Network {
         }
         let home = self.topology.home(here.router);
         let border = link.ends.into_iter().find(|end| self.topology.home(*end) == home)?;
-        self.choose(tables.towards(here.router, border), here.router, flow)
+        let links = self.routing.towards(&self.topology, (here.router, border), here.at);
+        self.choose(links, here.router, flow)
     }
 
     /// All routers of an AS agree on the next AS of a flow; otherwise it could circle inside.
@@ -324,7 +329,8 @@ struct Destination {
 
 /// A prefix as a packet's way depends on it.
 struct Announcement {
-    policy: Option<usize>,
+    /// Its position in the scenario.
+    prefix: usize,
     origin: AsIndex,
     target: Target,
 }

@@ -24,6 +24,7 @@ const MOST_LINKS: usize = 200_000;
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 const LONGEST_DURATION: Duration = Duration::from_secs(3660 * 24 * 3600);
 const USUAL_CONVERGENCE: Duration = Duration::from_millis(400);
+const USUAL_CONVERGENCE_INSIDE: Duration = Duration::from_millis(50);
 
 pub(super) fn check(source: &SourceText<'_>, file: &raw::File) -> Result<Scenario, FileErrors> {
     let mut check = Check::new(source);
@@ -74,17 +75,22 @@ impl<'a> Check<'a> {
         let start = file.clock.start.0;
         let speed = self.speed(file.clock.speed.as_ref());
         let duration = self.span("clock.duration", &file.clock.duration, LONGEST_DURATION);
-        let changes = self.events(file, &links, start..=start.after(duration));
+        let changes = self.events(file, (&links, &prefixes), start..=start.after(duration));
         let convergence = file
             .convergence
             .as_ref()
             .map_or(USUAL_CONVERGENCE, |span| self.span("convergence", span, LONGEST_DELAY));
+        let convergence_inside = file
+            .convergence_inside
+            .as_ref()
+            .map_or(USUAL_CONVERGENCE_INSIDE, |span| self.span("convergence_inside", span, LONGEST_DELAY));
         Some(Scenario {
             seed: file.seed,
             start,
             speed,
             duration,
             convergence,
+            convergence_inside,
             vantage,
             ases,
             relations,

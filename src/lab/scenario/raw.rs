@@ -1,6 +1,7 @@
 //! The scenario file as it is written: tables and keys, nothing checked but their types. `docs/scenarios.md`
 //! describes every key; [`super::check`] turns this into a [`super::Scenario`].
 
+mod events;
 mod hosts;
 mod links;
 
@@ -12,6 +13,7 @@ use toml::Spanned;
 
 use crate::model::{Asn, Name, Prefix, WallTime};
 
+pub(super) use events::{Announce, Ends, Event, Peers, Relation, RouterRate, Uplink, Weight};
 pub(in crate::lab) use hosts::Closed;
 pub(super) use hosts::Host;
 pub(super) use links::Link;
@@ -23,6 +25,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) seed: u64,
     pub(super) convergence: Option<Spanned<Span>>,
+    pub(super) convergence_inside: Option<Spanned<Span>>,
     pub(super) clock: Clock,
     pub(super) vantage: Vantage,
     #[serde(default, rename = "as")]
@@ -151,22 +154,6 @@ pub(super) struct Network {
     pub(super) prefix: Spanned<Prefix>,
     pub(super) router: Spanned<String>,
     pub(super) announce_to: Option<Vec<Spanned<Asn>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Event {
-    pub(super) at: Spanned<Time>,
-    pub(super) added: Option<Spanned<Ends>>,
-    pub(super) lost: Option<Spanned<Ends>>,
-}
-
-/// Both ends of a link: `"AS4837-AS131279"`, or the names of two routers.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Ends {
-    AsLink(String),
-    Routers([String; 2]),
 }
 
 /// A time as RFC 3339 text.
