@@ -353,6 +353,34 @@ fn an_interrupt_from_the_terminal_reaches_the_campaign_before_its_lab_ends_in_a_
     assert_sound(&bench);
 }
 
+/// An uplink that is unplugged, a tunnel that ends: what is asked then would be recorded as silence.
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn an_interface_that_goes_away_is_incomplete_and_the_same_command_goes_on_in_a_namespace() {
+    let bench = Bench::new(CAMPAIGN);
+    nix::unistd::mkfifo(&bench.path("go"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let script = "echo pid $$ >&2; $T run probes.toml & read go < go; ip link del vantage0; wait $!";
+    let mut command = bench.in_lab(script);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut running = Running::new(command.spawn().expect("started"));
+    running.hear("recording into");
+    assert!(running.let_run(Duration::from_millis(1_000)), "it ended by itself");
+    fs::write(bench.path("go"), "now\n").expect("written");
+    let (code, said) = running.end();
+    assert_eq!(code, Some(3), "{said}");
+    for part in ["\"vantage0\" is gone", "round 2 of", "not whole", "the same command goes on"] {
+        assert!(said.contains(part), "{part} is missing in: {said}");
+    }
+    assert_sound(&bench);
+    let acknowledged = bench.records();
+    assert!(acknowledged.iter().all(|record| !matches!(record.outcome, Outcome::SendFailed(_))));
+    assert!(!bench.dataset().open_rounds().expect("readable").is_empty());
+
+    let (code, said) = bench.start().end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_whole(&bench, &acknowledged);
+}
+
 /// Somebody asks while the campaign runs: the operator adds a line, and nobody has to be stopped.
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]

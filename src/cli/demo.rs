@@ -8,7 +8,7 @@ use std::sync::Arc;
 use indicatif::ProgressBar;
 
 use super::exit::{Code, Failure, OrFail};
-use super::run::{circumstances, per_mille, progress_bar, station_for, storage, turn, unfit};
+use super::run::{circumstances, ended_early, per_mille, progress_bar, station_for, storage, turn, unfit};
 use super::{DemoArgs, out, report as report_command};
 use crate::dataset::Dataset;
 use crate::lab::{Namespace, RealTimeLab, Scenario, VirtualInternet, write_as_names, write_origins};
@@ -140,7 +140,7 @@ impl Rehearsal {
             show(&bar, wall, wall.since(start).as_secs_f64() / duration.as_secs_f64());
         };
         let dataset =
-            rehearse(&self.campaign, engine, &mut link, pair, dataset, &mut watch).map_err(storage)?;
+            rehearse(&self.campaign, engine, &mut link, pair, dataset, &mut watch).map_err(ended_early)?;
         bar.finish_and_clear();
         Ok(dataset)
     }

@@ -77,10 +77,16 @@ pub(super) fn turn(
         result
     });
     bar.finish_and_clear();
-    result.map_err(|error| {
-        let code = if matches!(error, RunError::Dataset(_)) { Code::Storage } else { Code::Failed };
-        Failure::new(code, error)
-    })
+    result.map_err(ended_early)
+}
+
+pub(super) fn ended_early(error: RunError) -> Failure {
+    let code = match error {
+        RunError::Dataset(_) => Code::Storage,
+        RunError::System(_) => Code::Failed,
+        RunError::Incomplete { .. } => Code::Incomplete,
+    };
+    Failure::new(code, error)
 }
 
 /// Hidden where nobody looks.

@@ -85,7 +85,7 @@ fn trace(args: &TraceArgs, mut station: Station) -> Result<(Vec<ProbeRecord>, Le
     let (mut records, mut ledger) = (Vec::new(), Ledger::default());
     while !station.engine.is_idle() {
         let until = station.link.now().after(std::time::Duration::from_millis(200));
-        drive(&mut station.engine, station.link.as_mut(), until, &|| true, &mut |reports| {
+        let driven = drive(&mut station.engine, station.link.as_mut(), until, &|| true, &mut |reports| {
             for report in reports {
                 match report {
                     Report::Record(record) => records.push(record),
@@ -93,6 +93,7 @@ fn trace(args: &TraceArgs, mut station: Station) -> Result<(Vec<ProbeRecord>, Le
                 }
             }
         });
+        driven.or_fail(Code::VantageUnfit)?;
         bar.set_message(format!("{} answers", records.iter().filter(|r| answer(r).is_some()).count()));
         if let Some((_, (total, asked))) = station.engine.progress().next() {
             #[allow(clippy::cast_precision_loss, reason = "a progress bar needs no 53 bits")]

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
 
@@ -27,7 +28,7 @@ use super::recorder::Recorder;
 use super::rounds::RoundMaker;
 use crate::dataset::{Dataset, DatasetError, Ledger, RoundHeader};
 use crate::measure::guard::OptOut;
-use crate::measure::net::Link;
+use crate::measure::net::{Link, LinkLost};
 use crate::measure::schedule::{Due, Timetable};
 use crate::model::{Clock, ClockPair, MonoTime, Name, RoundId, WallTime};
 
@@ -72,9 +73,36 @@ pub enum RunError {
     /// The system gave no thread or signal handler.
     #[error("cannot start the campaign")]
     System(#[from] std::io::Error),
+    /// It ended before it should, with these rounds begun and not whole.
+    #[error("{cause}; {}; the same command goes on from there", not_whole(open))]
+    Incomplete {
+        /// What ended it.
+        cause: Cause,
+        /// The rounds, with their probers.
+        open: Vec<(RoundId, Name)>,
+    },
+}
+
+/// What can end a run without anybody's wish, and with the dataset in order.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Cause {
+    /// Nothing can be sent or heard any more.
+    #[error(transparent)]
+    LinkLost(#[from] LinkLost),
     /// A thread ended that must not.
-    #[error("the {0} ended unexpectedly; what was recorded is safe: run the same command again")]
+    #[error("the {0} ended unexpectedly")]
     ThreadLost(&'static str),
+}
+
+/// `round 7 of echo and round 8 of trace are not whole`.
+fn not_whole(open: &[(RoundId, Name)]) -> String {
+    let rounds: Vec<String> =
+        open.iter().map(|(round, prober)| format!("round {round} of {prober}")).collect();
+    match rounds.split_last() {
+        None => "no round had been begun that is not whole".to_owned(),
+        Some((only, [])) => format!("{only} is not whole"),
+        Some((last, others)) => format!("{} and {last} are not whole", others.join(", ")),
+    }
 }
 
 /// How far a campaign is: for progress bars.
@@ -96,7 +124,7 @@ pub type SharedProgress = Arc<Mutex<Progress>>;
 /// Runs the campaign to its end, or until a signal.
 ///
 /// # Errors
-/// If the dataset cannot be written or the system gives no thread.
+/// If the dataset cannot be written, the system gives no thread, or the way to the network is lost.
 pub async fn run(
     setup: Setup,
     link: Box<dyn Link + Send>,
@@ -104,12 +132,16 @@ pub async fn run(
     progress: SharedProgress,
 ) -> Result<RunEnd, RunError> {
     let stop = Arc::new(AtomicBool::new(false));
+    let signals = Signals {
+        interrupt: signal(SignalKind::interrupt())?,
+        terminate: signal(SignalKind::terminate())?,
+    };
     let plan = Plan::new(&setup, &dataset)?;
     let (to_recorder, recorder_inbox) = mpsc::channel();
     let (to_packets, packet_inbox) = mpsc::channel();
     let (news, from_recorder) = unbounded_channel();
     // Dropped when the packet thread ends, also by a panic.
-    let (alive, packets_ended) = oneshot::channel::<()>();
+    let (last_word, packets_ended) = oneshot::channel();
     let recorder = spawn("recorder", {
         let (progress, clock) = (Arc::clone(&progress), Arc::clone(&setup.clock));
         let recorder = Recorder::new(dataset);
@@ -121,8 +153,9 @@ pub async fn run(
         let (engine, pair) = (setup.engine, setup.pair);
         let thread = PacketThread { engine, link, stop, to_recorder, clock, pair, progress };
         move || {
-            let _alive = alive;
-            thread.turn(&packet_inbox);
+            if let Err(lost) = thread.turn(&packet_inbox) {
+                let _stopped = last_word.send(lost);
+            }
         }
     })?;
     let scheduler = Scheduler {
@@ -134,13 +167,21 @@ pub async fn run(
         running: Vec::new(),
         opt_outs_read: None,
     };
-    let end = scheduler.run(from_recorder, packets_ended).await;
+    let end = scheduler.run(signals, from_recorder, packets_ended).await;
     stop.store(true, Ordering::Relaxed);
-    // Joining is short: the packet thread ends within 50 ms, the recorder after its last transaction.
-    packets.join().map_err(|_| RunError::ThreadLost("packet thread"))?;
-    recorder.join().map_err(|_| RunError::ThreadLost("recording thread"))??;
-    end
+    // Joining is short: the packet thread ends within 50 ms, the recorder after its last transaction. A
+    // panic of either has shown as the end of the scheduler, or does now.
+    let _ended = packets.join();
+    let incomplete = |cause, open| RunError::Incomplete { cause, open };
+    let open = match recorder.join() {
+        Ok(open) => open?,
+        Err(_) => return Err(incomplete(Cause::ThreadLost(RECORDING_THREAD), Vec::new())),
+    };
+    end.map_err(|cause| incomplete(cause, open))
 }
+
+const PACKET_THREAD: &str = "packet thread";
+const RECORDING_THREAD: &str = "recording thread";
 
 fn spawn<T: Send + 'static>(
     name: &str,
@@ -250,6 +291,12 @@ enum ToPackets {
     OptOut(OptOut),
 }
 
+/// Listened to before anything is sent, so that none is lost.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
 struct Scheduler {
     plan: Plan,
     clock: Arc<dyn Clock + Send + Sync>,
@@ -265,12 +312,10 @@ struct Scheduler {
 impl Scheduler {
     async fn run(
         mut self,
+        mut signals: Signals,
         mut news: UnboundedReceiver<FromRecorder>,
-        mut packets_ended: oneshot::Receiver<()>,
-    ) -> Result<RunEnd, RunError> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut terminate = signal(SignalKind::terminate())?;
+        mut packets_ended: oneshot::Receiver<LinkLost>,
+    ) -> Result<RunEnd, Cause> {
         self.start_unfinished();
         if self.plan.timetable.is_none() {
             self.start_each_once();
@@ -283,10 +328,17 @@ impl Scheduler {
             }
             let due = next.as_ref().map(|due| self.until(due.at));
             tokio::select! {
-                _ = interrupt.recv() => return Ok(RunEnd::Interrupted),
-                _ = terminate.recv() => return Ok(RunEnd::Terminated),
-                message = news.recv() => self.hear(message.as_ref())?,
-                _ = &mut packets_ended => return Err(RunError::ThreadLost("packet thread")),
+                _ = signals.interrupt.recv() => return Ok(RunEnd::Interrupted),
+                _ = signals.terminate.recv() => return Ok(RunEnd::Terminated),
+                message = news.recv() => {
+                    // The recording thread's own error says more: `run` returns it when it joins.
+                    if !self.hear(message.as_ref()) {
+                        return Err(Cause::ThreadLost(RECORDING_THREAD));
+                    }
+                }
+                lost = &mut packets_ended => {
+                    return Err(lost.map_or(Cause::ThreadLost(PACKET_THREAD), Cause::LinkLost));
+                }
                 _ = look.tick() => self.look_at_opt_outs(),
                 () = sleep(due) => {
                     if let Some(due) = next.take() {
@@ -350,21 +402,21 @@ impl Scheduler {
         self.tell_recorder(ToRecorder::Begin(RoundHeader { id, prober, method, due_at, started_at }));
     }
 
-    fn hear(&mut self, message: Option<&FromRecorder>) -> Result<(), RunError> {
+    /// False if the recording thread has ended.
+    fn hear(&mut self, message: Option<&FromRecorder>) -> bool {
         match message {
             Some(FromRecorder::Begun(round)) => {
                 let waiting = self.running.iter_mut().find(|(id, ..)| id == round);
                 if let Some(order) = waiting.and_then(|(_, _, order)| order.take()) {
                     self.tell_packets(ToPackets::Start(order));
                 }
-                Ok(())
+                true
             }
             Some(FromRecorder::Sealed(round)) => {
                 self.running.retain(|(id, ..)| id != round);
-                Ok(())
+                true
             }
-            // The recording thread's own error says more: `run` returns it when it joins.
-            Some(FromRecorder::Failed) | None => Err(RunError::ThreadLost("recording thread")),
+            Some(FromRecorder::Failed) | None => false,
         }
     }
 
@@ -414,7 +466,8 @@ struct PacketThread {
 }
 
 impl PacketThread {
-    fn turn(mut self, inbox: &Receiver<ToPackets>) {
+    /// Turns the engine until it is stopped, or the link is lost.
+    fn turn(mut self, inbox: &Receiver<ToPackets>) -> Result<(), LinkLost> {
         let stop = Arc::clone(&self.stop);
         let proceed = || !stop.load(Ordering::Relaxed);
         while proceed() {
@@ -428,9 +481,10 @@ impl PacketThread {
             let to_recorder = &self.to_recorder;
             drive(&mut self.engine, self.link.as_mut(), until, &proceed, &mut |reports| {
                 let _lost = to_recorder.send(ToRecorder::Reports(reports));
-            });
+            })?;
             self.show();
         }
+        Ok(())
     }
 
     fn show(&self) {
@@ -457,12 +511,15 @@ struct RecordingThread {
 }
 
 impl RecordingThread {
-    fn record(mut self, inbox: &Receiver<ToRecorder>) -> Result<(), DatasetError> {
+    /// Returns the rounds that were begun and are not whole.
+    fn record(mut self, inbox: &Receiver<ToRecorder>) -> Result<Vec<(RoundId, Name)>, DatasetError> {
         let result = self.record_all(inbox);
         if result.is_err() {
             let _lost = self.news.send(FromRecorder::Failed);
         }
-        result
+        result?;
+        let open = self.recorder.into_dataset().open_rounds()?;
+        Ok(open.into_iter().map(|round| (round.header.id, round.header.prober)).collect())
     }
 
     fn record_all(&mut self, inbox: &Receiver<ToRecorder>) -> Result<(), DatasetError> {
@@ -512,3 +569,6 @@ fn count(reports: &[Report], progress: &SharedProgress) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
