@@ -6,7 +6,7 @@ use super::*;
 use crate::measure::campaign::{Circumstances, manifest, prepare_virtual, station_order};
 use crate::measure::guard::Permit;
 use crate::measure::net::Arrival;
-use crate::model::{SendFault, SystemClock};
+use crate::model::{MonoTime, SendFault, SystemClock};
 use crate::wire::Sources;
 
 const CAMPAIGN: &str = r#"
