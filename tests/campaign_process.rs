@@ -402,6 +402,19 @@ fn an_opt_out_takes_effect_within_a_second_while_it_runs_in_a_namespace() {
         records.iter().filter(of_unit).filter_map(|r| Some(r.sent_at?.as_nanos())).collect();
     assert!(sent.iter().any(|at| *at < asked), "nothing was sent before: nothing is shown");
     assert!(sent.iter().all(|at| *at < asked + 1_000_000_000), "probed although opted out");
+    let opt_outs = bench.dataset().opt_outs().expect("readable");
+    let [opt_out] = opt_outs.as_slice() else { panic!("kept once: {opt_outs:?}") };
+    assert_eq!(
+        (opt_out.prefix.to_string().as_str(), opt_out.reference.as_str()),
+        ("175.45.177.0/24", "noc, ticket 17")
+    );
+    assert!(sent.iter().all(|at| *at <= opt_out.at.as_nanos()), "probed after it is said to hold");
+    let report = bench.program(&["report", "data"]);
+    let told = format!(
+        "not probed from then on: 175.45.177.0/24 from {}",
+        opt_out.at.to_string()[..10].to_owned()
+    );
+    assert!(String::from_utf8_lossy(&report.stdout).contains(&told), "{told} is not in the report");
     let refused = Outcome::Blocked(BlockRule::OptOut);
     assert!(records.iter().filter(of_unit).any(|record| record.outcome == refused));
     assert!(records.iter().filter(|r| !of_unit(r)).all(|record| record.outcome != refused));

@@ -31,7 +31,12 @@ const TABLES: &str = "
         file TEXT, rows INTEGER, bytes INTEGER, crc32 INTEGER,
         first_sent_at_ns INTEGER, last_sent_at_ns INTEGER
     ) STRICT;
-    CREATE TABLE opt_outs (prefix TEXT NOT NULL, reference TEXT NOT NULL, at_ns INTEGER NOT NULL) STRICT;
+    CREATE TABLE opt_outs (
+        prefix TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        at_ns INTEGER NOT NULL,
+        UNIQUE (prefix, reference)
+    ) STRICT;
     CREATE TABLE events (
         at_ns INTEGER NOT NULL,
         change TEXT NOT NULL,
@@ -225,13 +230,16 @@ impl Catalogue {
         Ok(Page { records: rows.into_iter().map(|(_, record)| record).collect(), last })
     }
 
-    /// Notes that somebody asked not to be probed.
-    pub(super) fn insert_opt_out(&mut self, opt_out: &OptOut) -> Result<(), DatasetError> {
-        let values = params![opt_out.prefix.to_string(), opt_out.reference, opt_out.at.as_nanos()];
+    /// Notes who asked not to be probed; what is there is left as it is.
+    pub(super) fn insert_opt_outs(&mut self, opt_outs: &[OptOut]) -> Result<(), DatasetError> {
+        let sql = "INSERT OR IGNORE INTO opt_outs (prefix, reference, at_ns) VALUES (?, ?, ?)";
         self.change(|transaction| {
-            transaction.execute("INSERT INTO opt_outs (prefix, reference, at_ns) VALUES (?, ?, ?)", values)
-        })?;
-        Ok(())
+            let mut insert = transaction.prepare(sql)?;
+            opt_outs.iter().try_for_each(|opt_out| {
+                let values = params![opt_out.prefix.to_string(), opt_out.reference, opt_out.at.as_nanos()];
+                insert.execute(values).map(drop)
+            })
+        })
     }
 
     /// Everybody who asked not to be probed.

@@ -34,9 +34,9 @@ pub struct Dataset {
 pub struct OptOut {
     /// What must not be probed.
     pub prefix: Prefix,
-    /// Who asked, and where that is written down; as the user gave it.
+    /// Who asked, and where that is written down; may be empty.
     pub reference: String,
-    /// When it was noted.
+    /// When it began to hold in this campaign: nothing was sent there later.
     pub at: WallTime,
 }
 
@@ -161,19 +161,13 @@ impl Dataset {
         self.catalogue.seal(round, ledger, state, &file)
     }
 
-    /// Adds an opt-out. Also works on a dataset that was opened to be read, so that somebody can be heard
-    /// while a campaign runs.
+    /// Adds opt-outs, all or none of them. One of the same prefix and reference that is there keeps its
+    /// time. Also works on a dataset that was opened to be read.
     ///
     /// # Errors
     /// The system's reason.
-    pub fn add_opt_out(
-        &mut self,
-        prefix: Prefix,
-        reference: &str,
-        at: WallTime,
-    ) -> Result<(), DatasetError> {
-        let opt_out = OptOut { prefix, reference: reference.to_owned(), at };
-        self.with_writer(|catalogue| catalogue.insert_opt_out(&opt_out))
+    pub fn add_opt_outs(&mut self, opt_outs: &[OptOut]) -> Result<(), DatasetError> {
+        self.with_writer(|catalogue| catalogue.insert_opt_outs(opt_outs))
     }
 
     /// Adds an event. Also works on a dataset that was opened to be read.

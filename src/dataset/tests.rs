@@ -270,10 +270,11 @@ fn nothing_is_written_through_a_dataset_opened_to_be_read_but_opt_outs_and_event
     assert!(matches!(reader.write_file("x", b""), Err(DatasetError::ReadOnly { .. })));
     let prefix: Prefix = "175.45.178.0/24".parse().unwrap();
     let at = time("2017-10-02T00:00:00Z");
-    reader.add_opt_out(prefix, "mail of 2 October", at).unwrap();
-    reader.add_event(&Event { at, ..event() }, EventSource::Detected).unwrap();
     let expected = OptOut { prefix, reference: "mail of 2 October".to_owned(), at };
-    assert_eq!(dataset.opt_outs().unwrap(), [expected]);
+    let again = OptOut { at: time("2017-10-03T00:00:00Z"), ..expected.clone() };
+    reader.add_opt_outs(&[expected.clone(), again]).unwrap();
+    reader.add_event(&Event { at, ..event() }, EventSource::Detected).unwrap();
+    assert_eq!(dataset.opt_outs().unwrap(), [expected], "once, from when it first held");
     assert_eq!(dataset.events().unwrap().len(), 2);
     with_round(&mut dataset, 1, 1);
 }

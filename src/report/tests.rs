@@ -251,6 +251,27 @@ fn names_from_outside_do_no_harm_in_any_output() {
 }
 
 #[test]
+fn who_opted_out_is_told_alike_everywhere_and_nowhere_if_nobody_did() {
+    let sentence = "Opted out, and not probed from then on: 175.45.177.0/24 from 2017-10-01 11:20:00.";
+    for (text, none) in [
+        (terminal(&october(), Style::PLAIN), terminal(&nothing(), Style::PLAIN)),
+        (terminal(&october(), Style { full: false, ..Style::PLAIN }), terminal(&nothing(), Style::PLAIN)),
+        (html(&october()).unwrap(), html(&nothing()).unwrap()),
+    ] {
+        assert!(text.contains(sentence), "{text}");
+        assert!(!none.contains("Opted out"), "{none}");
+    }
+    let csv = csv_named(&october(), "opt_outs.csv");
+    let told = (csv.rows[0]["prefix"].as_str(), csv.rows[0]["at"].as_str());
+    assert_eq!((csv.rows.len(), told), (1, ("175.45.177.0/24", "2017-10-01T11:20:00Z")));
+    let many = |number: u8| (format!("10.{number}.0.0/16").parse().unwrap(), october().opt_outs[0].1);
+    let many = Findings { opt_outs: (0..=255).map(many).collect(), ..october() };
+    assert!(
+        html(&many).unwrap().contains("10.19.0.0/16 from 2017-10-01 11:20:00; 236 more in opt_outs.csv.")
+    );
+}
+
+#[test]
 fn the_page_asks_for_nothing_from_elsewhere() {
     let page = html(&october()).unwrap();
     let page = page.replace("http://www.w3.org/2000/svg", "");

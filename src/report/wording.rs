@@ -130,6 +130,18 @@ pub(super) fn rounds(findings: &Findings) -> String {
     format!("{} rounds whole, {} interrupted", number::count(sealed), number::count(interrupted))
 }
 
+/// What was not to be probed any more, and from when on; `None` if nobody asked.
+pub(super) fn opt_outs(findings: &Findings) -> Option<String> {
+    const MOST: usize = 20;
+    let shown = findings.opt_outs.iter().take(MOST);
+    let shown: Vec<String> =
+        shown.map(|(prefix, at)| format!("{prefix} from {}", number::moment(*at))).collect();
+    let more = findings.opt_outs.len().saturating_sub(MOST);
+    let rest = if more > 0 { format!("; {more} more in opt_outs.csv") } else { String::new() };
+    (!shown.is_empty())
+        .then(|| format!("Opted out, and not probed from then on: {}{rest}.", shown.join("; ")))
+}
+
 /// Why there is nothing to compare; `None` where there is.
 pub(super) fn nothing_to_compare(findings: &Findings) -> Option<&'static str> {
     if findings.units.is_empty() {

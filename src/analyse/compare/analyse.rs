@@ -125,6 +125,7 @@ impl Intake {
             edges,
             timeline,
             names,
+            opt_outs: question.opt_outs.clone(),
             ledger: question.ledger,
             rounds: question.rounds,
             confidence,

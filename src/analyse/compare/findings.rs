@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::dataset::Ledger;
-use crate::model::{Asn, Event, Method, Name, Unit, Untrusted, WallTime};
+use crate::model::{Asn, Event, Method, Name, Prefix, Unit, Untrusted, WallTime};
 
 /// Everything that a report says about a dataset.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Findings {
     pub timeline: Vec<TimelinePoint>,
     /// Names of the ASes that occur, where known.
     pub names: BTreeMap<Asn, Untrusted>,
+    /// Prefixes of the campaign that were opted out, and from when on nothing was sent there.
+    pub opt_outs: Vec<(Prefix, WallTime)>,
     /// All rounds together.
     pub ledger: Ledger,
     /// Rounds that were sealed whole, and rounds that were interrupted.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::dataset::Ledger;
-use crate::model::{Asn, Event, Name, Unit, Untrusted, WallTime};
+use crate::model::{Asn, Event, Name, Prefix, Unit, Untrusted, WallTime};
 
 /// What is asked: the campaign, as far as its understanding needs it.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct Question {
     /// The declared events. Those inside the campaign's time cut it into epochs; all of them tell which
     /// links were up when.
     pub events: Vec<Event>,
+    /// Prefixes of the campaign that were opted out, and from when on nothing was sent there.
+    pub opt_outs: Vec<(Prefix, WallTime)>,
     /// All rounds together.
     pub ledger: Ledger,
     /// Rounds that were sealed whole, and rounds that were interrupted.

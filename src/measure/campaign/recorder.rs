@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::engine::Report;
-use crate::dataset::{Dataset, DatasetError, Ledger, ProbeRecord, RoundHeader};
+use crate::dataset::{Dataset, DatasetError, Ledger, OptOut, ProbeRecord, RoundHeader};
 use crate::model::RoundId;
 
 /// Writes records in batches, and seals the rounds that are over.
@@ -68,6 +68,14 @@ impl Recorder {
     pub(super) fn flush(&mut self) -> Result<(), DatasetError> {
         let rounds: Vec<RoundId> = self.rounds.keys().copied().collect();
         rounds.into_iter().try_for_each(|round| self.flush_round(round))
+    }
+
+    /// Notes who asked not to be probed; whoever is noted already is not noted again.
+    ///
+    /// # Errors
+    /// If the dataset cannot be written.
+    pub(super) fn opt_out(&mut self, opt_outs: &[OptOut]) -> Result<(), DatasetError> {
+        self.dataset.add_opt_outs(opt_outs)
     }
 
     /// Gives the dataset back; what was not flushed is dropped.

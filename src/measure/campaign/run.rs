@@ -16,6 +16,7 @@ mod scheduler;
 mod tests;
 mod threads;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
@@ -162,6 +163,7 @@ pub async fn run(
         to_packets,
         running: Vec::new(),
         opt_outs_read: None,
+        opt_outs: HashSet::new(),
     };
     let end = scheduler.run(signals, from_recorder, packets_ended).await;
     stop.store(true, Ordering::Relaxed);

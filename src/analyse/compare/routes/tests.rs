@@ -25,6 +25,7 @@ fn question() -> Question {
         speed: 1.0,
         units: vec![(unit("175.45.176.0/24"), false)],
         events: vec![added],
+        opt_outs: Vec::new(),
         ledger: Ledger::default(),
         rounds: (3, 0),
         names: BTreeMap::new(),

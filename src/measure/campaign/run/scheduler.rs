@@ -1,6 +1,7 @@
 //! The scheduler: begins rounds when they are due, lets the threads know, and ends when all is done, a
 //! signal comes, or a thread has ended. It touches neither network nor dataset.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, SystemTime};
@@ -120,6 +121,8 @@ pub(super) struct Scheduler {
     pub(super) running: Vec<(RoundId, Name, Option<RoundOrder>)>,
     /// When the opt-out file that was read last had been changed.
     pub(super) opt_outs_read: Option<SystemTime>,
+    /// What was in it.
+    pub(super) opt_outs: HashSet<OptOut>,
 }
 
 impl Scheduler {
@@ -242,9 +245,12 @@ impl Scheduler {
         }
         self.opt_outs_read = changed;
         match OptOut::load(path) {
-            Ok(opt_outs) => {
-                for opt_out in opt_outs {
-                    self.tell_packets(ToPackets::OptOut(opt_out));
+            Ok(found) => {
+                let known = &mut self.opt_outs;
+                let fresh = found.into_iter().filter(|opt_out| known.insert(opt_out.clone()));
+                let fresh: Vec<OptOut> = fresh.collect();
+                if !fresh.is_empty() {
+                    self.tell_packets(ToPackets::OptOuts(fresh));
                 }
             }
             Err(errors) => tracing::error!("the opt-outs that were known stay in force: {errors}"),

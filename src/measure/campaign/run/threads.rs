@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::SharedProgress;
-use crate::dataset::{DatasetError, Ledger, RoundHeader};
+use crate::dataset::{self, DatasetError, Ledger, RoundHeader};
 use crate::measure::campaign::drive::drive;
 use crate::measure::campaign::engine::{Engine, Report, RoundOrder};
 use crate::measure::campaign::recorder::Recorder;
@@ -26,6 +26,7 @@ pub(super) enum ToRecorder {
     Begin(RoundHeader),
     Resume(RoundId, Ledger),
     Reports(Vec<Report>),
+    OptOuts(Vec<dataset::OptOut>),
 }
 
 /// What the recording thread says.
@@ -38,7 +39,7 @@ pub(super) enum FromRecorder {
 /// What the packet thread is asked to do.
 pub(super) enum ToPackets {
     Start(RoundOrder),
-    OptOut(OptOut),
+    OptOuts(Vec<OptOut>),
 }
 
 pub(super) struct PacketThread {
@@ -60,7 +61,7 @@ impl PacketThread {
             while let Ok(order) = inbox.try_recv() {
                 match order {
                     ToPackets::Start(round) => self.engine.start(round),
-                    ToPackets::OptOut(opt_out) => self.engine.guard_mut().opt_out(opt_out),
+                    ToPackets::OptOuts(opt_outs) => self.opt_out(opt_outs),
                 }
             }
             let until = self.link.now().after(TURN);
@@ -71,6 +72,19 @@ impl PacketThread {
             self.show();
         }
         Ok(())
+    }
+
+    /// Nothing leaves for these prefixes any more when this returns.
+    fn opt_out(&mut self, opt_outs: Vec<OptOut>) {
+        for opt_out in &opt_outs {
+            self.engine.guard_mut().opt_out(opt_out.clone());
+        }
+        let at = self.pair.wall(self.clock.mono());
+        let noted = |opt_out: OptOut| {
+            let (prefix, reference) = (opt_out.prefix, opt_out.reference.to_string());
+            dataset::OptOut { prefix, reference, at }
+        };
+        let _lost = self.to_recorder.send(ToRecorder::OptOuts(opt_outs.into_iter().map(noted).collect()));
     }
 
     fn show(&self) {
@@ -133,6 +147,7 @@ impl RecordingThread {
                 self.say(FromRecorder::Begun(header.id));
             }
             ToRecorder::Resume(round, ledger) => self.recorder.resume(round, ledger),
+            ToRecorder::OptOuts(opt_outs) => self.recorder.opt_out(&opt_outs)?,
             ToRecorder::Reports(reports) => {
                 count(&reports, &self.progress);
                 for round in self.recorder.take(reports)? {
