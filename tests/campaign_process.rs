@@ -419,6 +419,24 @@ fn an_opt_out_takes_effect_within_a_second_while_it_runs_in_a_namespace() {
     assert!(records.iter().filter(of_unit).any(|record| record.outcome == refused));
     assert!(records.iter().filter(|r| !of_unit(r)).all(|record| record.outcome != refused));
     assert_sound(&bench);
+
+    goes_on_without_the_opted_out(&bench, &records);
+}
+
+/// The same command still goes on; with nobody left to ask, it says why it does not.
+fn goes_on_without_the_opted_out(bench: &Bench, before: &[ProbeRecord]) {
+    let again = bench.run_in_lab("exec $T run probes.toml --once");
+    assert_eq!(code(&again), Some(0), "{}", said(&again));
+    assert!(said(&again).contains("opted out: 175.45.177.0/24 (noc, ticket 17)"), "{}", said(&again));
+    let fresh = bench.records().into_iter().filter(|record| !before.contains(record)).collect::<Vec<_>>();
+    assert!(fresh.iter().any(|record| record.sent_at.is_some()));
+    let refused = fresh.iter().filter(|record| record.unit.to_string() == "175.45.177.0/24");
+    assert!(refused.into_iter().all(|record| record.outcome == Outcome::Blocked(BlockRule::OptOut)));
+    assert_eq!(bench.dataset().opt_outs().expect("readable").len(), 1, "kept once");
+    fs::write(bench.path("optout.txt"), "175.45.176.0/23  # all\n").expect("written");
+    let none = bench.run_in_lab("exec $T run probes.toml --once");
+    assert_eq!(code(&none), Some(2), "{}", said(&none));
+    assert_one_complaint(&none, "must not be probed");
 }
 
 #[test]
