@@ -89,7 +89,9 @@ fn trace(args: &TraceArgs, mut station: Station) -> Result<(Vec<ProbeRecord>, Le
             for report in reports {
                 match report {
                     Report::Record(record) => records.push(record),
-                    Report::RoundOver { ledger: whole, .. } => ledger = whole,
+                    Report::RoundOver { ledger: whole, .. } => ledger += whole,
+                    Report::Beside { round: None, counts } => ledger += counts,
+                    Report::Beside { .. } => {}
                 }
             }
         });

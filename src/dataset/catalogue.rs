@@ -31,6 +31,13 @@ const TABLES: &str = "
         file TEXT, rows INTEGER, bytes INTEGER, crc32 INTEGER,
         first_sent_at_ns INTEGER, last_sent_at_ns INTEGER
     ) STRICT;
+    CREATE TABLE beside (
+        duplicates INTEGER NOT NULL,
+        unmatched INTEGER NOT NULL,
+        malformed INTEGER NOT NULL,
+        kernel_dropped INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO beside VALUES (0, 0, 0, 0);
     CREATE TABLE opt_outs (
         prefix TEXT NOT NULL,
         reference TEXT NOT NULL,
@@ -228,6 +235,26 @@ impl Catalogue {
         })?;
         let last = rows.last().map_or(after, |(seq, _)| *seq);
         Ok(Page { records: rows.into_iter().map(|(_, record)| record).collect(), last })
+    }
+
+    /// Counts packets that belong to no round.
+    pub(super) fn add_beside(&mut self, counts: &Ledger) -> Result<(), DatasetError> {
+        let Ledger { duplicates, unmatched, malformed, kernel_dropped, .. } = *counts;
+        let counts = [duplicates, unmatched, malformed, kernel_dropped].map(sql_int);
+        let sql = "UPDATE beside SET duplicates = duplicates + ?, unmatched = unmatched + ?,
+            malformed = malformed + ?, kernel_dropped = kernel_dropped + ?";
+        self.change(|transaction| transaction.execute(sql, counts)).map(drop)
+    }
+
+    /// What belongs to no round.
+    pub(super) fn beside(&self) -> Result<Ledger, DatasetError> {
+        let sql = "SELECT duplicates, unmatched, malformed, kernel_dropped FROM beside";
+        let counts = self.ask(sql, |row| {
+            let (duplicates, unmatched) = (count(row, 0)?, count(row, 1)?);
+            let (malformed, kernel_dropped) = (count(row, 2)?, count(row, 3)?);
+            Ok(Ledger { duplicates, unmatched, malformed, kernel_dropped, ..Ledger::default() })
+        })?;
+        Ok(counts.unwrap_or_default())
     }
 
     /// Notes who asked not to be probed; what is there is left as it is.

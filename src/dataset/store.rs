@@ -170,6 +170,15 @@ impl Dataset {
         self.with_writer(|catalogue| catalogue.insert_opt_outs(opt_outs))
     }
 
+    /// Counts packets that belong to no round: the last four counts of a ledger.
+    ///
+    /// # Errors
+    /// The system's reason; then nothing was counted.
+    pub fn add_beside(&mut self, counts: &Ledger) -> Result<(), DatasetError> {
+        self.must_be_writable()?;
+        self.catalogue.add_beside(counts)
+    }
+
     /// Adds an event. Also works on a dataset that was opened to be read.
     ///
     /// # Errors
@@ -281,12 +290,13 @@ impl Dataset {
         self.catalogue.rounds()
     }
 
-    /// The ledgers of all rounds together, with what the kernel dropped.
+    /// The ledgers of all rounds together, and what belongs to none.
     ///
     /// # Errors
     /// What is damaged.
     pub fn total_ledger(&self) -> Result<Ledger, DatasetError> {
-        Ok(self.catalogue.rounds()?.iter().map(|round| round.ledger).sum())
+        let beside = self.catalogue.beside()?;
+        Ok(self.catalogue.rounds()?.iter().map(|round| round.ledger).chain([beside]).sum())
     }
 
     /// All records, round after round, as the dataset is now.

@@ -211,6 +211,24 @@ fn an_interrupted_round_is_found_again_with_its_ledger_and_records() {
 }
 
 #[test]
+fn what_belongs_to_no_round_is_added_up_kept_and_in_the_ledger() {
+    let (_temporary, mut dataset) = new_dataset();
+    with_round(&mut dataset, 1, 2);
+    dataset.seal(RoundId(1), &ledger_of(2), true).unwrap();
+    let beside =
+        Ledger { duplicates: 1, unmatched: 2, malformed: 3, kernel_dropped: 4, ..Ledger::default() };
+    dataset.add_beside(&beside).unwrap();
+    dataset.add_beside(&beside).unwrap();
+    let dir = dataset.path().to_owned();
+    drop(dataset);
+    let mut dataset = Dataset::open_read_only(&dir).unwrap();
+    let total = dataset.total_ledger().unwrap();
+    assert_eq!(total, [ledger_of(2), beside, beside].into_iter().sum());
+    assert!(total.balances());
+    assert!(matches!(dataset.add_beside(&beside), Err(DatasetError::ReadOnly { .. })));
+}
+
+#[test]
 fn a_probe_recorded_twice_stands_once_and_as_it_was_first_recorded() {
     let (_temporary, mut dataset) = new_dataset();
     with_round(&mut dataset, 1, 3);

@@ -19,7 +19,6 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::net::IpAddr;
-use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -77,6 +76,13 @@ pub enum Report {
         /// Its ledger.
         ledger: Ledger,
     },
+    /// Packets that are no answer to count: duplicates, and what cannot be read or matched, or was dropped.
+    Beside {
+        /// The round that they belong to; `None` for those that belong to none.
+        round: Option<RoundId>,
+        /// How many, since the last such report.
+        counts: Ledger,
+    },
 }
 
 /// The engine.
@@ -94,7 +100,7 @@ pub struct Engine {
     parking: Parking,
     responders: HashMap<(Unit, Ttl), IpAddr>,
     reports: Vec<Report>,
-    /// What belongs to no round; counted with the round that ends next.
+    /// What belongs to no round, and was not told yet.
     stray: Ledger,
     kernel_drops: u64,
 }
@@ -230,6 +236,10 @@ impl Engine {
 
     /// What there is to tell since the last call.
     pub fn take_reports(&mut self) -> Vec<Report> {
+        let counts = std::mem::take(&mut self.stray);
+        if counts != Ledger::default() {
+            self.reports.push(Report::Beside { round: None, counts });
+        }
         std::mem::take(&mut self.reports)
     }
 
@@ -422,11 +432,14 @@ impl Engine {
     }
 
     fn count_duplicate(&mut self, round: RoundId) {
-        let ledger = match self.rounds.iter_mut().find(|running| running.order.id == round) {
-            Some(running) => &mut running.ledger,
-            None => &mut self.stray,
-        };
-        ledger.duplicates = ledger.duplicates.saturating_add(1);
+        let counts = Ledger { duplicates: 1, ..Ledger::default() };
+        match self.round_mut(round) {
+            Some(running) => {
+                running.ledger += counts;
+                self.reports.push(Report::Beside { round: Some(round), counts });
+            }
+            None => self.stray += counts,
+        }
     }
 
     /// Time-outs, and the ends of late windows.
@@ -494,7 +507,6 @@ impl Engine {
                 (0..count).for_each(|_| round.ledger.count_outcome(&Outcome::Skipped(reason)));
             }
             self.parking.forget(round.order.id);
-            round.ledger.add_assign(std::mem::take(&mut self.stray));
             self.reports.push(Report::RoundOver { round: round.order.id, ledger: round.ledger });
         }
     }

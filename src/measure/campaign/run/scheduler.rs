@@ -98,7 +98,9 @@ fn unfinished(
             continue;
         };
         let recorded = dataset.recorded(open.header.id)?;
-        let order = maker.resumed(open.header.id, spec, &recorded);
+        let mut order = maker.resumed(open.header.id, spec, &recorded);
+        // The records tell everything else.
+        order.ledger.duplicates = open.ledger.duplicates;
         let ledger = order.ledger;
         orders.push((order, ledger));
     }

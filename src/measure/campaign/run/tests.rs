@@ -51,7 +51,7 @@ impl Link for Failing {
     }
 
     fn kernel_drops(&self) -> u64 {
-        0
+        3
     }
 
     fn lost(&self) -> Option<LinkLost> {
@@ -59,9 +59,9 @@ impl Link for Failing {
     }
 }
 
-/// Runs a round of each prober over a link that fails so; returns how that ended, and how many records
-/// there are.
-fn run_failing(fail: fn() -> Option<LinkLost>) -> (Result<RunEnd, RunError>, usize) {
+/// Runs a round of each prober over a link that fails so; returns how that ended, how many records there
+/// are, and the ledger.
+fn run_failing(fail: fn() -> Option<LinkLost>) -> (Result<RunEnd, RunError>, usize, Ledger) {
     let folder = tempfile::tempdir().unwrap();
     let campaign = Arc::new(Campaign::parse("probes.toml", CAMPAIGN).unwrap());
     let clock = SystemClock::start();
@@ -82,24 +82,27 @@ fn run_failing(fail: fn() -> Option<LinkLost>) -> (Result<RunEnd, RunError>, usi
     let link = Box::new(Failing { clock, fail, lost: None });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let end = runtime.block_on(run(setup, link, dataset, SharedProgress::default()));
-    (end, Dataset::open_read_only(folder.path()).unwrap().records().unwrap().count())
+    let dataset = Dataset::open_read_only(folder.path()).unwrap();
+    (end, dataset.records().unwrap().count(), dataset.total_ledger().unwrap())
 }
 
 #[test]
 fn an_interface_that_is_gone_ends_the_run_and_blames_no_target() {
     let gone = || Some(LinkLost { interface: "ppp0".to_owned() });
-    let (end, records) = run_failing(gone);
+    let (end, records, ledger) = run_failing(gone);
     assert_eq!(
         end.unwrap_err().to_string(),
         "the interface \"ppp0\" is gone; round 1 of echo and round 2 of trace are not whole; the same \
          command goes on from there"
     );
+    let expected = Ledger { kernel_dropped: 3, ..Ledger::default() };
+    assert_eq!(ledger, expected, "what was counted beside is kept although no round was sealed");
     assert_eq!(records, 0, "what was being asked is asked again, and is no failure of a target");
 }
 
 #[test]
 fn a_packet_thread_that_dies_ends_the_run_and_leaves_the_dataset_in_order() {
-    let (end, records) = run_failing(|| panic!("as if by an error in the program"));
+    let (end, records, _) = run_failing(|| panic!("as if by an error in the program"));
     let said = end.unwrap_err().to_string();
     assert!(said.starts_with("the packet thread ended unexpectedly; round 1 of echo"), "{said}");
     assert_eq!(records, 0);
