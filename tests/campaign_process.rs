@@ -486,6 +486,28 @@ fn once_runs_one_round_of_each_prober_and_once_more_one_more_in_a_namespace() {
     assert_eq!((export.wait().expect("waited for").code(), complaint.as_str()), (Some(0), ""));
 }
 
+/// A rehearsal is worth little if its report cannot tell whose routers were crossed.
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn a_campaign_rehearsed_in_the_lab_knows_its_ases_ever_after_in_a_namespace() {
+    let bench = Bench::new(CAMPAIGN);
+    fs::create_dir(bench.path("tmp")).expect("created");
+    let script = "exec $T run probes.toml --once --output rehearsed";
+    let output = bench.in_lab(script).env("TMPDIR", bench.path("tmp")).output().expect("started");
+    assert_eq!(code(&output), Some(0), "{}", said(&output));
+    assert_eq!(fs::read_dir(bench.path("tmp")).expect("readable").count(), 0, "left behind by the lab");
+    let report = bench.program(&["report", "rehearsed"]);
+    let text = String::from_utf8_lossy(&report.stdout);
+    for part in ["AS131279", "AS3356 Level 3"] {
+        assert!(text.contains(part), "{part} is missing in: {text}");
+    }
+    let paths = bench.program(&["paths", "rehearsed", "--summary"]);
+    let text = String::from_utf8_lossy(&paths.stdout);
+    assert!(text.contains("AS680 AS3356 AS131279"), "{text}");
+    let trace = bench.run_in_lab("exec $T trace 175.45.176.21");
+    assert!(String::from_utf8_lossy(&trace.stdout).contains("AS3356"), "{trace:?}");
+}
+
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
 fn rounds_run_once_do_not_use_up_the_rounds_of_the_schedule_in_a_namespace() {

@@ -8,10 +8,11 @@ use std::sync::Arc;
 use indicatif::ProgressBar;
 
 use super::exit::{Code, Failure, OrFail};
+use super::lab_tables::{AS_NAMES, LabTables, ORIGINS};
 use super::run::{circumstances, ended_early, per_mille, progress_bar, station_for, storage, turn, unfit};
 use super::{DemoArgs, out, report as report_command};
 use crate::dataset::Dataset;
-use crate::lab::{Namespace, RealTimeLab, Scenario, VirtualInternet, write_as_names, write_origins};
+use crate::lab::{Namespace, RealTimeLab, Scenario, VirtualInternet};
 use crate::measure::campaign::{
     Campaign, Circumstances, Progress, RunEnd, Setup, manifest, prepare_virtual, rehearse, station_order,
 };
@@ -22,12 +23,6 @@ use crate::wire::Sources;
 
 /// The campaign that is shipped, word for word.
 const CAMPAIGN: &str = include_str!("../../probes.toml");
-
-/// Where the origin table of the scenario lies in a dataset.
-pub(super) const ORIGINS: &str = "origins/lab.pfx2as";
-
-/// Where the AS names of the scenario lie in a dataset.
-const AS_NAMES: &str = "origins/lab.as-names.tsv";
 
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let rehearsal = Rehearsal::new(args.keep.as_deref())?;
@@ -152,12 +147,7 @@ impl Rehearsal {
         let circumstances = Circumstances { origins, as_names, ..circumstances };
         let manifest = manifest(&self.campaign, CAMPAIGN, circumstances);
         let mut dataset = Dataset::create(&self.folder, &manifest).map_err(storage)?;
-        let mut table = Vec::new();
-        write_origins(&self.scenario, &mut table).or_fail(Code::Failed)?;
-        dataset.write_file(ORIGINS, &table).map_err(storage)?;
-        let mut names = Vec::new();
-        write_as_names(&self.scenario, &mut names).or_fail(Code::Failed)?;
-        dataset.write_file(AS_NAMES, &names).map_err(storage)?;
+        LabTables::of(&self.scenario).or_fail(Code::Failed)?.keep(&mut dataset).map_err(storage)?;
         Ok(dataset)
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::exit::{Code, Failure, OrFail};
 use super::run::{per_mille, progress_bar, unfit};
-use super::{TraceArgs, TraceFormat, out};
+use super::{TraceArgs, TraceFormat, lab_tables, out};
 use crate::dataset::{Ledger, ProbeRecord};
 use crate::measure::campaign::config::VantageConfig;
 use crate::measure::campaign::{
@@ -27,11 +27,13 @@ use crate::report;
 const ROUND: RoundId = RoundId(1);
 
 pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
-    let origins = report::load_origins(&args.origins).or_fail(Code::Usage)?;
     let clock = SystemClock::start();
     let pair = ClockPair::new(clock.mono(), clock.wall());
     let campaign = args.campaign.as_deref().map(Campaign::load).transpose().or_fail(Code::Usage)?;
     let station = prepare(order(args, campaign.as_ref())?, clock, pair).map_err(unfit)?;
+    let in_lab = lab_tables::origins_at().filter(|_| station.rehearsal && args.origins.is_empty());
+    let origins = in_lab.map_or_else(|| args.origins.clone(), |table| vec![table]);
+    let origins = report::load_origins(&origins).or_fail(Code::Usage)?;
     let (records, ledger) = trace(args, station)?;
     match args.format {
         TraceFormat::Csv => out::records(records.into_iter().map(Ok)),
