@@ -633,8 +633,57 @@ fn other_settings_and_a_newer_format_are_refused_and_change_nothing_in_a_namespa
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
-fn a_full_disk_stops_it_and_loses_nothing_in_a_namespace() {
+fn a_disk_that_is_nearly_full_is_left_alone_in_a_namespace() {
     let bench = Bench::new(CAMPAIGN);
+    fs::create_dir(bench.data()).expect("created");
+    let script = "exec unshare --mount sh -c '
+        mount -t tmpfs -o size=20m tmpfs data || exit 99
+        $T run probes.toml; code=$?; ls -A data; exit $code'";
+    let output = bench.run_in_lab(script);
+    assert_eq!(code(&output), Some(5), "{}", said(&output));
+    assert_one_complaint(&output, "20 MiB free on the disk, less than output.min_free = 100 MiB");
+    assert!(output.stdout.is_empty(), "something was written: {output:?}");
+}
+
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn a_disk_that_fills_up_stops_it_while_everything_can_still_be_recorded_in_a_namespace() {
+    let bench = Bench::new(&with_room("5MiB"));
+    fs::create_dir(bench.data()).expect("created");
+    nix::unistd::mkfifo(&bench.path("go"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let script = "echo pid $$ >&2; exec unshare --mount sh -c '
+        mount -t tmpfs -o size=12m tmpfs data || exit 99
+        $T run probes.toml & read go < go
+        head -c 8000000 /dev/zero > data/others; wait $!; code=$?
+        rm data/others; cp -a data saved; exit $code'";
+    let mut command = bench.in_lab(script);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut running = Running::new(command.spawn().expect("started"));
+    running.hear("recording into");
+    assert!(running.let_run(Duration::from_millis(1_500)), "it ended by itself");
+    fs::write(bench.path("go"), "now\n").expect("written");
+    let (code, said) = running.end();
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("less than output.min_free = 5120 KiB; nothing recorded is lost"), "{said}");
+
+    fs::remove_dir(bench.data()).expect("removed");
+    fs::rename(bench.path("saved"), bench.data()).expect("renamed");
+    let acknowledged = bench.records();
+    assert!(!acknowledged.is_empty());
+    assert_sound(&bench);
+    let (code, said) = bench.start().end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_whole(&bench, &acknowledged);
+}
+
+fn with_room(min_free: &str) -> String {
+    CAMPAIGN.replace("[output]", &format!("[output]\nmin_free = \"{min_free}\""))
+}
+
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn a_full_disk_stops_it_and_loses_nothing_in_a_namespace() {
+    let bench = Bench::new(&with_room("0MiB"));
     fs::create_dir(bench.data()).expect("created");
     let script = "exec unshare --mount sh -c '
         mount -t tmpfs -o size=700k tmpfs data || exit 99

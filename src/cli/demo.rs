@@ -17,7 +17,7 @@ use crate::measure::campaign::{
     Campaign, Circumstances, Progress, RunEnd, Setup, manifest, prepare_virtual, rehearse, station_order,
 };
 use crate::measure::net::VirtualLink;
-use crate::model::{Clock, MonoTime, SystemClock, WallTime};
+use crate::model::{Bytes, Clock, MonoTime, SystemClock, WallTime};
 use crate::report;
 use crate::wire::Sources;
 
@@ -54,6 +54,7 @@ impl Rehearsal {
         let scenario = Scenario::october_2017().or_fail(Code::Failed)?;
         let mut campaign = Campaign::parse("probes.toml", CAMPAIGN).or_fail(Code::Failed)?;
         campaign.duration = Some(scenario.duration());
+        campaign.min_free = Bytes(0);
         let temporary = match keep {
             Some(_) => None,
             None => Some(tempfile::Builder::new().prefix("tetherline-").tempdir().or_fail(Code::Storage)?),

@@ -12,7 +12,7 @@ use super::exit::{Code, Failure, OrFail};
 use super::lab_tables::{AS_NAMES, LabTables, ORIGINS};
 use super::names::Names;
 use super::{RunArgs, out};
-use crate::dataset::{Dataset, DatasetError};
+use crate::dataset::{Dataset, DatasetError, ensure_room};
 use crate::measure::campaign::{
     Campaign, Circumstances, Progress, RunEnd, RunError, Setup, SharedProgress, Station, StationError,
     manifest, prepare, station_order,
@@ -30,6 +30,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let clock = SystemClock::start();
     let pair = ClockPair::new(clock.mono(), clock.wall());
     let station = station_for(&campaign, clock, pair)?;
+    ensure_room(&campaign.output, campaign.min_free).map_err(storage)?;
     let tables = if station.rehearsal { LabTables::handed_over()? } else { None };
     let now = circumstances(&campaign, &station, (clock.wall(), 1.0));
     let now = if tables.is_some() { with_lab_tables(now) } else { now };

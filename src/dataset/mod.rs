@@ -31,6 +31,7 @@ mod tests;
 
 pub use columns::{BadCell, COLUMNS, Cell, Column, ColumnType, FORMAT_VERSION, cells, record};
 pub use error::DatasetError;
+pub use folder::ensure_room;
 pub use ledger::Ledger;
 pub use manifest::{Manifest, UnitInfo};
 pub use reader::Records;

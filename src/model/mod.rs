@@ -22,7 +22,7 @@ pub use name::{BadName, Name, Untrusted};
 pub use outcome::{BlockRule, Outcome, SendFault, SkipReason};
 pub use prefix::{BadPrefix, Prefix, Unit};
 pub use probe::{Method, Probe, Protocol, RoundId};
-pub use quantity::{FlowId, Port, Pps, Rtt, RttSource, Ttl};
+pub use quantity::{BadBytes, Bytes, FlowId, Port, Pps, Rtt, RttSource, Ttl};
 pub use reply::{MatchQuality, MplsLabel, Reply, ReplyKind, Unreachable};
 pub use source::{FileError, FileErrors, SourceText};
 pub use time::{BadTime, Clock, ClockPair, MonoTime, SystemClock, WallTime};

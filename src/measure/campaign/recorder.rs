@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::engine::Report;
-use crate::dataset::{Dataset, DatasetError, Ledger, OptOut, ProbeRecord, RoundHeader};
-use crate::model::RoundId;
+use crate::dataset::{Dataset, DatasetError, Ledger, OptOut, ProbeRecord, RoundHeader, ensure_room};
+use crate::model::{Bytes, RoundId};
 
 /// Writes records in batches, and seals the rounds that are over.
 pub(super) struct Recorder {
@@ -86,6 +86,14 @@ impl Recorder {
     /// If the dataset cannot be written.
     pub(super) fn opt_out(&mut self, opt_outs: &[OptOut]) -> Result<(), DatasetError> {
         self.dataset.add_opt_outs(opt_outs)
+    }
+
+    /// Makes sure that there is room to go on.
+    ///
+    /// # Errors
+    /// If there is less than that.
+    pub(super) fn ensure_room(&self, least: Bytes) -> Result<(), DatasetError> {
+        ensure_room(self.dataset.path(), least)
     }
 
     /// Gives the dataset back; what was not flushed is dropped.

@@ -142,7 +142,8 @@ pub async fn run(
     let recorder = spawn("recorder", {
         let (progress, clock) = (Arc::clone(&progress), Arc::clone(&setup.clock));
         let recorder = Recorder::new(dataset);
-        let thread = RecordingThread { recorder, flushed: clock.mono(), clock, news, progress };
+        let (flushed, least) = (clock.mono(), setup.campaign.min_free);
+        let thread = RecordingThread { recorder, flushed, clock, least, short: None, news, progress };
         move || thread.record(&recorder_inbox)
     })?;
     let packets = spawn("packets", {

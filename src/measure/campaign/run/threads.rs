@@ -14,7 +14,7 @@ use crate::measure::campaign::engine::{Engine, Report, RoundOrder};
 use crate::measure::campaign::recorder::Recorder;
 use crate::measure::guard::OptOut;
 use crate::measure::net::{Link, LinkLost};
-use crate::model::{Clock, ClockPair, MonoTime, Name, RoundId};
+use crate::model::{Bytes, Clock, ClockPair, MonoTime, Name, RoundId};
 
 /// How long the packet thread turns the engine before it looks for orders.
 const TURN: Duration = Duration::from_millis(20);
@@ -106,6 +106,10 @@ pub(super) struct RecordingThread {
     pub(super) recorder: Recorder,
     pub(super) clock: Arc<dyn Clock + Send + Sync>,
     pub(super) flushed: MonoTime,
+    /// Room that must be left on the disk.
+    pub(super) least: Bytes,
+    /// What was said when there was less.
+    pub(super) short: Option<DatasetError>,
     pub(super) news: UnboundedSender<FromRecorder>,
     pub(super) progress: SharedProgress,
 }
@@ -130,12 +134,26 @@ impl RecordingThread {
             match inbox.recv_timeout(FLUSH_EVERY) {
                 Ok(message) => self.obey(message)?,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.recorder.flush(),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.recorder.flush()?;
+                    return self.short.take().map_or(Ok(()), Err);
+                }
             }
             let now = self.clock.mono();
             if now.since(self.flushed) >= FLUSH_EVERY {
                 self.recorder.flush()?;
                 self.flushed = now;
+                self.look_at_disk();
+            }
+        }
+    }
+
+    /// While there is room, what was sent can be recorded to its end: the others are told to stop first.
+    fn look_at_disk(&mut self) {
+        if self.short.is_none() {
+            self.short = self.recorder.ensure_room(self.least).err();
+            if self.short.is_some() {
+                self.say(FromRecorder::Failed);
             }
         }
     }
