@@ -380,6 +380,36 @@ fn a_truncated_or_altered_round_is_named_and_the_others_are_still_read() {
     }
 }
 
+/// Whoever forges a round can forge its checksum too, and the Parquet reader panics over some files.
+#[test]
+fn a_forged_round_is_damaged_at_worst() {
+    let (_temporary, mut dataset) = new_dataset();
+    with_round(&mut dataset, 1, 40);
+    dataset.seal(RoundId(1), &ledger_of(40), true).unwrap();
+    let path = sealed_path(&dataset, 1);
+    let whole = fs::read(&path).unwrap();
+    let footer = u32::from_le_bytes(whole[whole.len() - 8..][..4].try_into().unwrap()) as usize + 8;
+    let mut state = 20_171_001_u64;
+    let mut draw = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % below
+    };
+    for number in 0..1500 {
+        let mut forged = whole.clone();
+        let reach = if number % 3 == 0 { whole.len() } else { footer };
+        let at = whole.len() - 1 - draw(reach);
+        forged[at] = u8::try_from(draw(256)).unwrap();
+        fs::write(&path, &forged).unwrap();
+        let reader = sealed::Reader::read(fs::File::open(&path).unwrap(), &path);
+        let batches =
+            |mut reader: sealed::Reader| std::iter::from_fn(move || reader.next_batch()).collect();
+        let read: Result<Vec<Vec<ProbeRecord>>, DatasetError> = reader.and_then(batches);
+        let refused = read.err().map(|error| error.to_string());
+        let named = refused.as_ref().is_none_or(|error| error.starts_with(&path.display().to_string()));
+        assert!(named, "byte {at}: {refused:?}");
+    }
+}
+
 #[test]
 fn a_missing_round_is_named() {
     let (_temporary, mut dataset) = new_dataset();
