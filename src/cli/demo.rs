@@ -17,7 +17,7 @@ use crate::measure::campaign::{
     Campaign, Circumstances, Progress, RunEnd, Setup, manifest, prepare_virtual, rehearse, station_order,
 };
 use crate::measure::net::VirtualLink;
-use crate::model::{Bytes, Clock, MonoTime, SystemClock, WallTime};
+use crate::model::{Bytes, Clock, MonoTime, PairedClock, SystemClock, WallTime};
 use crate::report;
 use crate::wire::Sources;
 
@@ -93,7 +93,7 @@ impl Rehearsal {
         let setup = Setup {
             campaign: Arc::clone(&self.campaign),
             engine: station.engine,
-            clock: Arc::new(clock),
+            clock: Arc::new(PairedClock::new(clock, pair)),
             pair,
             once: false,
         };

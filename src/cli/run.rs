@@ -28,7 +28,7 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let campaign = Arc::new(campaign);
     let config = fs::read_to_string(path).or_fail(Code::Usage)?;
     let clock = SystemClock::start();
-    let pair = ClockPair::new(clock.mono(), clock.wall());
+    let pair = ClockPair::read(&clock);
     let station = station_for(&campaign, clock, pair)?;
     ensure_room(&campaign.output, campaign.min_free).map_err(storage)?;
     let tables = if station.rehearsal { LabTables::handed_over()? } else { None };

@@ -18,8 +18,7 @@ use crate::measure::guard::{AllowedTargets, GuardRules, Standing, registered};
 use crate::measure::probe::{TraceOrder, TraceProber};
 use crate::measure::schedule::PacerRates;
 use crate::model::{
-    Clock, ClockPair, Method, Outcome, Port, Pps, Prefix, Protocol, Reply, RoundId, Rtt, SystemClock, Ttl,
-    Unit,
+    ClockPair, Method, Outcome, Port, Pps, Prefix, Protocol, Reply, RoundId, Rtt, SystemClock, Ttl, Unit,
 };
 use crate::report;
 
@@ -28,7 +27,7 @@ const ROUND: RoundId = RoundId(1);
 
 pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
     let clock = SystemClock::start();
-    let pair = ClockPair::new(clock.mono(), clock.wall());
+    let pair = ClockPair::read(&clock);
     let campaign = args.campaign.as_deref().map(Campaign::load).transpose().or_fail(Code::Usage)?;
     let station = prepare(order(args, campaign.as_ref())?, clock, pair).map_err(unfit)?;
     let in_lab = lab_tables::origins_at().filter(|_| station.rehearsal && args.origins.is_empty());

@@ -14,7 +14,7 @@ use crate::model::{AsLink, Event, LinkChange, Method, Prefix, RoundId, WallTime}
 
 use super::columns::{self, BadCell, COLUMNS, Cell, ColumnType, FORMAT_VERSION};
 use super::round::{RoundHeader, RoundState, RoundSummary, SealedFile};
-use super::{DatasetError, EventSource, Ledger, OptOut, ProbeRecord};
+use super::{ClockStep, DatasetError, EventSource, Ledger, OptOut, ProbeRecord};
 
 /// How long a statement waits for another process, which holds the catalogue only for a moment.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -38,6 +38,7 @@ const TABLES: &str = "
         kernel_dropped INTEGER NOT NULL
     ) STRICT;
     INSERT INTO beside VALUES (0, 0, 0, 0);
+    CREATE TABLE clock_steps (at_ns INTEGER NOT NULL, by_ns INTEGER NOT NULL) STRICT;
     CREATE TABLE opt_outs (
         prefix TEXT NOT NULL,
         reference TEXT NOT NULL,
@@ -255,6 +256,20 @@ impl Catalogue {
             Ok(Ledger { duplicates, unmatched, malformed, kernel_dropped, ..Ledger::default() })
         })?;
         Ok(counts.unwrap_or_default())
+    }
+
+    /// Notes a step of the wall clock.
+    pub(super) fn insert_clock_step(&mut self, step: ClockStep) -> Result<(), DatasetError> {
+        let sql = "INSERT INTO clock_steps (at_ns, by_ns) VALUES (?, ?)";
+        let values = [step.at.as_nanos(), step.by_ns];
+        self.change(|transaction| transaction.execute(sql, values)).map(drop)
+    }
+
+    /// All of them, in the order in which they were noticed.
+    pub(super) fn clock_steps(&self) -> Result<Vec<ClockStep>, DatasetError> {
+        self.list("SELECT at_ns, by_ns FROM clock_steps ORDER BY rowid", [], |row| {
+            Ok(ClockStep { at: WallTime::from_nanos(row.get(0)?), by_ns: row.get(1)? })
+        })
     }
 
     /// Notes who asked not to be probed; what is there is left as it is.

@@ -37,4 +37,4 @@ pub use manifest::{Manifest, UnitInfo};
 pub use reader::Records;
 pub use record::ProbeRecord;
 pub use round::{OpenRound, RoundHeader, RoundState, RoundSummary, SealedFile};
-pub use store::{Dataset, EventSource, OptOut};
+pub use store::{ClockStep, Dataset, EventSource, OptOut};

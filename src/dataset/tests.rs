@@ -229,6 +229,19 @@ fn what_belongs_to_no_round_is_added_up_kept_and_in_the_ledger() {
 }
 
 #[test]
+fn steps_of_the_wall_clock_are_kept_in_the_order_in_which_they_were_noticed() {
+    let (_temporary, mut dataset) = new_dataset();
+    let slept = ClockStep { at: time("2017-10-02T08:03:00Z"), by_ns: 28_980_000_000_000 };
+    let set_back = ClockStep { at: time("2017-10-01T09:00:00Z"), by_ns: -3_600_000_000_000 };
+    for step in [slept, set_back] {
+        dataset.add_clock_step(step).unwrap();
+    }
+    assert_eq!(dataset.clock_steps().unwrap(), [slept, set_back]);
+    assert_eq!(slept.to_string(), "8h 3m forward at 2017-10-02T08:03:00Z");
+    assert_eq!(set_back.to_string(), "1h back at 2017-10-01T09:00:00Z");
+}
+
+#[test]
 fn a_probe_recorded_twice_stands_once_and_as_it_was_first_recorded() {
     let (_temporary, mut dataset) = new_dataset();
     with_round(&mut dataset, 1, 3);

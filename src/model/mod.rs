@@ -25,5 +25,5 @@ pub use probe::{Method, Probe, Protocol, RoundId};
 pub use quantity::{BadBytes, Bytes, FlowId, Port, Pps, Rtt, RttSource, Ttl};
 pub use reply::{MatchQuality, MplsLabel, Reply, ReplyKind, Unreachable};
 pub use source::{FileError, FileErrors, SourceText};
-pub use time::{BadTime, Clock, ClockPair, MonoTime, SystemClock, WallTime};
+pub use time::{BadTime, Clock, ClockPair, MonoTime, PairedClock, SystemClock, WallTime};
 pub use underlay::Underlay;

@@ -110,6 +110,7 @@ fn question(dataset: &Dataset, table: &OriginTable) -> Result<Question, Recomput
         units: units.into_iter().map(|info| (info.unit, info.control)).collect(),
         events,
         opt_outs: opt_outs(dataset)?,
+        clock_steps: dataset.clock_steps()?,
         ledger: dataset.total_ledger()?,
         rounds: (whole, (rounds.len() as u64).saturating_sub(whole)),
         names: load_as_names(&dataset.as_name_paths())?,

@@ -16,7 +16,8 @@ use std::collections::BTreeSet;
 use super::dictionary::{self, Kind};
 use super::*;
 use crate::analyse::compare::{Estimate, Findings, Reach};
-use crate::model::Untrusted;
+use crate::dataset::ClockStep;
+use crate::model::{Untrusted, WallTime};
 use october::{asn, nothing, october};
 use reading::{CsvFile, brief_row, page_brief_row, page_rows, terminal_rows, without_colour};
 
@@ -269,6 +270,22 @@ fn who_opted_out_is_told_alike_everywhere_and_nowhere_if_nobody_did() {
     assert!(
         html(&many).unwrap().contains("10.19.0.0/16 from 2017-10-01 11:20:00; 236 more in opt_outs.csv.")
     );
+}
+
+#[test]
+fn a_wall_clock_that_was_stepped_is_told_where_it_is_told_how_to_read() {
+    let step = |at: &str, by_ns| ClockStep { at: WallTime::parse_rfc3339(at).unwrap(), by_ns };
+    let clock_steps = vec![
+        step("2017-10-01T09:03:00Z", 28_980_000_000_000),
+        step("2017-10-01T10:00:00Z", -90_000_000_000),
+    ];
+    let findings = Findings { clock_steps, ..october() };
+    let told = "8 h 3 min forward at 2017-10-01 09:03:00; 1 min 30 s back at 2017-10-01 10:00:00.";
+    assert!(html(&findings).unwrap().contains(told));
+    let text = terminal(&findings, Style { width: 120, ..Style::PLAIN });
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(told), "{text}");
+    assert!(!terminal(&october(), Style::PLAIN).contains("slept"));
 }
 
 #[test]

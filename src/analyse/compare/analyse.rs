@@ -126,6 +126,7 @@ impl Intake {
             timeline,
             names,
             opt_outs: question.opt_outs.clone(),
+            clock_steps: question.clock_steps.clone(),
             ledger: question.ledger,
             rounds: question.rounds,
             confidence,

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::dataset::Ledger;
+use crate::dataset::{ClockStep, Ledger};
 use crate::model::{Asn, Event, Method, Name, Prefix, Unit, Untrusted, WallTime};
 
 /// Everything that a report says about a dataset.
@@ -29,6 +29,8 @@ pub struct Findings {
     pub names: BTreeMap<Asn, Untrusted>,
     /// Prefixes of the campaign that were opted out, and from when on nothing was sent there.
     pub opt_outs: Vec<(Prefix, WallTime)>,
+    /// When the vantage's wall clock was stepped, or its machine slept.
+    pub clock_steps: Vec<ClockStep>,
     /// All rounds together.
     pub ledger: Ledger,
     /// Rounds that were sealed whole, and rounds that were interrupted.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::dataset::Ledger;
+use crate::dataset::{ClockStep, Ledger};
 use crate::model::{Asn, Event, Name, Prefix, Unit, Untrusted, WallTime};
 
 /// What is asked: the campaign, as far as its understanding needs it.
@@ -29,6 +29,8 @@ pub struct Question {
     pub events: Vec<Event>,
     /// Prefixes of the campaign that were opted out, and from when on nothing was sent there.
     pub opt_outs: Vec<(Prefix, WallTime)>,
+    /// When the vantage's wall clock was stepped, or its machine slept.
+    pub clock_steps: Vec<ClockStep>,
     /// All rounds together.
     pub ledger: Ledger,
     /// Rounds that were sealed whole, and rounds that were interrupted.

@@ -31,7 +31,7 @@ use crate::measure::probe::{News, Next, Prober};
 use crate::measure::schedule::Pacer;
 use crate::model::{
     BlockRule, ClockPair, Method, MonoTime, Name, Outcome, Probe, Reply, ReplyKind, RoundId, Rtt,
-    SendFault, Ttl, Unit,
+    SendFault, Ttl, Unit, WallTime,
 };
 use crate::wire::{Answer, Codec, MatchKey};
 
@@ -116,6 +116,8 @@ struct Round {
 struct Flight {
     probe: Probe,
     sent: MonoTime,
+    /// The same by the wall clock of that moment.
+    sent_at: WallTime,
     departed: Option<MonoTime>,
     timeout: Duration,
     state: FlightState,
@@ -179,6 +181,11 @@ impl Engine {
     /// The guard, to add opt-outs while running.
     pub fn guard_mut(&mut self) -> &mut Guard {
         &mut self.guard
+    }
+
+    /// Dates by these clocks what is sent from now on.
+    pub fn set_clock(&mut self, clock: ClockPair) {
+        self.clock = clock;
     }
 
     /// What to do now.
@@ -354,12 +361,19 @@ impl Engine {
     }
 
     fn take_off(&mut self, probe: &Probe, at: MonoTime) {
+        let sent_at = self.clock.wall(at);
         let Some(round) = self.round_mut(probe.round) else { return };
         round.ledger.count_sent();
         let timeout = round.order.timeout;
         let key = self.codec.key_of(probe);
-        let flight =
-            Flight { probe: *probe, sent: at, departed: None, timeout, state: FlightState::Waiting };
+        let flight = Flight {
+            probe: *probe,
+            sent: at,
+            sent_at,
+            departed: None,
+            timeout,
+            state: FlightState::Waiting,
+        };
         self.deadlines.push(Reverse((at.after(timeout), key)));
         if let Some(displaced) = self.flights.insert(key, flight) {
             self.give_up(&displaced, at);
@@ -375,7 +389,7 @@ impl Engine {
             round.order.prober.settle(&probe, News::TimedOut, now);
         }
         if flight.state != FlightState::Recorded {
-            self.record(&probe, Some(flight.sent), Outcome::Silent);
+            self.record(&probe, Some(flight.sent_at), Outcome::Silent);
         }
     }
 
@@ -408,7 +422,7 @@ impl Engine {
             self.stray.unmatched = self.stray.unmatched.saturating_add(1);
             return;
         };
-        let (probe, sent, state) = (flight.probe, flight.sent, flight.state);
+        let (probe, sent_at, state) = (flight.probe, flight.sent_at, flight.state);
         flight.state = FlightState::Recorded;
         match state {
             FlightState::Waiting => {
@@ -416,9 +430,9 @@ impl Engine {
                 if let Some(round) = self.round_mut(probe.round) {
                     round.order.prober.settle(&probe, News::Reply(&reply), now);
                 }
-                self.record(&probe, Some(sent), Outcome::Answered { reply, rtt });
+                self.record(&probe, Some(sent_at), Outcome::Answered { reply, rtt });
             }
-            FlightState::Overdue => self.record(&probe, Some(sent), Outcome::Late { reply, rtt }),
+            FlightState::Overdue => self.record(&probe, Some(sent_at), Outcome::Late { reply, rtt }),
             FlightState::Recorded => self.count_duplicate(probe.round),
         }
     }
@@ -455,7 +469,7 @@ impl Engine {
 
     fn expire_flight(&mut self, key: MatchKey, at: MonoTime, now: MonoTime) {
         let Some(flight) = self.flights.get_mut(&key) else { return };
-        let (probe, sent) = (flight.probe, flight.sent);
+        let (probe, sent, sent_at) = (flight.probe, flight.sent, flight.sent_at);
         let window_end = sent.after(flight.timeout.saturating_mul(2));
         match flight.state {
             // The deadline of another probe, whose tag was the same.
@@ -470,7 +484,7 @@ impl Engine {
             }
             FlightState::Overdue => {
                 self.flights.remove(&key);
-                self.record(&probe, Some(sent), Outcome::Silent);
+                self.record(&probe, Some(sent_at), Outcome::Silent);
             }
             FlightState::Recorded if at < window_end => self.deadlines.push(Reverse((window_end, key))),
             FlightState::Recorded => {
@@ -479,8 +493,7 @@ impl Engine {
         }
     }
 
-    fn record(&mut self, probe: &Probe, sent: Option<MonoTime>, outcome: Outcome) {
-        let sent_at = sent.map(|at| self.clock.wall(at));
+    fn record(&mut self, probe: &Probe, sent_at: Option<WallTime>, outcome: Outcome) {
         let vantage = self.vantage.clone();
         let Some(round) = self.round_mut(probe.round) else { return };
         round.undecided = round.undecided.saturating_sub(1);

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::engine::Report;
-use crate::dataset::{Dataset, DatasetError, Ledger, OptOut, ProbeRecord, RoundHeader, ensure_room};
+use crate::dataset::{
+    ClockStep, Dataset, DatasetError, Ledger, OptOut, ProbeRecord, RoundHeader, ensure_room,
+};
 use crate::model::{Bytes, RoundId};
 
 /// Writes records in batches, and seals the rounds that are over.
@@ -86,6 +88,14 @@ impl Recorder {
     /// If the dataset cannot be written.
     pub(super) fn opt_out(&mut self, opt_outs: &[OptOut]) -> Result<(), DatasetError> {
         self.dataset.add_opt_outs(opt_outs)
+    }
+
+    /// Notes that the wall clock was stepped.
+    ///
+    /// # Errors
+    /// If the dataset cannot be written.
+    pub(super) fn clock_step(&mut self, step: ClockStep) -> Result<(), DatasetError> {
+        self.dataset.add_clock_step(step)
     }
 
     /// Makes sure that there is room to go on.

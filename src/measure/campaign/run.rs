@@ -42,9 +42,9 @@ pub struct Setup {
     pub campaign: Arc<Campaign>,
     /// The engine, behind its guard.
     pub engine: Engine,
-    /// Monotonic time.
+    /// Monotonic time, and the campaign's wall time, which may be stepped.
     pub clock: Arc<dyn Clock + Send + Sync>,
-    /// Monotonic to wall time.
+    /// Both at the beginning.
     pub pair: ClockPair,
     /// One round of each prober, now, and no schedule.
     pub once: bool,

@@ -24,6 +24,7 @@ fn question() -> Question {
         units: Vec::new(),
         events: Vec::new(),
         opt_outs: Vec::new(),
+        clock_steps: Vec::new(),
         ledger: Ledger::default(),
         rounds: (1, 0),
         names: BTreeMap::new(),

@@ -26,6 +26,7 @@ fn question() -> Question {
         units: vec![(unit("175.45.176.0/24"), false)],
         events: vec![added],
         opt_outs: Vec::new(),
+        clock_steps: Vec::new(),
         ledger: Ledger::default(),
         rounds: (3, 0),
         names: BTreeMap::new(),

@@ -668,6 +668,21 @@ fn duplicates_and_strays_are_told_at_once_whether_a_round_runs_or_not() {
     assert_eq!(bench.beside[1..], [(None, stray)]);
 }
 
+/// A machine slept while an echo was out: what was sent before is not dated by the clock of afterwards.
+#[test]
+fn a_probe_is_dated_by_the_clock_of_the_moment_in_which_it_was_sent() {
+    let mut bench = Bench::new(rates(10.0, 1, 10.0, 10.0), rules());
+    bench.start_echo(1, &[address(0, 1)], 2);
+    let clock = bench.engine.clock;
+    assert!(bench.turn(bench.now.after(100 * MILLISECOND), &|_| Fate::Silence));
+    let slept = ClockPair::new(bench.now, clock.wall(bench.now).after(SECOND * 3_600));
+    bench.engine.set_clock(slept);
+    bench.finish(&|_| Fate::Silence);
+    let dates: Vec<WallTime> = bench.records.iter().filter_map(|(_, record)| record.sent_at).collect();
+    assert_eq!(dates, [clock.wall(bench.sent[0].at), slept.wall(bench.sent[1].at)]);
+    assert!(dates[1].since(dates[0]) > SECOND * 3_600);
+}
+
 #[test]
 fn the_unprivileged_engine_s_answers_are_matched_by_their_probe() {
     let mut bench = Bench::new(rates(10.0, 1, 10.0, 10.0), rules());

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 
 use super::threads::{FromRecorder, ToPackets, ToRecorder};
 use super::{Cause, PACKET_THREAD, RECORDING_THREAD, RunEnd, Setup};
-use crate::dataset::{Dataset, DatasetError, Ledger, RoundHeader};
+use crate::dataset::{ClockStep, Dataset, DatasetError, Ledger, RoundHeader};
 use crate::measure::campaign::config::Campaign;
 use crate::measure::campaign::engine::RoundOrder;
 use crate::measure::campaign::rounds::RoundMaker;
@@ -107,6 +107,9 @@ fn unfinished(
     Ok(orders)
 }
 
+/// How far the wall clock may be from where it should be, in real time, before it counts as stepped.
+const STEPPED: Duration = Duration::from_secs(1);
+
 /// Listened to before anything is sent, so that none is lost.
 pub(super) struct Signals {
     pub(super) interrupt: Signal,
@@ -141,6 +144,10 @@ impl Scheduler {
         let mut next = self.next_due();
         let mut look = tokio::time::interval(LOOK_AT_OPT_OUTS);
         loop {
+            let seen = self.look_at_clocks();
+            if seen.1.is_some() {
+                self.take_clocks(seen);
+            }
             if next.is_none() && self.running.is_empty() {
                 return Ok(RunEnd::Finished);
             }
@@ -166,6 +173,26 @@ impl Scheduler {
                 }
             }
         }
+    }
+
+    /// Both clocks, and how far the wall clock was stepped since they were taken, if it was. While a machine
+    /// sleeps its monotonic clock stands still, which looks alike.
+    fn look_at_clocks(&self) -> (ClockPair, Option<ClockStep>) {
+        let pair = ClockPair::read(&*self.clock).squeezed(self.pair.speed());
+        let now = self.clock.mono();
+        let step = ClockStep { at: pair.wall(now), by_ns: pair.ahead_of(&self.pair, now) };
+        let span = Duration::from_nanos(step.by_ns.unsigned_abs());
+        (pair, (span > STEPPED.mul_f64(self.pair.speed())).then_some(step))
+    }
+
+    /// By these clocks rounds fall due and records are dated from now on. No interval is measured by them.
+    fn take_clocks(&mut self, (pair, step): (ClockPair, Option<ClockStep>)) {
+        if let Some(step) = step {
+            tracing::warn!("the wall clock was set, or this machine slept: {step}");
+            self.tell_recorder(ToRecorder::Step(step));
+        }
+        self.pair = pair;
+        self.tell_packets(ToPackets::Clocks(pair));
     }
 
     /// Real time left until the campaign's wall clock shows `due`.
@@ -212,6 +239,7 @@ impl Scheduler {
             );
             return;
         }
+        self.take_clocks(self.look_at_clocks());
         let (id, due_at) = (self.plan.number(&due), due.at);
         let order = self.plan.maker.fresh(id, spec);
         self.running.push((id, spec.name.clone(), Some(order)));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::SharedProgress;
-use crate::dataset::{self, DatasetError, Ledger, RoundHeader};
+use crate::dataset::{self, ClockStep, DatasetError, Ledger, RoundHeader};
 use crate::measure::campaign::drive::drive;
 use crate::measure::campaign::engine::{Engine, Report, RoundOrder};
 use crate::measure::campaign::recorder::Recorder;
@@ -27,6 +27,7 @@ pub(super) enum ToRecorder {
     Resume(RoundId, Ledger),
     Reports(Vec<Report>),
     OptOuts(Vec<dataset::OptOut>),
+    Step(ClockStep),
 }
 
 /// What the recording thread says.
@@ -40,6 +41,7 @@ pub(super) enum FromRecorder {
 pub(super) enum ToPackets {
     Start(RoundOrder),
     OptOuts(Vec<OptOut>),
+    Clocks(ClockPair),
 }
 
 pub(super) struct PacketThread {
@@ -62,6 +64,10 @@ impl PacketThread {
                 match order {
                     ToPackets::Start(round) => self.engine.start(round),
                     ToPackets::OptOuts(opt_outs) => self.opt_out(opt_outs),
+                    ToPackets::Clocks(pair) => {
+                        self.pair = pair;
+                        self.engine.set_clock(pair);
+                    }
                 }
             }
             let until = self.link.now().after(TURN);
@@ -166,6 +172,7 @@ impl RecordingThread {
             }
             ToRecorder::Resume(round, ledger) => self.recorder.resume(round, ledger),
             ToRecorder::OptOuts(opt_outs) => self.recorder.opt_out(&opt_outs)?,
+            ToRecorder::Step(step) => self.recorder.clock_step(step)?,
             ToRecorder::Reports(reports) => {
                 count(&reports, &self.progress);
                 for round in self.recorder.take(reports)? {
