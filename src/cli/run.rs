@@ -17,6 +17,7 @@ use crate::measure::campaign::{
     Campaign, Circumstances, Progress, RunEnd, RunError, Setup, SharedProgress, Station, StationError,
     manifest, prepare, station_order,
 };
+use crate::measure::guard::outdated;
 use crate::model::{Clock, ClockPair, SystemClock, WallTime};
 
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
@@ -29,6 +30,9 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let config = fs::read_to_string(path).or_fail(Code::Usage)?;
     let clock = SystemClock::start();
     let pair = ClockPair::read(&clock);
+    if let Some(warning) = outdated(clock.wall()) {
+        out::say(warning);
+    }
     let station = station_for(&campaign, clock, pair)?;
     ensure_room(&campaign.output, campaign.min_free).map_err(storage)?;
     let tables = if station.rehearsal { LabTables::handed_over()? } else { None };
