@@ -90,8 +90,8 @@ fn trace(args: &TraceArgs, mut station: Station) -> Result<(Vec<ProbeRecord>, Le
             for report in reports {
                 match report {
                     Report::Record(record) => records.push(record),
-                    Report::RoundOver { ledger: whole, .. } => ledger += whole,
-                    Report::Beside { round: None, counts } => ledger += counts,
+                    Report::RoundOver { ledger: whole, .. } => ledger.add(whole),
+                    Report::Beside { round: None, counts } => ledger.add(counts),
                     Report::Beside { .. } => {}
                 }
             }

@@ -449,10 +449,10 @@ impl Engine {
         let counts = Ledger { duplicates: 1, ..Ledger::default() };
         match self.round_mut(round) {
             Some(running) => {
-                running.ledger += counts;
+                running.ledger.add(counts);
                 self.reports.push(Report::Beside { round: Some(round), counts });
             }
-            None => self.stray += counts,
+            None => self.stray.add(counts),
         }
     }
 

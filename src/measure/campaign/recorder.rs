@@ -123,10 +123,10 @@ impl Recorder {
     fn note_beside(&mut self, round: Option<RoundId>, counts: Ledger) {
         match round.and_then(|round| self.rounds.get_mut(&round)) {
             Some(pending) => {
-                pending.ledger += counts;
+                pending.ledger.add(counts);
                 pending.counted = true;
             }
-            None => self.beside += counts,
+            None => self.beside.add(counts),
         }
     }
 

@@ -195,7 +195,7 @@ fn count(reports: &[Report], progress: &SharedProgress) {
         match report {
             Report::Record(record) => progress.ledger.count_record(&record.outcome),
             Report::RoundOver { .. } => progress.sealed = progress.sealed.saturating_add(1),
-            Report::Beside { counts, .. } => progress.ledger += *counts,
+            Report::Beside { counts, .. } => progress.ledger.add(*counts),
         }
     }
 }
