@@ -5,9 +5,7 @@ use std::path::Path;
 use super::*;
 use crate::dataset::{Ledger, Manifest, RoundHeader};
 use crate::formats::dns::name_server::{NameServer, PTR, Says, wire_name, wire_text};
-use crate::model::{
-    FlowId, MatchQuality, Probe, Protocol, Reply, ReplyKind, Rtt, RttSource, Ttl, Unit, WallTime,
-};
+use crate::model::{FlowId, Probe, Protocol, Reply, ReplyKind, Rtt, RttSource, Ttl, Unit, WallTime};
 
 const TARGET: &str = "175.45.176.10";
 const TABLE: &[u8] = b"175.45.176.0\t24\t131279\n219.158.0.0\t16\t4837\n188.1.0.0\t16\t680\n";
@@ -47,16 +45,7 @@ fn record_round(dataset: &mut Dataset, id: u64) {
     dataset.begin_round(&header).unwrap();
     let hop = |(ttl, hop): (u8, &&str)| {
         let kind = if *hop == TARGET { ReplyKind::EchoReply } else { ReplyKind::TimeExceeded };
-        let reply = Reply {
-            from: hop.parse().unwrap(),
-            kind,
-            icmp: None,
-            reply_ttl: None,
-            quoted_ttl: None,
-            mpls: Vec::new(),
-            size: 56,
-            matched: MatchQuality::Exact,
-        };
+        let reply = Reply::plain(hop.parse().unwrap(), kind);
         let (target, port, flow) = (TARGET.parse().unwrap(), None, FlowId(0));
         let ttl = Ttl::new(ttl).unwrap();
         ProbeRecord {
