@@ -3,15 +3,7 @@
 //!
 //! Tests that could send run the program under `tetherline lab`, in a network namespace without a way out;
 //! they are ignored here, and `scripts/test` runs them where the system has such namespaces.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, and reads the time that it bounds a wait by"
-)]
+#![allow(clippy::disallowed_methods, reason = "a test reads the time that it bounds a wait by")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -364,7 +356,7 @@ fn an_interface_that_goes_away_is_incomplete_and_the_same_command_goes_on_in_a_n
     command.stdout(Stdio::null()).stderr(Stdio::piped());
     let mut running = Running::new(command.spawn().expect("started"));
     running.hear("recording into");
-    assert!(running.let_run(Duration::from_millis(1_000)), "it ended by itself");
+    assert!(running.let_run(Duration::from_secs(1)), "it ended by itself");
     fs::write(bench.path("go"), "now\n").expect("written");
     let (code, said) = running.end();
     assert_eq!(code, Some(3), "{said}");

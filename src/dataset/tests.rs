@@ -1,7 +1,5 @@
 //! What a user would lose if this module broke.
 
-#![allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails it")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 

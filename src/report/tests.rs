@@ -2,7 +2,6 @@
 //! a dataset that holds nothing still gives an honest report.
 
 #![allow(
-    clippy::arithmetic_side_effects,
     clippy::cast_precision_loss,
     clippy::float_cmp,
     reason = "the oracles of tests are plain arithmetic on small numbers"

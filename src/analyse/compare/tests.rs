@@ -1,4 +1,4 @@
-#![allow(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
+#![allow(clippy::cast_possible_truncation)]
 
 use std::collections::BTreeMap;
 

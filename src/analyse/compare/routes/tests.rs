@@ -1,7 +1,5 @@
 //! The list of traces against the findings, which are computed from the same routes.
 
-#![allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails it")]
-
 use super::*;
 use crate::analyse::compare::{analyse, routed_traces};
 use crate::analyse::sheet::{Aim, Sheet, asn, origins, time, unit};

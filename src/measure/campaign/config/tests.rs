@@ -1,4 +1,3 @@
-#![allow(clippy::arithmetic_side_effects)]
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

@@ -1,5 +1,5 @@
 //! The engine in virtual time, against scripted replies, faults and forgeries.
-#![allow(clippy::arithmetic_side_effects, clippy::cast_possible_truncation, reason = "tests")]
+#![allow(clippy::cast_possible_truncation, reason = "tests")]
 
 use std::collections::{BTreeSet, HashSet};
 use std::net::Ipv4Addr;

@@ -1,5 +1,4 @@
 //! How a run ends whose link is lost or whose thread dies, and what it makes of a clock that is stepped.
-#![allow(clippy::arithmetic_side_effects, reason = "tests")]
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::AtomicI64;
@@ -38,11 +37,13 @@ const CAMPAIGN: &str = r#"
 
 const SOURCES: Sources = Sources { v4: Some(Ipv4Addr::new(188, 1, 144, 10)), v6: None };
 
+/// What sending comes to, and whether the link is lost by it.
+type Sent = (Result<(), SendFault>, Option<LinkLost>);
+
 /// A link that hears nothing.
 struct Deaf {
     clock: SystemClock,
-    /// What sending comes to, and whether the link is lost by it.
-    send: Box<dyn Fn() -> (Result<(), SendFault>, Option<LinkLost>) + Send>,
+    send: Box<dyn Fn() -> Sent + Send>,
     lost: Option<LinkLost>,
 }
 
@@ -86,7 +87,7 @@ impl Clock for Stepped {
 /// Runs a round of each prober over a deaf link, by a wall clock so far ahead of the system's; returns how
 /// that ended, and the dataset.
 fn run_deaf(
-    send: impl Fn() -> (Result<(), SendFault>, Option<LinkLost>) + Send + 'static,
+    send: impl Fn() -> Sent + Send + 'static,
     ahead: Arc<AtomicI64>,
 ) -> (Result<RunEnd, RunError>, Dataset, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
