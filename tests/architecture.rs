@@ -8,20 +8,23 @@ use std::path::{Path, PathBuf};
 /// What each room may use, besides itself. What is not named here may not be used.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
+    ("multipath", &["model"]),
     ("wire", &["model"]),
     ("dataset", &["model"]),
     ("analyse::origin", &["model"]),
     ("analyse::path", &["model", "dataset", "analyse::origin"]),
+    ("analyse::ways", &["model", "multipath", "dataset"]),
     ("analyse::graph", &["model", "dataset", "analyse::origin", "analyse::path"]),
     ("analyse::compare", &["model", "dataset", "analyse::origin", "analyse::path", "analyse::graph"]),
     ("measure::schedule", &["model", "measure::campaign::config"]),
-    ("measure::probe", &["model", "measure::schedule"]),
+    ("measure::probe", &["model", "multipath", "measure::schedule"]),
     ("measure::guard", &["model", "measure::schedule"]),
     ("measure::net", &["model", "wire", "measure::guard"]),
     (
         "measure::campaign",
         &[
             "model",
+            "multipath",
             "wire",
             "dataset",
             "measure::schedule",
@@ -33,7 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("formats", &["model", "wire", "dataset", "analyse"]),
     ("lab", &["model"]),
     ("report", &["model", "dataset", "analyse", "formats"]),
-    ("cli", &["model", "wire", "dataset", "analyse", "measure", "formats", "lab", "report"]),
+    ("cli", &["model", "multipath", "wire", "dataset", "analyse", "measure", "formats", "lab", "report"]),
 ];
 
 #[test]

@@ -4,7 +4,6 @@
 //! goes when the command has ended, and names them in two environment variables. `run` and `trace` heed
 //! these only where they have seen for themselves that nothing can leave.
 
-use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -46,17 +45,14 @@ impl LabTables {
     /// # Errors
     /// If they cannot be read.
     pub(super) fn handed_over() -> Result<Option<Self>, Failure> {
-        let (Some(origins), Some(as_names)) = (env::var_os(ORIGINS_AT), env::var_os(AS_NAMES_AT)) else {
-            return Ok(None);
-        };
-        let read = |variable: &str, path: OsString| {
-            let path = PathBuf::from(path);
-            fs::read(&path).map_err(|error| {
+        let Some((origins, as_names)) = paths() else { return Ok(None) };
+        let read = |variable: &str, path: &Path| {
+            fs::read(path).map_err(|error| {
                 let text = format!("{}, named by {variable}: cannot be read: {error}", path.display());
                 Failure::new(Code::Usage, text)
             })
         };
-        let (origins, as_names) = (read(ORIGINS_AT, origins)?, read(AS_NAMES_AT, as_names)?);
+        let (origins, as_names) = (read(ORIGINS_AT, &origins)?, read(AS_NAMES_AT, &as_names)?);
         Ok(Some(Self { origins, as_names }))
     }
 
@@ -84,7 +80,9 @@ impl LabTables {
     }
 }
 
-/// Where the origin table lies that the lab around this process handed over; `None` if there is no lab.
-pub(super) fn origins_at() -> Option<PathBuf> {
-    env::var_os(ORIGINS_AT).map(PathBuf::from)
+/// Where the tables lie that the lab around this process handed over: origins, and AS names; `None` if
+/// there is no lab.
+pub(super) fn paths() -> Option<(PathBuf, PathBuf)> {
+    let path = |variable| env::var_os(variable).map(PathBuf::from);
+    path(ORIGINS_AT).zip(path(AS_NAMES_AT))
 }

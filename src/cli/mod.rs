@@ -68,7 +68,7 @@ enum Command {
     Plan(CampaignArgs),
     /// Run a campaign on its schedule; the same command resumes it after a stop, a crash or a reboot
     Run(RunArgs),
-    /// Trace the paths to one target
+    /// Find every path to one target, with the chance of having missed one
     Trace(TraceArgs),
     /// Print the AS path of every trace in a dataset, with the reason for every assignment
     Paths(PathsArgs),
@@ -131,9 +131,22 @@ struct TraceArgs {
     /// Destination port [default: 33434 for udp, 80 for tcp]
     #[arg(long, value_parser = port)]
     port: Option<Port>,
-    /// Flows, as a load balancer tells them apart
-    #[arg(short, long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
-    flows: u16,
+    /// Trace so many pinned flows, instead of searching every path by as many as it takes
+    #[arg(short, long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    flows: Option<u16>,
+    /// With which probability all branches of a load balancer are found
+    #[arg(long, default_value_t = 0.95, conflicts_with = "flows")]
+    confidence: f64,
+    /// The smallest share of flows that a branch may have and must still be found; branches are taken to be equal
+    /// without it
+    #[arg(long, value_name = "SHARE", conflicts_with = "flows")]
+    narrowest_branch: Option<f64>,
+    /// Enumerate the next hops of every router by flows through it (MDA), not only where it is needed (MDA-Lite)
+    #[arg(long, conflicts_with = "flows")]
+    full: bool,
+    /// Packets at most
+    #[arg(long, default_value_t = 20_000, conflicts_with = "flows")]
+    packets: u32,
     /// First TTL
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     first_ttl: u8,
@@ -158,9 +171,15 @@ struct TraceArgs {
     /// Prefix-to-AS tables (CAIDA pfx2as, plain or gz)
     #[arg(short, long, value_name = "FILE")]
     origins: Vec<PathBuf>,
+    /// Tables of the names of ASes
+    #[arg(long, value_name = "FILE")]
+    as_names: Vec<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value_t = TraceFormat::Text)]
     format: TraceFormat,
+    /// The same as --format json
+    #[arg(long, conflicts_with = "format")]
+    json: bool,
 }
 
 /// Arguments of `paths`.
@@ -235,6 +254,8 @@ enum TraceFormat {
     Text,
     /// One line a probe, with the columns of a dataset
     Csv,
+    /// One object with hops, routers and links; not of pinned flows
+    Json,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

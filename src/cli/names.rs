@@ -28,7 +28,7 @@ use crate::analyse::origin::{OriginReason, OriginTable};
 use crate::dataset::{Dataset, DatasetError, ProbeRecord};
 use crate::formats::dns::{DnsLookups, DnsSettings};
 use crate::measure::campaign::{Origins, RunEnd};
-use crate::model::{Method, Outcome, Pps, RoundId};
+use crate::model::{Outcome, Pps, RoundId};
 use crate::report;
 
 /// How often the dataset is looked at for rounds that were sealed.
@@ -197,7 +197,7 @@ impl Worker {
     async fn read_sealed(&mut self) -> Result<(), DatasetError> {
         for round in self.dataset.rounds()? {
             let id = round.header.id;
-            let traces = round.state.is_sealed() && round.header.method == Method::Trace;
+            let traces = round.state.is_sealed() && !round.header.method.is_liveness();
             if traces && self.seen.rounds.insert(id) {
                 let records = self.dataset.recorded(id)?;
                 self.seen.note(records.iter().filter_map(answered_by));

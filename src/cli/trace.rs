@@ -1,26 +1,36 @@
-//! `trace`: the paths to one target, for a person at a terminal.
+//! `trace`: every path to one target, for a person at a terminal; or the paths of pinned flows.
 
+mod json;
 mod text;
+mod view;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::exit::{Code, Failure, OrFail};
-use super::run::{per_mille, progress_bar, unfit};
+use super::run::unfit;
 use super::{TraceArgs, TraceFormat, lab_tables, out};
 use crate::dataset::{Ledger, ProbeRecord};
+use crate::formats::as_names::load_as_names;
 use crate::measure::campaign::config::VantageConfig;
 use crate::measure::campaign::{
     Campaign, Report, RoundOrder, Station, StationOrder, drive, prepare, station_order,
 };
 use crate::measure::guard::{AllowedTargets, GuardRules, Standing, registered};
-use crate::measure::probe::{TraceOrder, TraceProber};
+use crate::measure::probe::{
+    Algorithm, MultipathOrder, MultipathProber, Prober, TraceOrder, TraceProber, Way,
+};
 use crate::measure::schedule::PacerRates;
 use crate::model::{
     ClockPair, Method, Outcome, Port, Pps, Prefix, Protocol, Reply, RoundId, Rtt, SystemClock, Ttl, Unit,
 };
+use crate::multipath::StoppingRule;
 use crate::report;
+
+use view::{Labels, View};
 
 /// The round of a trace that belongs to no campaign.
 const ROUND: RoundId = RoundId(1);
@@ -29,22 +39,33 @@ pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
     let clock = SystemClock::start();
     let pair = ClockPair::read(&clock);
     let campaign = args.campaign.as_deref().map(Campaign::load).transpose().or_fail(Code::Usage)?;
-    let station = prepare(order(args, campaign.as_ref())?, clock, pair).map_err(unfit)?;
-    let in_lab = lab_tables::origins_at().filter(|_| station.rehearsal && args.origins.is_empty());
-    let origins = in_lab.map_or_else(|| args.origins.clone(), |table| vec![table]);
-    let origins = report::load_origins(&origins).or_fail(Code::Usage)?;
-    let (records, ledger) = trace(args, station)?;
-    match args.format {
-        TraceFormat::Csv => out::records(records.into_iter().map(Ok)),
-        TraceFormat::Text => out::data(|out| text::write(out, &records, &origins)),
+    let order = round(args)?;
+    let station = prepare(station_of(args, campaign.as_ref())?, clock, pair).map_err(unfit)?;
+    let tables = lab_tables::paths().filter(|_| station.rehearsal);
+    let (in_lab, names_in_lab) = tables.unzip();
+    let origins = report::load_origins(&given_or(&args.origins, in_lab)).or_fail(Code::Usage)?;
+    let names = load_as_names(&given_or(&args.as_names, names_in_lab)).or_fail(Code::Usage)?;
+    let view = View::new(Labels { origins: &origins, names: &names });
+    let (records, ledger) = trace(order, station, &view)?;
+    let format = if args.json { TraceFormat::Json } else { args.format };
+    match (format, args.flows) {
+        (TraceFormat::Csv, _) => out::records(records.into_iter().map(Ok)),
+        (TraceFormat::Text, Some(_)) => out::data(|out| text::write(out, &records, &origins)),
+        (TraceFormat::Text, None) => out::data(|out| view.write(out, &records)),
+        (TraceFormat::Json, _) => out::data(|out| json::write(out, &records, view.labels())),
     }?;
     out::say(format_args!("{ledger}"));
     Ok(())
 }
 
+/// The tables that were named, or else the lab's.
+fn given_or(given: &[PathBuf], in_lab: Option<PathBuf>) -> Vec<PathBuf> {
+    if given.is_empty() { in_lab.into_iter().collect() } else { given.to_vec() }
+}
+
 /// What the trace needs of the vantage: the campaign lends its operator, vantage and opt-outs, and its
 /// target list does not matter. Private space may be traced, since a person named the very address.
-fn order(args: &TraceArgs, campaign: Option<&Campaign>) -> Result<StationOrder, Failure> {
+fn station_of(args: &TraceArgs, campaign: Option<&Campaign>) -> Result<StationOrder, Failure> {
     let rate = Pps::new(args.rate).filter(|rate| rate.get() <= 1000.0).ok_or_else(|| {
         Failure::new(Code::Usage, format!("--rate {}: must be above 0 and at most 1000", args.rate))
     })?;
@@ -79,10 +100,14 @@ fn unit_length(target: IpAddr) -> u8 {
     Unit::default_length(target.is_ipv4())
 }
 
-/// Runs the one round.
-fn trace(args: &TraceArgs, mut station: Station) -> Result<(Vec<ProbeRecord>, Ledger), Failure> {
-    station.engine.start(round(args)?);
-    let bar = progress_bar();
+/// Runs the one round, and shows at a terminal how it grows.
+fn trace(
+    order: RoundOrder,
+    mut station: Station,
+    view: &View<'_>,
+) -> Result<(Vec<ProbeRecord>, Ledger), Failure> {
+    station.engine.start(order);
+    let mut screen = view.on_screen();
     let (mut records, mut ledger) = (Vec::new(), Ledger::default());
     while !station.engine.is_idle() {
         let until = station.link.now().after(std::time::Duration::from_millis(200));
@@ -97,46 +122,72 @@ fn trace(args: &TraceArgs, mut station: Station) -> Result<(Vec<ProbeRecord>, Le
             }
         });
         driven.or_fail(Code::VantageUnfit)?;
-        bar.set_message(format!("{} answers", records.iter().filter(|r| answer(r).is_some()).count()));
-        if let Some((_, (total, asked))) = station.engine.progress().next() {
-            #[allow(clippy::cast_precision_loss, reason = "a progress bar needs no 53 bits")]
-            bar.set_position(per_mille(asked as f64 / total.max(1) as f64));
-        }
+        screen.show(&records);
     }
-    bar.finish_and_clear();
+    screen.clear();
     Ok((records, ledger))
 }
 
 fn round(args: &TraceArgs) -> Result<RoundOrder, Failure> {
-    let protocol = Protocol::from(args.protocol);
-    let port = match protocol {
-        Protocol::Icmp => None,
-        Protocol::Udp => Some(args.port.unwrap_or(Port::TRACEROUTE)),
-        Protocol::Tcp => args.port.or(Port::new(80)),
-    };
-    let prober = TraceProber::new(TraceOrder {
-        round: ROUND,
-        targets: vec![args.target],
-        protocol,
-        port,
-        flows: args.flows,
-        first_ttl: Ttl::new(args.first_ttl).unwrap_or(Ttl::FIRST),
-        max_ttl: Ttl::new(args.max_ttl).unwrap_or(Ttl::FIRST),
-        gap_limit: args.gap_limit,
-        attempts: args.attempts,
-        seed: 0,
-    });
     let unit = Prefix::covering(args.target, unit_length(args.target))
         .ok_or_else(|| Failure::new(Code::Usage, format!("{} has no unit", args.target)))?;
+    let (method, prober): (Method, Box<dyn Prober>) = match args.flows {
+        Some(flows) => (Method::Trace, Box::new(TraceProber::new(pinned(args, flows)))),
+        None => (Method::Multipath, Box::new(MultipathProber::new(multipath(args)?))),
+    };
+    if args.flows.is_some() && (args.json || matches!(args.format, TraceFormat::Json)) {
+        return Err(Failure::new(
+            Code::Usage,
+            "--json tells of all paths: leave out --flows, or use --format csv",
+        ));
+    }
     Ok(RoundOrder {
         id: ROUND,
         prober_name: "trace".parse().or_fail(Code::Failed)?,
-        method: Method::Trace,
-        prober: Box::new(prober),
+        method,
+        prober,
         timeout: args.wait,
         targets: Arc::new(BTreeMap::from([(args.target, (Unit(unit), false))])),
         ledger: Ledger::default(),
     })
+}
+
+fn pinned(args: &TraceArgs, flows: u16) -> TraceOrder {
+    TraceOrder { round: ROUND, targets: vec![args.target], way: way(args), flows, seed: 0 }
+}
+
+fn multipath(args: &TraceArgs) -> Result<MultipathOrder, Failure> {
+    let narrowest = args.narrowest_branch;
+    if let Some(share) = narrowest.filter(|share| !(0.001..=0.5).contains(share)) {
+        let rule = format!("--narrowest-branch {share}: must be from 0.001 to 0.5 of all flows");
+        return Err(Failure::new(Code::Usage, rule));
+    }
+    Ok(MultipathOrder {
+        round: ROUND,
+        targets: vec![args.target],
+        way: way(args),
+        algorithm: if args.full { Algorithm::Full } else { Algorithm::Lite },
+        stopping: StoppingRule::per_hop(args.confidence).or_fail(Code::Usage)?,
+        narrowest,
+        budget: args.packets,
+        seed: 0,
+    })
+}
+
+fn way(args: &TraceArgs) -> Way {
+    let protocol = Protocol::from(args.protocol);
+    Way {
+        protocol,
+        port: match protocol {
+            Protocol::Icmp => None,
+            Protocol::Udp => Some(args.port.unwrap_or(Port::TRACEROUTE)),
+            Protocol::Tcp => args.port.or(Port::new(80)),
+        },
+        first_ttl: Ttl::new(args.first_ttl).unwrap_or(Ttl::FIRST),
+        max_ttl: Ttl::new(args.max_ttl).unwrap_or(Ttl::FIRST),
+        gap_limit: args.gap_limit,
+        attempts: args.attempts,
+    }
 }
 
 fn answer(record: &ProbeRecord) -> Option<(&Reply, Rtt)> {

@@ -22,7 +22,7 @@ pub(crate) fn vantage() -> Name {
 
 /// Any record of a round of the vantage.
 pub(crate) fn record(round: RoundId) -> impl Strategy<Value = ProbeRecord> {
-    let who = ("[a-z][a-z0-9._-]{0,8}", select(vec![Method::Echo, Method::Tcp, Method::Trace]));
+    let who = ("[a-z][a-z0-9._-]{0,8}", select(Method::ALL.to_vec()));
     let what = (probe(round), 0_u8..=32, any::<bool>(), option::of(any::<i64>()), outcome());
     (who, what).prop_map(|((prober, method), (probe, length, control, sent_at, outcome))| ProbeRecord {
         vantage: vantage(),

@@ -419,7 +419,7 @@ fn read_round(row: &rusqlite::Row<'_>) -> rusqlite::Result<RoundSummary> {
     let header = RoundHeader {
         id: RoundId(count(row, 0)?),
         prober: parse(row, 1)?,
-        method: word(row, 2, &[Method::Echo, Method::Tcp, Method::Trace], Method::as_str)?,
+        method: word(row, 2, &Method::ALL, Method::as_str)?,
         due_at: WallTime::from_nanos(row.get(3)?),
         started_at: WallTime::from_nanos(row.get(4)?),
     };

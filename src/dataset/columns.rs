@@ -207,7 +207,7 @@ pub fn record(cells: &[Cell<'_>]) -> Result<ProbeRecord, BadCell> {
     let vantage = row.parse("must be a name")?;
     let round = RoundId(row.number("must be a whole number from 0")?);
     let prober = row.parse("must be a name")?;
-    let method = row.one_of(&[Method::Echo, Method::Tcp, Method::Trace], Method::as_str)?;
+    let method = row.one_of(&Method::ALL, Method::as_str)?;
     let protocol = row.one_of(&[Protocol::Icmp, Protocol::Udp, Protocol::Tcp], Protocol::as_str)?;
     let unit = Unit(row.parse("must be a prefix without host bits")?);
     let target = row.parse("must be an address")?;

@@ -24,9 +24,20 @@ pub enum Method {
     Tcp,
     /// Which routers lie on the way there?
     Trace,
+    /// Which routers lie on all the ways there?
+    Multipath,
 }
 
 impl Method {
+    /// All methods, in the order of the documentation.
+    pub const ALL: [Self; 4] = [Self::Echo, Self::Tcp, Self::Trace, Self::Multipath];
+
+    /// Whether it asks the target itself, and not for the way there.
+    #[must_use]
+    pub const fn is_liveness(self) -> bool {
+        matches!(self, Self::Echo | Self::Tcp)
+    }
+
     /// As it stands in the `method` column.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -34,6 +45,7 @@ impl Method {
             Self::Echo => "echo",
             Self::Tcp => "tcp",
             Self::Trace => "trace",
+            Self::Multipath => "multipath",
         }
     }
 }

@@ -24,6 +24,15 @@ pub struct Reply {
     pub matched: MatchQuality,
 }
 
+impl Reply {
+    /// Whether no larger TTL can tell more of the way to this target: it answered, or somebody says that it
+    /// cannot be reached.
+    #[must_use]
+    pub fn ends_way_to(&self, target: IpAddr) -> bool {
+        self.kind.arrived(self.from == target) || matches!(self.kind, ReplyKind::Unreachable(_))
+    }
+}
+
 #[cfg(test)]
 impl Reply {
     /// A reply that says so, and of which nothing else is known.

@@ -284,6 +284,7 @@ pub(super) const fn method_name(method: Method) -> &'static str {
         Method::Echo => "echo",
         Method::Tcp => "TCP",
         Method::Trace => "trace",
+        Method::Multipath => "multipath",
     }
 }
 

@@ -69,7 +69,7 @@ mod nft {
     fn both_say_that_the_router_before_the_target_prohibits_a_port() {
         for target in TARGETS {
             let said = ask(&format!(
-                "\"$T\" trace {target} --protocol tcp --port 25 --rate 1000; \
+                "\"$T\" trace {target} --flows 1 --protocol tcp --port 25 --rate 1000; \
                  traceroute -n -w 1 -q 1 -T -p 25 {target}"
             ));
             let refusals: Vec<Vec<&str>> = said

@@ -81,7 +81,7 @@ impl Intake {
         let round: RoundKey = (record.vantage.clone(), record.probe.round);
         let start = self.round_starts.entry(round.clone()).or_insert(at);
         *start = at.min(*start);
-        if record.method != Method::Trace {
+        if record.method.is_liveness() {
             let endpoint = Endpoint {
                 method: record.method,
                 target: record.probe.target,

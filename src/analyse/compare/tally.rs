@@ -83,7 +83,7 @@ impl Answers {
         if responsive {
             self.by_method.entry((epoch, method)).or_default().add(cell);
         }
-        if method != Method::Trace {
+        if method.is_liveness() {
             let round = self.by_round.entry(round.clone()).or_default();
             round.add(if responsive { cell } else { Share::default() });
         }

@@ -5,7 +5,9 @@ use std::path::Path;
 use super::*;
 use crate::dataset::{Ledger, Manifest, RoundHeader};
 use crate::formats::dns::name_server::{NameServer, PTR, Says, wire_name, wire_text};
-use crate::model::{FlowId, Probe, Protocol, Reply, ReplyKind, Rtt, RttSource, Ttl, Unit, WallTime};
+use crate::model::{
+    FlowId, Method, Probe, Protocol, Reply, ReplyKind, Rtt, RttSource, Ttl, Unit, WallTime,
+};
 
 const TARGET: &str = "175.45.176.10";
 const TABLE: &[u8] = b"175.45.176.0\t24\t131279\n219.158.0.0\t16\t4837\n188.1.0.0\t16\t680\n";

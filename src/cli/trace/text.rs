@@ -16,7 +16,8 @@ use crate::model::{FlowId, MplsLabel, Probe, Protocol, Reply, ReplyKind, Rtt, Un
 pub(super) fn write(out: &mut dyn Write, records: &[ProbeRecord], origins: &OriginTable) -> io::Result<()> {
     let Some(first) = records.first() else { return Ok(()) };
     let flows: BTreeSet<FlowId> = records.iter().map(|record| record.probe.flow).collect();
-    writeln!(out, "{}", headline(&first.probe, flows.len()))?;
+    let plural = if flows.len() == 1 { "" } else { "s" };
+    writeln!(out, "{}, {} flow{plural}", headline("trace", &first.probe), flows.len())?;
     let lines = lines(records, origins);
     let layout = Layout::of(&lines);
     for line in &lines {
@@ -28,7 +29,8 @@ pub(super) fn write(out: &mut dyn Write, records: &[ProbeRecord], origins: &Orig
     }
 }
 
-fn headline(probe: &Probe, flows: usize) -> String {
+/// What was done, where to, and in what.
+pub(super) fn headline(what: &str, probe: &Probe) -> String {
     let carried = match (probe.protocol, probe.port) {
         (Protocol::Icmp, _) => "ICMP echo".to_owned(),
         (Protocol::Udp, None) => "UDP".to_owned(),
@@ -36,8 +38,7 @@ fn headline(probe: &Probe, flows: usize) -> String {
         (Protocol::Tcp, None) => "TCP SYN".to_owned(),
         (Protocol::Tcp, Some(port)) => format!("TCP SYN to port {port}"),
     };
-    let plural = if flows == 1 { "" } else { "s" };
-    format!("trace to {} by {carried}, {flows} flow{plural}", probe.target)
+    format!("{what} to {} by {carried}", probe.target)
 }
 
 /// What is told of one address at one TTL, or of the flows that met silence there.
@@ -112,10 +113,7 @@ fn path_ends(records: &[ProbeRecord]) -> BTreeMap<FlowId, u8> {
 }
 
 fn is_end(record: &ProbeRecord) -> bool {
-    answer(record).is_some_and(|(reply, _)| {
-        let from_target = reply.from == record.target();
-        reply.kind.arrived(from_target) || matches!(reply.kind, ReplyKind::Unreachable(_))
-    })
+    answer(record).is_some_and(|(reply, _)| reply.ends_way_to(record.target()))
 }
 
 /// The lines of one TTL: addresses first, silence last.
@@ -171,7 +169,7 @@ fn unanswered(flows: BTreeSet<FlowId>) -> Line {
 }
 
 /// What traceroute writes behind a hop that is no ordinary one.
-fn remark(reply: &Reply, target: IpAddr) -> &'static str {
+pub(super) fn remark(reply: &Reply, target: IpAddr) -> &'static str {
     match reply.kind {
         ReplyKind::Unreachable(Unreachable::Net) => " !N",
         ReplyKind::Unreachable(Unreachable::Host) => " !H",

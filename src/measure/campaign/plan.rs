@@ -186,7 +186,7 @@ fn peak(rates: Rates, units: usize) -> Pps {
 
 fn unit_plan(campaign: &Campaign, (unit, control): (Unit, bool), targets: u64) -> UnitPlan {
     let (traces, liveness): (Vec<&ProberSpec>, Vec<&ProberSpec>) =
-        campaign.probers.iter().partition(|prober| prober.kind.method() == Method::Trace);
+        campaign.probers.iter().partition(|prober| !prober.kind.method().is_liveness());
     let load = |probers: &[&ProberSpec]| -> f64 {
         probers.iter().map(|prober| prober.hourly_packets(targets)).sum()
     };
@@ -221,11 +221,14 @@ fn round_time(kind: &ProberKind, rates: Rates, targets: u64, most_in_a_unit: u64
     let per_target = count(kind.packets_per_target());
     let busiest_responder = match kind {
         ProberKind::Trace { flows, .. } => count(targets) * f64::from(*flows),
+        ProberKind::Multipath { stopping, narrowest, .. } => {
+            count(targets.saturating_mul(stopping.flows(1, *narrowest) as u64))
+        }
         ProberKind::Echo { .. } | ProberKind::Tcp { .. } => per_target,
     };
     let spacing = match kind {
         ProberKind::Echo { echoes, spacing } => spacing.as_secs_f64() * f64::from(echoes.saturating_sub(1)),
-        ProberKind::Tcp { .. } | ProberKind::Trace { .. } => 0.0,
+        _ => 0.0,
     };
     let bounds = [
         (HeldBy::Total, count(targets) * per_target / rates.total.get()),

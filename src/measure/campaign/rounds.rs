@@ -7,7 +7,9 @@ use std::sync::Arc;
 use super::config::{Campaign, ProberKind, ProberSpec};
 use super::engine::RoundOrder;
 use crate::dataset::{Ledger, ProbeRecord};
-use crate::measure::probe::{EchoProber, News, Prober, TcpProber, TraceOrder, TraceProber};
+use crate::measure::probe::{
+    EchoProber, MultipathOrder, MultipathProber, News, Prober, TcpProber, TraceOrder, TraceProber,
+};
 use crate::model::{Outcome, RoundId, Unit};
 
 /// Makes the rounds of one campaign.
@@ -67,17 +69,22 @@ impl RoundMaker {
             ProberKind::Tcp { ports, attempts } => {
                 Box::new(TcpProber::new(id, &targets, ports, *attempts, seed))
             }
-            ProberKind::Trace { protocol, port, flows, first_ttl, max_ttl, gap_limit, attempts } => {
-                Box::new(TraceProber::new(TraceOrder {
+            ProberKind::Trace { way, flows } => Box::new(TraceProber::new(TraceOrder {
+                round: id,
+                targets,
+                way: *way,
+                flows: *flows,
+                seed,
+            })),
+            ProberKind::Multipath { way, algorithm, stopping, narrowest, packets } => {
+                Box::new(MultipathProber::new(MultipathOrder {
                     round: id,
                     targets,
-                    protocol: *protocol,
-                    port: *port,
-                    flows: *flows,
-                    first_ttl: *first_ttl,
-                    max_ttl: *max_ttl,
-                    gap_limit: *gap_limit,
-                    attempts: *attempts,
+                    way: *way,
+                    algorithm: *algorithm,
+                    stopping: *stopping,
+                    narrowest: *narrowest,
+                    budget: *packets,
                     seed,
                 }))
             }

@@ -143,9 +143,8 @@ impl Guard {
     /// The rule that refuses it.
     pub fn examine(&mut self, probe: Probe, method: Method, now: MonoTime) -> Result<Permit, BlockRule> {
         self.rule_against(probe.target).map_or(Ok(()), Err)?;
-        match method {
-            Method::Echo | Method::Tcp => self.book(probe.target, now)?,
-            Method::Trace => {}
+        if method.is_liveness() {
+            self.book(probe.target, now)?;
         }
         Ok(Permit::mint(probe))
     }

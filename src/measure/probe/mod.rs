@@ -3,14 +3,51 @@
 //! tells the prober what became of each probe.
 
 mod echo;
+mod multipath;
 mod tcp;
 mod trace;
 
 pub use echo::EchoProber;
+pub use multipath::{Algorithm, MultipathOrder, MultipathProber};
 pub use tcp::TcpProber;
 pub use trace::{TraceOrder, TraceProber};
 
-use crate::model::{MonoTime, Probe, Reply, SkipReason};
+use crate::model::{MonoTime, Port, Probe, Protocol, Reply, SkipReason, Ttl};
+
+/// How the routers on a way are asked: in what, from which hop to which, and when silence is enough.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// What probes are carried in.
+    pub protocol: Protocol,
+    /// The destination port; `None` for ICMP, and only for it.
+    pub port: Option<Port>,
+    /// The first TTL asked.
+    pub first_ttl: Ttl,
+    /// The last TTL asked, unless the way ends before; never below the first.
+    pub max_ttl: Ttl,
+    /// Silent hops in a row after which the way is given up: 1 or more.
+    pub gap_limit: u8,
+    /// How often a silent flow is asked at a hop: 1 or more.
+    pub attempts: u8,
+}
+
+impl Way {
+    /// How many TTLs there are.
+    #[must_use]
+    pub const fn hops(&self) -> u8 {
+        self.max_ttl.get().saturating_sub(self.first_ttl.get()).saturating_add(1)
+    }
+
+    /// With what is below its least raised to it.
+    fn sound(self) -> Self {
+        Self {
+            gap_limit: self.gap_limit.max(1),
+            attempts: self.attempts.max(1),
+            max_ttl: self.max_ttl.max(self.first_ttl),
+            ..self
+        }
+    }
+}
 
 /// One round of one prober.
 ///
@@ -72,6 +109,11 @@ mod tests {
 
     pub(super) fn targets(count: u8) -> Vec<IpAddr> {
         (0..count).map(|last| Ipv4Addr::new(175, 45, 176, last).into()).collect()
+    }
+
+    pub(super) fn way(protocol: Protocol, port: Option<Port>) -> Way {
+        let max_ttl = Ttl::new(30).unwrap();
+        Way { protocol, port, first_ttl: Ttl::FIRST, max_ttl, gap_limit: 5, attempts: 2 }
     }
 
     pub(super) fn reply(from: &str, kind: ReplyKind) -> Reply {

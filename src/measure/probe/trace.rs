@@ -20,9 +20,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::IpAddr;
 
-use super::{News, Next, Prober};
+use super::{News, Next, Prober, Way};
 use crate::measure::schedule::Permutation;
-use crate::model::{FlowId, MonoTime, Port, Probe, Protocol, Reply, ReplyKind, RoundId, SkipReason, Ttl};
+use crate::model::{FlowId, MonoTime, Probe, Reply, RoundId, SkipReason, Ttl};
 
 /// What one round of traces asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,20 +31,10 @@ pub struct TraceOrder {
     pub round: RoundId,
     /// Where to.
     pub targets: Vec<IpAddr>,
-    /// In what.
-    pub protocol: Protocol,
-    /// Destination port for UDP and TCP.
-    pub port: Option<Port>,
+    /// How.
+    pub way: Way,
     /// Flows a target: 1 or more.
     pub flows: u16,
-    /// The first TTL asked.
-    pub first_ttl: Ttl,
-    /// The last TTL asked.
-    pub max_ttl: Ttl,
-    /// How many silent hops in a row end a trace: 1 or more.
-    pub gap_limit: u8,
-    /// How often a silent hop is asked: 1 or more.
-    pub attempts: u8,
     /// Seed of the order.
     pub seed: u64,
 }
@@ -93,22 +83,16 @@ struct HopState {
 }
 
 impl TraceProber {
-    /// A round as ordered. Zero flows, attempts or gap limit are taken as 1.
+    /// A round as ordered. Zero flows are taken as 1.
     #[must_use]
     pub fn new(order: TraceOrder) -> Self {
-        let order = TraceOrder {
-            flows: order.flows.max(1),
-            gap_limit: order.gap_limit.max(1),
-            attempts: order.attempts.max(1),
-            max_ttl: order.max_ttl.max(order.first_ttl),
-            ..order
-        };
-        let before_first = order.first_ttl.get().saturating_sub(1);
+        let order = TraceOrder { flows: order.flows.max(1), way: order.way.sound(), ..order };
+        let before_first = order.way.first_ttl.get().saturating_sub(1);
         let trace = Trace {
             farthest: before_first,
             queued_to: before_first,
             end: None,
-            hops: vec![HopState::default(); usize::from(order.max_ttl.get().saturating_sub(before_first))],
+            hops: vec![HopState::default(); usize::from(order.way.hops())],
         };
         let traces = order.targets.len().saturating_mul(usize::from(order.flows));
         let cells = (traces as u64).saturating_mul(trace.hops.len() as u64);
@@ -128,7 +112,8 @@ impl TraceProber {
     /// Queues every TTL of a trace that its window has reached.
     fn open_window(&mut self, index: usize) {
         let Some(trace) = self.traces.get_mut(index) else { return };
-        let reach = trace.farthest.saturating_add(self.order.gap_limit).min(self.order.max_ttl.get());
+        let reach =
+            trace.farthest.saturating_add(self.order.way.gap_limit).min(self.order.way.max_ttl.get());
         let reach = trace.end.map_or(reach, |end| reach.min(end));
         let fresh = trace.queued_to.saturating_add(1)..=reach;
         trace.queued_to = trace.queued_to.max(reach);
@@ -148,7 +133,7 @@ impl TraceProber {
     }
 
     fn hop_index(&self, ttl: u8) -> usize {
-        usize::from(ttl.saturating_sub(self.order.first_ttl.get()))
+        usize::from(ttl.saturating_sub(self.order.way.first_ttl.get()))
     }
 
     fn hop(&self, cell: Cell) -> Option<HopState> {
@@ -170,8 +155,8 @@ impl TraceProber {
         Some(Probe {
             round: self.order.round,
             target: *self.order.targets.get(cell.trace.checked_div(flows)?)?,
-            protocol: self.order.protocol,
-            port: self.order.port,
+            protocol: self.order.way.protocol,
+            port: self.order.way.port,
             flow: FlowId(u16::try_from(cell.trace.checked_rem(flows)?).ok()?),
             ttl: Ttl::new(cell.ttl)?,
             attempt,
@@ -187,7 +172,7 @@ impl TraceProber {
 
     /// Takes in what became of one attempt; returns whether the cell must be asked again.
     fn learn(&mut self, cell: Cell, probe: &Probe, news: News<'_>) -> bool {
-        let attempts = self.order.attempts;
+        let attempts = self.order.way.attempts;
         let Some(hop) = self.hop_mut(cell) else { return false };
         hop.asked = hop.asked.max(probe.attempt.saturating_add(1));
         if hop.settled && news == News::TimedOut {
@@ -205,7 +190,7 @@ impl TraceProber {
     fn learn_answer(&mut self, cell: Cell, target: IpAddr, reply: &Reply) {
         let Some(trace) = self.traces.get_mut(cell.trace) else { return };
         trace.farthest = trace.farthest.max(cell.ttl);
-        if ends_path(reply, target) {
+        if reply.ends_way_to(target) {
             trace.end = Some(trace.end.map_or(cell.ttl, |end| end.min(cell.ttl)));
         }
     }
@@ -214,8 +199,8 @@ impl TraceProber {
     fn count_skipped(&self) -> Vec<(SkipReason, u64)> {
         let mut counts = [0_u64; 3];
         for (index, trace) in self.traces.iter().enumerate() {
-            for (hop, ttl) in trace.hops.iter().zip(self.order.first_ttl.get()..) {
-                let left = u64::from(self.order.attempts.saturating_sub(hop.asked));
+            for (hop, ttl) in trace.hops.iter().zip(self.order.way.first_ttl.get()..) {
+                let left = u64::from(self.order.way.attempts.saturating_sub(hop.asked));
                 let reason = usize::from(!self.is_beyond_end(Cell { trace: index, ttl }));
                 let reason = if hop.settled { 2 } else { reason };
                 if let Some(count) = counts.get_mut(reason) {
@@ -274,35 +259,24 @@ impl Prober for TraceProber {
 
     fn progress(&self) -> (u64, u64) {
         let hops: usize = self.traces.iter().map(|trace| trace.hops.len()).sum();
-        let total = (hops as u64).saturating_mul(u64::from(self.order.attempts));
+        let total = (hops as u64).saturating_mul(u64::from(self.order.way.attempts));
         let finished = self.skipped.is_some();
         (total, if finished { total } else { self.asked.min(total) })
     }
 }
 
-/// Whether a reply means that no larger TTL can tell more.
-fn ends_path(reply: &Reply, target: IpAddr) -> bool {
-    let from_target = reply.from == target;
-    reply.kind.arrived(from_target) || matches!(reply.kind, ReplyKind::Unreachable(_))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{reply, targets};
+    use super::super::tests::{reply, targets, way};
     use super::*;
-    use crate::model::Unreachable;
+    use crate::model::{Protocol, ReplyKind, Unreachable};
 
     fn order(target_count: u8, flows: u16) -> TraceOrder {
         TraceOrder {
             round: RoundId(1),
             targets: targets(target_count),
-            protocol: Protocol::Icmp,
-            port: None,
+            way: way(Protocol::Icmp, None),
             flows,
-            first_ttl: Ttl::FIRST,
-            max_ttl: Ttl::new(30).unwrap(),
-            gap_limit: 5,
-            attempts: 2,
             seed: 9,
         }
     }

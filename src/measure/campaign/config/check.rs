@@ -65,7 +65,12 @@ impl Checker<'_> {
         limit.default
     }
 
-    fn number(&mut self, key: &str, value: Option<&Number>, (limit, unit): (Limit<f64>, &str)) -> f64 {
+    pub(super) fn number(
+        &mut self,
+        key: &str,
+        value: Option<&Number>,
+        (limit, unit): (Limit<f64>, &str),
+    ) -> f64 {
         let Some(value) = value else { return limit.default };
         if limit.allows(value.get_ref()) {
             return *value.get_ref();

@@ -88,6 +88,14 @@ pub(super) const TTL: Limit<i64> = limit(1, 30, 64);
 pub(super) const GAP_LIMIT: Limit<i64> = limit(1, 5, 64);
 /// Destination port of TCP traces where the file gives none.
 pub(super) const TCP_TRACE_PORT: u16 = 443;
+/// Probability with which all branches of a balancer are found.
+pub(super) const CONFIDENCE: Limit<f64> = limit(0.5, 0.95, 0.9999);
+/// Balancers on a way for which the confidence holds together; 1 for each alone.
+pub(super) const BALANCERS: Limit<i64> = limit(1, 1, 64);
+/// Share of flows of the narrowest branch.
+pub(super) const NARROWEST_BRANCH: Limit<f64> = limit(0.001, 0.5, 0.5);
+/// Packets of a multipath search to a target.
+pub(super) const PACKETS: Limit<i64> = limit(10, 2_000, 100_000);
 
 /// DNS look-ups a second.
 pub(super) const QUERIES: Limit<f64> = limit(0.1, 5.0, 50.0);

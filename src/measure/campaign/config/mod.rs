@@ -20,10 +20,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::measure::guard::{AllowedTargets, Budget, GuardRules, OptOut, Territory};
+use crate::measure::probe::{Algorithm, Way};
 use crate::measure::schedule::{PacerRates, Schedule};
 use crate::model::{
-    Bytes, Event, FileError, FileErrors, Method, Name, Port, Pps, Prefix, Protocol, SourceText, Ttl, Unit,
+    Bytes, Event, FileError, FileErrors, Method, Name, Port, Pps, Prefix, SourceText, Unit,
 };
+use crate::multipath::StoppingRule;
 
 /// All that one `probes.toml` asks for.
 #[derive(Clone, Debug, PartialEq)]
@@ -153,7 +155,7 @@ pub struct Target {
 }
 
 /// A prober and when its rounds are wanted.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ProberSpec {
     /// Its name in every record.
     pub name: Name,
@@ -166,7 +168,7 @@ pub struct ProberSpec {
 }
 
 /// What a prober asks.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum ProberKind {
     /// ICMP echo.
     Echo {
@@ -184,20 +186,23 @@ pub enum ProberKind {
     },
     /// Paris traceroute.
     Trace {
-        /// What its probes are carried in.
-        protocol: Protocol,
-        /// The destination port; `None` for ICMP, and only for it.
-        port: Option<Port>,
+        /// How routers are asked.
+        way: Way,
         /// Pinned flows to each target.
         flows: u16,
-        /// The first TTL.
-        first_ttl: Ttl,
-        /// The last TTL, if neither the target nor the gap limit ends the trace before.
-        max_ttl: Ttl,
-        /// Silent hops in a row after which it gives up.
-        gap_limit: u8,
-        /// Packets to a hop at most, while none is answered.
-        attempts: u8,
+    },
+    /// Every path, with a known chance of missing one.
+    Multipath {
+        /// How routers are asked.
+        way: Way,
+        /// How next hops are enumerated.
+        algorithm: Algorithm,
+        /// When a balancer has been asked enough.
+        stopping: StoppingRule,
+        /// The share of flows of the narrowest branch that must be found; `None` for equal branches.
+        narrowest: Option<f64>,
+        /// Packets to a target at most.
+        packets: u32,
     },
 }
 
@@ -209,6 +214,7 @@ impl ProberKind {
             Self::Echo { .. } => Method::Echo,
             Self::Tcp { .. } => Method::Tcp,
             Self::Trace { .. } => Method::Trace,
+            Self::Multipath { .. } => Method::Multipath,
         }
     }
 
@@ -220,10 +226,10 @@ impl ProberKind {
             Self::Tcp { ports, attempts } => {
                 u64::try_from(ports.len()).unwrap_or(u64::MAX).saturating_mul(u64::from(*attempts))
             }
-            Self::Trace { flows, first_ttl, max_ttl, attempts, .. } => {
-                let hops = max_ttl.get().saturating_sub(first_ttl.get()).saturating_add(1);
-                u64::from(*flows).saturating_mul(u64::from(hops)).saturating_mul(u64::from(*attempts))
-            }
+            Self::Trace { way, flows } => u64::from(*flows)
+                .saturating_mul(u64::from(way.hops()))
+                .saturating_mul(u64::from(way.attempts)),
+            Self::Multipath { packets, .. } => u64::from(*packets),
         }
     }
 }
@@ -311,7 +317,7 @@ impl Campaign {
 
     /// The probers that ask whether somebody is there.
     fn liveness_probers(&self) -> impl Iterator<Item = &ProberSpec> {
-        self.probers.iter().filter(|prober| prober.kind.method() != Method::Trace)
+        self.probers.iter().filter(|prober| prober.kind.method().is_liveness())
     }
 }
 

@@ -12,8 +12,10 @@ use super::check::Checker;
 use super::limits::{self, Limit};
 use super::raw::{ProberTable, Text, Whole};
 use super::{ProberKind, ProberSpec};
+use crate::measure::probe::{Algorithm, Way};
 use crate::measure::schedule::{Schedule, When};
 use crate::model::{Method, Port, Protocol, Ttl, WallTime};
+use crate::multipath::StoppingRule;
 
 /// 2017-01-01T00:00:00Z: cron patterns are judged by the rounds that they would give from here on.
 const REFERENCE: WallTime = WallTime::from_nanos(1_483_228_800_000_000_000);
@@ -31,20 +33,18 @@ pub(super) fn prober(check: &mut Checker<'_>, table: &ProberTable) -> Option<Pro
         Method::Echo => echo(check, table),
         Method::Tcp => tcp(check, table)?,
         Method::Trace => trace(check, table)?,
+        Method::Multipath => multipath(check, table)?,
     };
     Some(ProberSpec { name: name?, kind, timeout, schedule: schedule? })
 }
 
 fn method(check: &mut Checker<'_>, table: &ProberTable) -> Option<Method> {
-    match table.kind.get_ref().as_str() {
-        "echo" => Some(Method::Echo),
-        "tcp" => Some(Method::Tcp),
-        "trace" => Some(Method::Trace),
-        _ => {
-            check.refuse("probers.kind", &table.kind, "must be \"echo\", \"tcp\" or \"trace\"");
-            None
-        }
+    let found = Method::ALL.into_iter().find(|method| method.as_str() == table.kind.get_ref());
+    if found.is_none() {
+        let rule = "must be \"echo\", \"tcp\", \"trace\" or \"multipath\"";
+        check.refuse("probers.kind", &table.kind, rule);
     }
+    found
 }
 
 /// A key and what stands there, if it is given.
@@ -56,21 +56,27 @@ fn given<T: Debug>(key: &'static str, value: Option<&Spanned<T>>) -> Given {
 
 /// Refuses keys that mean nothing for this kind of prober.
 fn refuse_foreign_keys(check: &mut Checker<'_>, table: &ProberTable, method: Method) {
+    const WAYS: &[Method] = &[Method::Trace, Method::Multipath];
     let ports = table.ports.as_ref().map(|ports| {
         let numbers: Vec<i64> = ports.get_ref().iter().map(|port| *port.get_ref()).collect();
         (ports.span(), format!("probers.ports = {numbers:?}"))
     });
-    let by_owner: [(Given, &[Method]); 10] = [
+    let by_owner: [(Given, &[Method]); 15] = [
         (given("echoes", table.echoes.as_ref()), &[Method::Echo]),
         (given("spacing", table.spacing.as_ref()), &[Method::Echo]),
         (("ports", ports), &[Method::Tcp]),
-        (given("attempts", table.attempts.as_ref()), &[Method::Tcp, Method::Trace]),
-        (given("protocol", table.protocol.as_ref()), &[Method::Trace]),
-        (given("port", table.port.as_ref()), &[Method::Trace]),
+        (given("attempts", table.attempts.as_ref()), &[Method::Tcp, Method::Trace, Method::Multipath]),
+        (given("protocol", table.protocol.as_ref()), WAYS),
+        (given("port", table.port.as_ref()), WAYS),
         (given("flows", table.flows.as_ref()), &[Method::Trace]),
-        (given("first_ttl", table.first_ttl.as_ref()), &[Method::Trace]),
-        (given("max_ttl", table.max_ttl.as_ref()), &[Method::Trace]),
-        (given("gap_limit", table.gap_limit.as_ref()), &[Method::Trace]),
+        (given("first_ttl", table.first_ttl.as_ref()), WAYS),
+        (given("max_ttl", table.max_ttl.as_ref()), WAYS),
+        (given("gap_limit", table.gap_limit.as_ref()), WAYS),
+        (given("algorithm", table.algorithm.as_ref()), &[Method::Multipath]),
+        (given("confidence", table.confidence.as_ref()), &[Method::Multipath]),
+        (given("balancers", table.balancers.as_ref()), &[Method::Multipath]),
+        (given("narrowest_branch", table.narrowest_branch.as_ref()), &[Method::Multipath]),
+        (given("packets", table.packets.as_ref()), &[Method::Multipath]),
     ];
     for ((_, value), owners) in by_owner {
         let Some((span, found)) = value.filter(|_| !owners.contains(&method)) else { continue };
@@ -111,8 +117,58 @@ fn tcp(check: &mut Checker<'_>, table: &ProberTable) -> Option<ProberKind> {
 }
 
 fn trace(check: &mut Checker<'_>, table: &ProberTable) -> Option<ProberKind> {
-    let (protocol, port) = carrier(check, table)?;
+    let way = way(check, table)?;
     let flows = check.whole("probers.flows", table.flows.as_ref(), limits::FLOWS);
+    Some(ProberKind::Trace { way, flows: u16::try_from(flows).unwrap_or(1) })
+}
+
+fn multipath(check: &mut Checker<'_>, table: &ProberTable) -> Option<ProberKind> {
+    let way = way(check, table)?;
+    let stopping = stopping(check, table)?;
+    let narrowest = table.narrowest_branch.as_ref().map(|value| {
+        check.number("probers.narrowest_branch", Some(value), (limits::NARROWEST_BRANCH, "of all flows"))
+    });
+    let packets = check.whole("probers.packets", table.packets.as_ref(), limits::PACKETS);
+    let flows = i64::try_from(stopping.flows(1, narrowest)).unwrap_or(i64::MAX);
+    let fewest = flows.saturating_mul(i64::from(way.hops()));
+    if packets < fewest {
+        let rule = format!(
+            "must be at least {fewest}: the stopping rule wants {flows} flows at each of {} hops, also where \
+             nothing is balanced",
+            way.hops()
+        );
+        if let Some(value) = &table.packets {
+            check.refuse("probers.packets", value, rule);
+        } else {
+            check.refuse("probers.kind", &table.kind, format!("probers.packets is {packets}: {rule}"));
+        }
+    }
+    let packets = u32::try_from(packets).unwrap_or(u32::MAX);
+    Some(ProberKind::Multipath { way, algorithm: algorithm(check, table)?, stopping, narrowest, packets })
+}
+
+fn algorithm(check: &mut Checker<'_>, table: &ProberTable) -> Option<Algorithm> {
+    match table.algorithm.as_ref().map_or("mda-lite", |text| text.get_ref().as_str()) {
+        "mda-lite" => Some(Algorithm::Lite),
+        "mda" => Some(Algorithm::Full),
+        _ => {
+            let rule = "must be \"mda-lite\" or \"mda\"";
+            table.algorithm.as_ref().map(|value| check.refuse("probers.algorithm", value, rule))?;
+            None
+        }
+    }
+}
+
+fn stopping(check: &mut Checker<'_>, table: &ProberTable) -> Option<StoppingRule> {
+    let limit = (limits::CONFIDENCE, "as a probability");
+    let confidence = check.number("probers.confidence", table.confidence.as_ref(), limit);
+    let balancers = check.whole("probers.balancers", table.balancers.as_ref(), limits::BALANCERS);
+    StoppingRule::whole_graph(confidence, u32::try_from(balancers).unwrap_or(1)).ok()
+}
+
+/// How the routers on a way are asked.
+fn way(check: &mut Checker<'_>, table: &ProberTable) -> Option<Way> {
+    let (protocol, port) = carrier(check, table)?;
     let lowest = Limit { default: limits::TTL.lowest, ..limits::TTL };
     let first_ttl = check.whole("probers.first_ttl", table.first_ttl.as_ref(), lowest);
     let max_ttl = check.whole("probers.max_ttl", table.max_ttl.as_ref(), limits::TTL);
@@ -122,10 +178,9 @@ fn trace(check: &mut Checker<'_>, table: &ProberTable) -> Option<ProberKind> {
     }
     let gap_limit = check.whole("probers.gap_limit", table.gap_limit.as_ref(), limits::GAP_LIMIT);
     let attempts = check.whole("probers.attempts", table.attempts.as_ref(), limits::TRACE_ATTEMPTS);
-    Some(ProberKind::Trace {
+    Some(Way {
         protocol,
         port,
-        flows: u16::try_from(flows).unwrap_or(1),
         first_ttl: Ttl::new(small(first_ttl)).unwrap_or(Ttl::FIRST),
         max_ttl: Ttl::new(small(max_ttl)).unwrap_or(Ttl::FIRST),
         gap_limit: small(gap_limit),

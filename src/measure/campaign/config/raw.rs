@@ -89,6 +89,11 @@ table!(ProberTable {
     first_ttl: Option<Whole>,
     max_ttl: Option<Whole>,
     gap_limit: Option<Whole>,
+    algorithm: Option<Text>,
+    confidence: Option<Number>,
+    balancers: Option<Whole>,
+    narrowest_branch: Option<Number>,
+    packets: Option<Whole>,
 });
 optional_table!(OriginsTable {
     pfx2as: Vec<Text>,

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::measure::guard::Guard;
 use crate::measure::schedule::{Timetable, When};
-use crate::model::{ClockPair, FlowId, MonoTime, Probe, RoundId, WallTime};
+use crate::model::{ClockPair, FlowId, MonoTime, Probe, Protocol, RoundId, Ttl, WallTime};
 
 const SHIPPED: &str = include_str!("../../../../probes.toml");
 
@@ -265,7 +265,7 @@ fn impossible_and_conflicting_values_are_refused() {
         (prober, "cron = \"0,2 * * * *\"\njitter = \"61s\"", "from 0s to 1m"),
         (prober, "every = \"1m\"\njitter = \"31s\"", "from 0s to 30s"),
         (prober, "every = \"1h\"\nechoes = 300", "must be a whole number from 1 to 10"),
-        ("kind = \"echo\"", "kind = \"ping\"", "must be \"echo\", \"tcp\" or \"trace\""),
+        ("kind = \"echo\"", "kind = \"ping\"", "must be \"echo\", \"tcp\", \"trace\" or"),
         ("kind = \"echo\"", "kind = \"tcp\"", "needs probers.ports"),
         ("kind = \"echo\"", "kind = \"tcp\"\nports = []", "must be 1 to 16 ports"),
         ("kind = \"echo\"", "kind = \"tcp\"\nports = [0]", "must be a port from 1 to 65535"),
@@ -275,6 +275,25 @@ fn impossible_and_conflicting_values_are_refused() {
         ("kind = \"echo\"", "kind = \"trace\"\nmax_ttl = 300", "from 1 to 64"),
         ("kind = \"echo\"", "kind = \"trace\"\nfirst_ttl = 9\nmax_ttl = 8", "probers.max_ttl, which is 8"),
         ("kind = \"echo\"", "kind = \"trace\"\nechoes = 2", "belongs to kind = \"echo\", not to"),
+        ("kind = \"echo\"", "kind = \"multipath\"\nconfidence = 1.0", "must be from 0.5 to 0.9999"),
+        ("kind = \"echo\"", "kind = \"multipath\"\nnarrowest_branch = 0.0", "must be from 0.001 to 0.5"),
+        (
+            "kind = \"echo\"",
+            "kind = \"multipath\"\nalgorithm = \"paris\"",
+            "must be \"mda-lite\" or \"mda\"",
+        ),
+        ("kind = \"echo\"", "kind = \"multipath\"\nflows = 4", "belongs to kind = \"trace\""),
+        ("kind = \"echo\"", "kind = \"multipath\"\nbalancers = 0", "must be a whole number from 1 to 64"),
+        (
+            "kind = \"echo\"",
+            "kind = \"multipath\"\npackets = 100",
+            "must be at least 180: the stopping rule wants 6",
+        ),
+        (
+            "kind = \"echo\"",
+            "kind = \"multipath\"\nnarrowest_branch = 0.001",
+            "probers.packets is 2000: must be at",
+        ),
         ("[origins]", "[origins]\nresolver = \"dns.org\"", "must be the address of a resolver"),
         ("[origins]", "[origins]\nreverse_dns = true", "needs origins.resolver: the system's own is never"),
         ("[origins]", "[origins]\ncymru = true", "needs origins.resolver: the system's own is never"),

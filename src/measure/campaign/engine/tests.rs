@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::measure::campaign::{Campaign, RoundMaker};
 use crate::measure::guard::{AllowedTargets, Budget, GuardRules, OptOut, Territory};
-use crate::measure::probe::{EchoProber, TcpProber, TraceOrder, TraceProber};
+use crate::measure::probe::{EchoProber, TcpProber, TraceOrder, TraceProber, Way};
 use crate::measure::schedule::PacerRates;
 use crate::model::WallTime;
 use crate::model::{FlowId, MatchQuality, Port, Pps, Prefix, Protocol, RttSource, SkipReason, Untrusted};
@@ -209,13 +209,15 @@ impl Bench {
         let prober = TraceProber::new(TraceOrder {
             round: RoundId(id),
             targets: asked.to_vec(),
-            protocol: Protocol::Icmp,
-            port: None,
+            way: Way {
+                protocol: Protocol::Icmp,
+                port: None,
+                first_ttl: Ttl::FIRST,
+                max_ttl: Ttl::new(12).unwrap(),
+                gap_limit: 3,
+                attempts: 2,
+            },
             flows,
-            first_ttl: Ttl::FIRST,
-            max_ttl: Ttl::new(12).unwrap(),
-            gap_limit: 3,
-            attempts: 2,
             seed: id,
         });
         self.start(id, Method::Trace, prober, asked);

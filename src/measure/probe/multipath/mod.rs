@@ -1,0 +1,236 @@
+//! The multipath prober: every path to many targets at once, with a known chance of missing one.
+//!
+//! MDA (Augustin, Friedman, Teixeira 2007) and MDA-Lite (Vermeulen et al. 2018). Each target has a [`search`]
+//! of its own, and all of them ask through one queue, in a seeded order: while one waits for a slow hop,
+//! the others go on. What is shared: the length of the way, and how each balancer splits flows
+//! ([`Splits`]).
+//!
+//! ```text
+//!   news ──▶ Search::settle ──▶ Splits::note ──▶ Search::plan ──▶ queue ──▶ next()
+//! ```
+
+mod search;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::net::IpAddr;
+
+use search::{Ask, Phase, Rules, Search};
+
+use super::{News, Next, Prober, Way};
+use crate::measure::schedule::Draw;
+use crate::model::{FlowId, MonoTime, Probe, RoundId, SkipReason, Ttl};
+use crate::multipath::{Heard, Splits, StoppingRule};
+
+/// What one round of multipath searches asks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MultipathOrder {
+    /// The round.
+    pub round: RoundId,
+    /// Where to.
+    pub targets: Vec<IpAddr>,
+    /// How.
+    pub way: Way,
+    /// Which algorithm.
+    pub algorithm: Algorithm,
+    /// When a balancer has been asked enough.
+    pub stopping: StoppingRule,
+    /// The smallest share of flows that a branch is taken to have, above 0 and at most 0.5; `None` for
+    /// equal branches, until flows speak against it.
+    pub narrowest: Option<f64>,
+    /// Packets that a target gets at most; what is then still open stays open.
+    pub budget: u32,
+    /// Seed of the order.
+    pub seed: u64,
+}
+
+/// How the next hops of a router are enumerated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// Hop by hop, and with node control only where a diamond is meshed or asymmetric: MDA-Lite.
+    Lite,
+    /// With node control at every router: MDA.
+    Full,
+}
+
+/// One round of multipath searches.
+#[derive(Debug)]
+pub struct MultipathProber {
+    order: MultipathOrder,
+    rules: Rules,
+    /// Where each target stands in the order.
+    places: BTreeMap<IpAddr, usize>,
+    searches: Vec<Search>,
+    splits: Splits,
+    /// How many hops away the farthest target is whose end was found.
+    usual_length: usize,
+    /// Questions that may go now, lowest rank first: (rank, target, question, attempt).
+    queue: BinaryHeap<Reverse<(u64, usize, Ask, u8)>>,
+    draw: Draw,
+    started: bool,
+    asked: u64,
+    /// Questions in the queue or on their way.
+    pending: u64,
+    unfinished: usize,
+}
+
+/// Tells these draws from those of other purposes.
+const PURPOSE: u64 = 0x6d75_6c74_6970_6174;
+/// What a search asks on average, for progress bars.
+const USUAL_QUESTIONS: u64 = 100;
+
+impl MultipathProber {
+    /// A round as ordered. A budget of zero is taken as 1.
+    #[must_use]
+    pub fn new(order: MultipathOrder) -> Self {
+        let way = order.way.sound();
+        let order = MultipathOrder { way, ..order };
+        let rules = Rules {
+            stopping: order.stopping,
+            narrowest: order.narrowest,
+            full: order.algorithm == Algorithm::Full,
+            attempts: way.attempts,
+            gap_limit: usize::from(way.gap_limit),
+            hops: usize::from(way.hops()),
+            budget: usize::try_from(order.budget.max(1)).unwrap_or(usize::MAX),
+        };
+        Self {
+            places: order.targets.iter().copied().zip(0..).collect(),
+            searches: vec![Search::new(&rules); order.targets.len()],
+            splits: Splits::default(),
+            usual_length: 0,
+            queue: BinaryHeap::new(),
+            draw: Draw::new(order.seed, PURPOSE),
+            started: false,
+            asked: 0,
+            pending: 0,
+            unfinished: order.targets.len(),
+            rules,
+            order,
+        }
+    }
+
+    /// Lets a search say what it wants now, and queues that.
+    fn plan(&mut self, target: usize) {
+        let Some(search) = self.searches.get_mut(target) else { return };
+        let was_done = search.phase() == Phase::Done;
+        for ask in search.plan(&self.rules, &self.splits, self.usual_length) {
+            let attempt = search.ask(ask);
+            let rank = rank(self.draw, target, ask, attempt);
+            self.queue.push(Reverse((rank, target, ask, attempt)));
+            self.pending = self.pending.saturating_add(1);
+        }
+        match (was_done, search.phase() == Phase::Done) {
+            (false, true) => self.unfinished = self.unfinished.saturating_sub(1),
+            (true, false) => self.unfinished = self.unfinished.saturating_add(1),
+            _ => {}
+        }
+    }
+
+    /// Pools what an answer shows of balancers; where one turns out to be unequal, all searches that come by
+    /// it go on.
+    fn weigh(&mut self, target: usize, ask: Ask) {
+        let Some(search) = self.searches.get(target) else { return };
+        let links: Vec<(IpAddr, IpAddr)> = search.map().blind_links(ask.hop, ask.flow).collect();
+        let mut news: Vec<IpAddr> = Vec::new();
+        for (from, to) in links {
+            if self.splits.note(from, to) {
+                news.push(from);
+            }
+        }
+        for router in news {
+            for other in 0..self.searches.len() {
+                if other != target && self.searches.get(other).is_some_and(|search| search.passes(router)) {
+                    self.plan(other);
+                }
+            }
+        }
+    }
+
+    /// The search and the question that a probe belongs to.
+    fn place_of(&self, probe: &Probe) -> Option<(usize, Ask)> {
+        let target = *self.places.get(&probe.target)?;
+        let hop = probe.ttl.get().checked_sub(self.order.way.first_ttl.get())?;
+        Some((target, Ask { hop: usize::from(hop), flow: probe.flow.0 }))
+    }
+
+    fn probe(&self, target: usize, ask: Ask, attempt: u8) -> Option<Probe> {
+        let hop = u8::try_from(ask.hop).ok()?;
+        Some(Probe {
+            round: self.order.round,
+            target: *self.order.targets.get(target)?,
+            protocol: self.order.way.protocol,
+            port: self.order.way.port,
+            flow: FlowId(ask.flow),
+            ttl: Ttl::new(self.order.way.first_ttl.get().saturating_add(hop))?,
+            attempt,
+        })
+    }
+}
+
+/// Neighbouring targets, hops and flows lie far apart, so that no router sees a burst.
+fn rank(draw: Draw, target: usize, ask: Ask, attempt: u8) -> u64 {
+    let [low, high] = ask.flow.to_le_bytes();
+    let hop = u8::try_from(ask.hop).unwrap_or(u8::MAX);
+    draw.bits(target as u64, u64::from_le_bytes([low, high, hop, attempt, 0, 0, 0, 0]))
+}
+
+impl Prober for MultipathProber {
+    fn next(&mut self, _now: MonoTime) -> Next {
+        if !self.started {
+            self.started = true;
+            (0..self.searches.len()).for_each(|target| self.plan(target));
+        }
+        while let Some(Reverse((_, target, ask, attempt))) = self.queue.pop() {
+            if let Some(probe) = self.probe(target, ask, attempt) {
+                self.asked = self.asked.saturating_add(1);
+                return Next::Probe(probe);
+            }
+        }
+        if self.pending > 0 { Next::Wait(MonoTime::NEVER) } else { Next::Done }
+    }
+
+    fn settle(&mut self, probe: &Probe, news: News<'_>, _now: MonoTime) {
+        let Some((target, ask)) = self.place_of(probe) else { return };
+        self.pending = self.pending.saturating_sub(1);
+        let Some(search) = self.searches.get_mut(target) else { return };
+        search.settle(ask, heard(news), ends(probe, news));
+        self.usual_length = self.usual_length.max(search.length().unwrap_or(0));
+        self.weigh(target, ask);
+        self.plan(target);
+    }
+
+    fn recall(&mut self, probe: &Probe, news: News<'_>) {
+        let Some((target, ask)) = self.place_of(probe) else { return };
+        self.asked = self.asked.saturating_add(1);
+        let Some(search) = self.searches.get_mut(target) else { return };
+        search.recall(ask, probe.attempt, heard(news), ends(probe, news));
+        self.usual_length = self.usual_length.max(search.length().unwrap_or(0));
+    }
+
+    /// None: a search plans nothing that it does not ask.
+    fn take_skipped(&mut self) -> Vec<(SkipReason, u64)> {
+        Vec::new()
+    }
+
+    fn progress(&self) -> (u64, u64) {
+        let open = (self.unfinished as u64).saturating_mul(USUAL_QUESTIONS);
+        (self.asked.saturating_add(self.pending).max(open), self.asked)
+    }
+}
+
+fn heard(news: News<'_>) -> Heard {
+    match news {
+        News::Reply(reply) => Heard::Answer(reply.from),
+        News::TimedOut => Heard::Silence,
+        News::NotSent => Heard::Refusal,
+    }
+}
+
+fn ends(probe: &Probe, news: News<'_>) -> bool {
+    matches!(news, News::Reply(reply) if reply.ends_way_to(probe.target))
+}

@@ -1,0 +1,427 @@
+//! The search for every path to one target: pure knowledge in, questions out.
+//!
+//! ```text
+//!                 ┌───────────── a new router, a wider balancer ──────────────┐
+//!                 ▼                                                           │
+//!            Enumerating ──▶ Repeating ──▶ Completing ──▶ Controlling ──▶ Done ──┘
+//! ```
+//!
+//! - *Enumerating*: one flow scouts the length of the way; then each hop is asked with further flows, the
+//!   same ones at every hop, until the stopping rule says that all its routers have been seen.
+//! - *Repeating*: where ways part, one flow is asked again and again: if different routers answer, packets
+//!   are balanced one by one, and no links can be told from flows.
+//! - *Completing*: routers without a known link to the hop before or behind are asked for it, and each twice
+//!   where both hops are wide, to see whether their links cross.
+//! - *Controlling*: where links cross or ways are unequal (or always, in the full algorithm), each
+//!   router's next hops are enumerated by flows that are known to pass through it: node control.
+//!
+//! A state is entered when the ones before it ask nothing and wait for nothing. Whatever is learnt on the
+//! way may call the search back to an earlier one. What is asked never lessens, so it ends.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::multipath::{CERTAINLY_ALONE, FlowMap, Heard, Hop, Links, Splits, StoppingRule, controlled};
+
+/// What all searches of a round go by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rules {
+    pub(super) stopping: StoppingRule,
+    /// The smallest share that a branch is taken to have from the beginning; `None` for equal ones.
+    pub(super) narrowest: Option<f64>,
+    /// Node control everywhere, not only where it is needed.
+    pub(super) full: bool,
+    /// How often a silent flow is asked at a hop.
+    pub(super) attempts: u8,
+    /// How many silent hops in a row end the way.
+    pub(super) gap_limit: usize,
+    /// How many hops there can be.
+    pub(super) hops: usize,
+    /// How many packets a target gets at most.
+    pub(super) budget: usize,
+}
+
+/// Where a search stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Enumerating,
+    Repeating,
+    Completing,
+    Controlling,
+    Done,
+}
+
+/// A packet that the search wants sent: the hop counts from 0 at the first TTL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ask {
+    pub(super) hop: usize,
+    pub(super) flow: u16,
+}
+
+/// The search for the paths to one target.
+#[derive(Clone, Debug)]
+pub(super) struct Search {
+    map: FlowMap,
+    phase: Phase,
+    asked: usize,
+    refused: usize,
+}
+
+/// The flow that finds the length of the way.
+const SCOUT: u16 = 0;
+/// Flows by which a router's links are looked at where both hops are wide (MDA-Lite's φ).
+const MESHING_FLOWS: usize = 2;
+/// Answers that a flow must get from one router before crossing links are believed to be links, and not
+/// balancing packet by packet: by chance one in 2¹⁵.
+const REPEATS_IF_MESHED: usize = 16;
+/// How sure it must be that a balancer goes by flows.
+const UNNOTICED_PER_PACKET: f64 = 0.01;
+/// New flows in one go for node control.
+const MOST_NEW_FLOWS: usize = 64;
+/// Refusals after which a target is given up.
+const MOST_REFUSED: usize = 8;
+/// How often an address may stand on the scout's way before it is called a loop.
+const LOOP: usize = 3;
+
+impl Search {
+    pub(super) fn new(rules: &Rules) -> Self {
+        Self { map: FlowMap::new(rules.hops), phase: Phase::Enumerating, asked: 0, refused: 0 }
+    }
+
+    pub(super) const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// Where the scout's way ended, as a number of hops.
+    pub(super) fn length(&self) -> Option<usize> {
+        self.map.end(SCOUT).map(|end| end.saturating_add(1))
+    }
+
+    /// Takes note that a packet is asked for; gives its attempt number.
+    pub(super) fn ask(&mut self, ask: Ask) -> u8 {
+        self.asked = self.asked.saturating_add(1);
+        self.map.hop_mut(ask.hop).map_or(0, |hop| hop.ask(ask.flow))
+    }
+
+    /// What became of a packet that was asked for. `ends` says that the answer ends the way.
+    pub(super) fn settle(&mut self, ask: Ask, heard: Heard, ends: bool) {
+        if let Some(hop) = self.map.hop_mut(ask.hop) {
+            hop.settle(ask.flow, heard);
+            self.map.close(ask.flow, ask.hop, ends);
+        }
+        self.refused = self.refused.saturating_add(usize::from(heard == Heard::Refusal));
+    }
+
+    /// The same of a packet that an interrupted run asked for.
+    pub(super) fn recall(&mut self, ask: Ask, attempt: u8, heard: Heard, ends: bool) {
+        self.asked = self.asked.saturating_add(1);
+        self.map.recall((ask.hop, ask.flow, attempt), heard, ends);
+        self.refused = self.refused.saturating_add(usize::from(heard == Heard::Refusal));
+    }
+
+    /// What is known of the ways.
+    pub(super) const fn map(&self) -> &FlowMap {
+        &self.map
+    }
+
+    /// Whether this router is among those found.
+    pub(super) fn passes(&self, router: IpAddr) -> bool {
+        self.map.hops().iter().any(|hop| hop.vertices().contains_key(&router))
+    }
+
+    /// What to ask now; the state moves to where these questions belong. `usual_length` is how many hops
+    /// other targets are away.
+    pub(super) fn plan(&mut self, rules: &Rules, splits: &Splits, usual_length: usize) -> Vec<Ask> {
+        if self.refused >= MOST_REFUSED || self.asked >= rules.budget {
+            if !self.is_waiting() {
+                self.phase = Phase::Done;
+            }
+            return Vec::new();
+        }
+        let (phase, mut asks) = self.next_phase(rules, splits, usual_length);
+        self.phase = phase;
+        asks.truncate(rules.budget.saturating_sub(self.asked));
+        asks
+    }
+
+    fn next_phase(&mut self, rules: &Rules, splits: &Splits, usual_length: usize) -> (Phase, Vec<Ask>) {
+        let mut asks = self.scout(rules, usual_length);
+        asks.extend(self.ask_again(rules));
+        self.enumerate(rules, splits, &mut asks);
+        if !asks.is_empty() {
+            return (Phase::Enumerating, asks);
+        }
+        if self.is_waiting() {
+            return (self.phase, asks);
+        }
+        let links = Links::between(self.map.hops());
+        let asks = self.repeat(&links, splits);
+        if !asks.is_empty() {
+            return (Phase::Repeating, asks);
+        }
+        let asks = self.complete(&links);
+        if !asks.is_empty() {
+            return (Phase::Completing, asks);
+        }
+        let asks = self.control(&links, rules, splits);
+        (if asks.is_empty() { Phase::Done } else { Phase::Controlling }, asks)
+    }
+
+    fn is_waiting(&self) -> bool {
+        self.map.hops().iter().any(|hop| hop.waiting() > 0)
+    }
+
+    /// Sends the scout on: a whole gap ahead while nothing is known of the length, then hop by hop.
+    fn scout(&self, rules: &Rules, usual_length: usize) -> Vec<Ask> {
+        if self.scout_circles() {
+            return Vec::new();
+        }
+        let settled =
+            self.map.hops().iter().take_while(|hop| hop.is_settled(SCOUT, rules.attempts)).count();
+        let ahead = if usual_length == 0 { rules.gap_limit } else { 1 };
+        let gap = self.map.answered_hops().saturating_add(rules.gap_limit);
+        let reach = settled.saturating_add(ahead).min(gap).max(usual_length);
+        let reach = self.length().map_or(reach, |length| reach.min(length));
+        let hops = self.map.hops().iter().enumerate().take(reach);
+        hops.filter(|(_, hop)| hop.cell(SCOUT).is_none() && !hop.is_silent())
+            .map(|(hop, _)| Ask { hop, flow: SCOUT })
+            .collect()
+    }
+
+    /// Whether the scout comes by the same address again and again.
+    fn scout_circles(&self) -> bool {
+        let mut passed: BTreeMap<IpAddr, usize> = BTreeMap::new();
+        for address in self.map.hops().iter().filter_map(|hop| hop.vertex(SCOUT)) {
+            let times = passed.entry(address).or_default();
+            *times = times.saturating_add(1);
+        }
+        passed.values().any(|times| *times >= LOOP)
+    }
+
+    /// Asks silent flows again.
+    fn ask_again(&self, rules: &Rules) -> Vec<Ask> {
+        let mut asks = Vec::new();
+        for (index, hop) in self.map.hops().iter().enumerate().filter(|(_, hop)| !hop.is_silent()) {
+            let open = hop
+                .cells()
+                .filter(|(flow, cell)| cell.may_repeat(rules.attempts) && self.map.reaches(*flow, index));
+            asks.extend(open.map(|(flow, _)| Ask { hop: index, flow }));
+        }
+        asks
+    }
+
+    fn enumerate(&mut self, rules: &Rules, splits: &Splits, asks: &mut Vec<Ask>) {
+        for index in 0..self.certain_hops(rules) {
+            let missing = self.missing_flows(index, rules, splits, asks);
+            let fresh = if missing == 0 { Vec::new() } else { self.fresh_flows(index, missing, asks) };
+            asks.extend(fresh.into_iter().map(|flow| Ask { hop: index, flow }));
+        }
+        self.follow_longer_ways(rules, splits, asks);
+    }
+
+    /// How many hops are known to lie before the scout's end, or at it: an answer that ends the way may come
+    /// from far behind the target while nearer hops are still on their way.
+    fn certain_hops(&self, rules: &Rules) -> usize {
+        let Some(length) = self.length() else { return self.map.answered_hops() };
+        let before = self.map.hops().iter().take(length.saturating_sub(1));
+        let passed = before.clone().rposition(|hop| hop.vertex(SCOUT).is_some());
+        let passed = passed.map_or(0, |last| last.saturating_add(1));
+        let settled = before.take_while(|hop| hop.is_settled(SCOUT, rules.attempts)).count();
+        if passed.max(settled).saturating_add(1) == length { length } else { passed }
+    }
+
+    /// Asks for ways that go on behind the end of the scout's.
+    fn follow_longer_ways(&self, rules: &Rules, splits: &Splits, asks: &mut Vec<Ask>) {
+        let Some(length) = self.length().filter(|length| *length == self.certain_hops(rules)) else {
+            return;
+        };
+        for index in
+            length..self.map.answered_hops().saturating_add(rules.gap_limit).min(self.map.hops().len())
+        {
+            let missing = self.missing_flows(index, rules, splits, asks);
+            let open: Vec<u16> = self.flows_behind(length, index).take(missing).collect();
+            asks.extend(open.into_iter().map(|flow| Ask { hop: index, flow }));
+        }
+    }
+
+    /// How many flows the stopping rule still wants at a hop, beside those that are asked.
+    fn missing_flows(&self, index: usize, rules: &Rules, splits: &Splits, asks: &[Ask]) -> usize {
+        let Some(hop) = self.map.hops().get(index).filter(|hop| !hop.is_silent()) else { return 0 };
+        let before = index.checked_sub(1).and_then(|before| self.map.hops().get(before));
+        let routers = before.into_iter().flat_map(|before| before.vertices().keys());
+        let narrowest = routers.filter_map(|router| splits.narrowest(*router)).chain(rules.narrowest);
+        let narrowest = narrowest.min_by(f64::total_cmp);
+        let mut needed = rules.stopping.flows(hop.vertices().len(), narrowest);
+        if self.map.hops().get(index.saturating_add(1)).is_some_and(Hop::is_unstable) {
+            needed = needed.max(CERTAINLY_ALONE);
+        }
+        // Where every second answer is missing, more flows are of no more use.
+        if hop.flows_asked() >= needed.saturating_mul(2) {
+            return 0;
+        }
+        let asking = asks.iter().filter(|ask| ask.hop == index).count();
+        needed.saturating_sub(hop.answered()).saturating_sub(hop.waiting()).saturating_sub(asking)
+    }
+
+    /// The next flows in turn that are not known to end before a hop, and not asked there.
+    fn fresh_flows(&mut self, index: usize, count: usize, asks: &[Ask]) -> Vec<u16> {
+        let Some(hop) = self.map.hops().get(index) else { return Vec::new() };
+        let passes = |flow: &u16| self.map.reaches(*flow, index);
+        let asked = |flow: u16| hop.cell(flow).is_some() || asks.contains(&Ask { hop: index, flow });
+        let flows: Vec<u16> =
+            (hop.fresh()..u16::MAX).filter(passes).filter(|flow| !asked(*flow)).take(count).collect();
+        let below = flows.last().map(|last| last.saturating_add(1));
+        if let Some((hop, below)) = self.map.hop_mut(index).zip(below) {
+            hop.asked_below(below);
+        }
+        flows
+    }
+
+    /// Flows that went on at the hop where the scout's way ended, and are not known to end before this one.
+    fn flows_behind(&self, length: usize, index: usize) -> impl Iterator<Item = u16> + '_ {
+        let last = length.checked_sub(1).and_then(|last| self.map.hops().get(last));
+        let flows = last.into_iter().flat_map(Hop::cells);
+        flows.filter(|(_, cell)| cell.answers() > 0).map(|(flow, _)| flow).filter(move |flow| {
+            self.map.reaches(*flow, index)
+                && self.map.hops().get(index).is_some_and(|hop| hop.cell(*flow).is_none())
+        })
+    }
+
+    /// Asks one flow again and again where ways part.
+    fn repeat(&self, links: &Links, splits: &Splits) -> Vec<Ask> {
+        let mut asks = Vec::new();
+        for (index, hop) in self.map.hops().iter().enumerate() {
+            let wanted = self.answers_wanted(index, links, splits);
+            let steady = hop.cells().find(|(_, cell)| cell.answers() > 0);
+            let Some((flow, cell)) = steady.filter(|_| hop.is_wide() && !hop.is_unstable()) else {
+                continue;
+            };
+            let most = wanted.saturating_add(3).saturating_sub(usize::from(cell.asked()));
+            let waiting = usize::from(cell.waiting());
+            let missing = wanted.saturating_sub(cell.answers()).saturating_sub(waiting).min(most);
+            asks.extend(std::iter::repeat_n(Ask { hop: index, flow }, missing));
+        }
+        asks
+    }
+
+    /// How often a flow must be answered at a hop before it is believed to go one way.
+    fn answers_wanted(&self, index: usize, links: &Links, splits: &Splits) -> usize {
+        if links.is_meshed_at(index) {
+            return REPEATS_IF_MESHED;
+        }
+        let before = index.checked_sub(1).and_then(|before| self.map.hops().get(before));
+        if before.is_some_and(Hop::is_wide) {
+            return 0;
+        }
+        let parted_at = before.into_iter().flat_map(|before| before.vertices().keys());
+        let narrowest = parted_at.filter_map(|router| splits.narrowest(*router)).min_by(f64::total_cmp);
+        let branches = self.map.hops().get(index).map_or(1, |hop| hop.vertices().len());
+        repeats(branches, narrowest)
+    }
+
+    /// Asks for the links of routers of which none is known, in both directions.
+    fn complete(&self, links: &Links) -> Vec<Ask> {
+        let mut asks = Vec::new();
+        let hops = self.map.hops();
+        for (index, (near, far)) in hops.iter().zip(hops.iter().skip(1)).enumerate() {
+            if !links.are_told_by_flows(index) {
+                continue;
+            }
+            let wanted = if near.is_wide() && far.is_wide() { MESHING_FLOWS } else { 1 };
+            let behind = index.saturating_add(1);
+            asks.extend(self.looks((index, near), (behind, far), wanted));
+            asks.extend(self.looks((behind, far), (index, near), wanted));
+        }
+        asks.sort_unstable();
+        asks.dedup();
+        asks
+    }
+
+    /// For each router of a hop, questions at the other hop until `wanted` of its flows are answered there.
+    fn looks(&self, of: (usize, &Hop), at: (usize, &Hop), wanted: usize) -> Vec<Ask> {
+        let (hop, (other_index, other)) = (of.1, at);
+        let mut asks = Vec::new();
+        for router in hop.vertices().keys() {
+            let flows: Vec<u16> =
+                hop.flows_of(*router).filter(|flow| self.crosses(*flow, of.0, at.0)).collect();
+            let known = flows.iter().filter(|flow| other.vertex(**flow).is_some()).count();
+            let unasked = flows.iter().filter(|flow| other.cell(**flow).is_none());
+            let missing = wanted.saturating_sub(known);
+            asks.extend(unasked.take(missing).map(|flow| Ask { hop: other_index, flow: *flow }));
+        }
+        asks
+    }
+
+    /// Whether a flow is not known to end before it has passed both hops.
+    fn crosses(&self, flow: u16, one: usize, other: usize) -> bool {
+        self.map.reaches(flow, one.max(other))
+    }
+
+    /// Enumerates the next hops of each router by flows that pass through it.
+    fn control(&mut self, links: &Links, rules: &Rules, splits: &Splits) -> Vec<Ask> {
+        let mut asks = Vec::new();
+        for index in controlled(self.map.hops(), links, rules.full) {
+            let mut new_flows = 0;
+            let Some(hop) = self.map.hops().get(index) else { continue };
+            for router in hop.vertices().keys().copied() {
+                let (known, new) = self.control_of(index, router, rules, splits);
+                asks.extend(known);
+                new_flows = new.max(new_flows);
+            }
+            let fresh = self.fresh_flows(index, new_flows.min(MOST_NEW_FLOWS), &asks);
+            asks.extend(fresh.into_iter().map(|flow| Ask { hop: index, flow }));
+        }
+        asks
+    }
+
+    /// What one router's next hops still need: questions with flows that are known to pass through it, and how
+    /// many flows more must be sent to the router's own hop to find enough that do.
+    fn control_of(
+        &self,
+        index: usize,
+        router: IpAddr,
+        rules: &Rules,
+        splits: &Splits,
+    ) -> (Vec<Ask>, usize) {
+        let behind = index.saturating_add(1);
+        let (Some(hop), Some(next)) = (self.map.hops().get(index), self.map.hops().get(behind)) else {
+            return (Vec::new(), 0);
+        };
+        let flows: Vec<u16> =
+            hop.flows_of(router).filter(|flow| self.crosses(*flow, index, behind)).collect();
+        let reached: Vec<IpAddr> = flows.iter().filter_map(|flow| next.vertex(*flow)).collect();
+        let mut branches = reached.clone();
+        branches.sort_unstable();
+        branches.dedup();
+        let narrowest = splits.narrowest(router).into_iter().chain(rules.narrowest).min_by(f64::total_cmp);
+        let needed = rules.stopping.flows(branches.len(), narrowest);
+        let asked = flows.iter().filter(|flow| next.cell(**flow).is_some()).count();
+        let missing = needed.saturating_sub(reached.len());
+        if flows.is_empty() || missing == 0 || asked >= needed.saturating_mul(2) || next.is_silent() {
+            return (Vec::new(), 0);
+        }
+        let unasked = flows.iter().filter(|flow| next.cell(**flow).is_none()).take(missing);
+        let known: Vec<Ask> = unasked.map(|flow| Ask { hop: behind, flow: *flow }).collect();
+        // As many flows as it takes on average to find those that are missing.
+        let short = missing.saturating_sub(known.len());
+        let new = short.saturating_mul(hop.answered()).div_ceil(flows.len());
+        (known, new)
+    }
+}
+
+/// How many answers of one flow, all from one router, rule out balancing packet by packet over so many branches.
+fn repeats(branches: usize, narrowest: Option<f64>) -> usize {
+    const MOST: usize = 64;
+    let Ok(others) = u32::try_from(branches.saturating_sub(1)) else { return MOST };
+    if others == 0 {
+        return 0;
+    }
+    let equal = 1.0 / (f64::from(others) + 1.0);
+    let narrow = narrowest.map_or(equal, |share| share.min(equal));
+    let widest = 1.0 - narrow * f64::from(others);
+    let unnoticed = |answers: usize| {
+        let answers = i32::try_from(answers).unwrap_or(i32::MAX);
+        widest.powi(answers) + f64::from(others) * narrow.powi(answers)
+    };
+    (2..MOST).find(|answers| unnoticed(*answers) <= UNNOTICED_PER_PACKET).unwrap_or(MOST)
+}
