@@ -14,6 +14,18 @@
 //!
 //! Floor 4, [`report`]: findings for people and for papers. Floor 5, [`cli`]: one file a command.
 
+// A test fails by panicking; the program must not.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unwrap_used
+    )
+)]
+
 pub mod analyse;
 pub mod cli;
 pub mod dataset;

@@ -1,4 +1,11 @@
 //! The binary: parse, run, map the error to an exit code.
+#![deny(
+    clippy::arithmetic_side_effects,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
 
 use std::process::ExitCode;
 

@@ -1,13 +1,5 @@
 //! The floors of the house: a module imports only from lower floors, or from its own wing in the order in
 //! which the data walks. A reader may trust the map in `lib.rs` because this test fails when it lies.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "a test fails by panicking"
-)]
 
 use std::collections::BTreeSet;
 use std::fs;

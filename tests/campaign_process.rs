@@ -3,15 +3,7 @@
 //!
 //! Tests that could send run the program under `tetherline lab`, in a network namespace without a way out;
 //! they are ignored here, and `scripts/test` runs them where the system has such namespaces.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
-    reason = "a test fails by panicking, and reads the time that it bounds a wait by"
-)]
+#![allow(clippy::disallowed_methods, reason = "a test reads the time that it bounds a wait by")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -353,6 +345,34 @@ fn an_interrupt_from_the_terminal_reaches_the_campaign_before_its_lab_ends_in_a_
     assert_sound(&bench);
 }
 
+/// An uplink that is unplugged, a tunnel that ends: what is asked then would be recorded as silence.
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn an_interface_that_goes_away_is_incomplete_and_the_same_command_goes_on_in_a_namespace() {
+    let bench = Bench::new(CAMPAIGN);
+    nix::unistd::mkfifo(&bench.path("go"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let script = "echo pid $$ >&2; $T run probes.toml & read go < go; ip link del vantage0; wait $!";
+    let mut command = bench.in_lab(script);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut running = Running::new(command.spawn().expect("started"));
+    running.hear("recording into");
+    assert!(running.let_run(Duration::from_secs(1)), "it ended by itself");
+    fs::write(bench.path("go"), "now\n").expect("written");
+    let (code, said) = running.end();
+    assert_eq!(code, Some(3), "{said}");
+    for part in ["\"vantage0\" is gone", "round 2 of", "not whole", "the same command goes on"] {
+        assert!(said.contains(part), "{part} is missing in: {said}");
+    }
+    assert_sound(&bench);
+    let acknowledged = bench.records();
+    assert!(acknowledged.iter().all(|record| !matches!(record.outcome, Outcome::SendFailed(_))));
+    assert!(!bench.dataset().open_rounds().expect("readable").is_empty());
+
+    let (code, said) = bench.start().end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_whole(&bench, &acknowledged);
+}
+
 /// Somebody asks while the campaign runs: the operator adds a line, and nobody has to be stopped.
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
@@ -374,10 +394,41 @@ fn an_opt_out_takes_effect_within_a_second_while_it_runs_in_a_namespace() {
         records.iter().filter(of_unit).filter_map(|r| Some(r.sent_at?.as_nanos())).collect();
     assert!(sent.iter().any(|at| *at < asked), "nothing was sent before: nothing is shown");
     assert!(sent.iter().all(|at| *at < asked + 1_000_000_000), "probed although opted out");
+    let opt_outs = bench.dataset().opt_outs().expect("readable");
+    let [opt_out] = opt_outs.as_slice() else { panic!("kept once: {opt_outs:?}") };
+    assert_eq!(
+        (opt_out.prefix.to_string().as_str(), opt_out.reference.as_str()),
+        ("175.45.177.0/24", "noc, ticket 17")
+    );
+    assert!(sent.iter().all(|at| *at <= opt_out.at.as_nanos()), "probed after it is said to hold");
+    let report = bench.program(&["report", "data"]);
+    let told = format!(
+        "not probed from then on: 175.45.177.0/24 from {}",
+        opt_out.at.to_string()[..10].to_owned()
+    );
+    assert!(String::from_utf8_lossy(&report.stdout).contains(&told), "{told} is not in the report");
     let refused = Outcome::Blocked(BlockRule::OptOut);
     assert!(records.iter().filter(of_unit).any(|record| record.outcome == refused));
     assert!(records.iter().filter(|r| !of_unit(r)).all(|record| record.outcome != refused));
     assert_sound(&bench);
+
+    goes_on_without_the_opted_out(&bench, &records);
+}
+
+/// The same command still goes on; with nobody left to ask, it says why it does not.
+fn goes_on_without_the_opted_out(bench: &Bench, before: &[ProbeRecord]) {
+    let again = bench.run_in_lab("exec $T run probes.toml --once");
+    assert_eq!(code(&again), Some(0), "{}", said(&again));
+    assert!(said(&again).contains("opted out: 175.45.177.0/24 (noc, ticket 17)"), "{}", said(&again));
+    let fresh = bench.records().into_iter().filter(|record| !before.contains(record)).collect::<Vec<_>>();
+    assert!(fresh.iter().any(|record| record.sent_at.is_some()));
+    let refused = fresh.iter().filter(|record| record.unit.to_string() == "175.45.177.0/24");
+    assert!(refused.into_iter().all(|record| record.outcome == Outcome::Blocked(BlockRule::OptOut)));
+    assert_eq!(bench.dataset().opt_outs().expect("readable").len(), 1, "kept once");
+    fs::write(bench.path("optout.txt"), "175.45.176.0/23  # all\n").expect("written");
+    let none = bench.run_in_lab("exec $T run probes.toml --once");
+    assert_eq!(code(&none), Some(2), "{}", said(&none));
+    assert_one_complaint(&none, "must not be probed");
 }
 
 #[test]
@@ -425,6 +476,28 @@ fn once_runs_one_round_of_each_prober_and_once_more_one_more_in_a_namespace() {
     let mut complaint = String::new();
     export.stderr.take().expect("piped").read_to_string(&mut complaint).expect("text");
     assert_eq!((export.wait().expect("waited for").code(), complaint.as_str()), (Some(0), ""));
+}
+
+/// A rehearsal is worth little if its report cannot tell whose routers were crossed.
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn a_campaign_rehearsed_in_the_lab_knows_its_ases_ever_after_in_a_namespace() {
+    let bench = Bench::new(CAMPAIGN);
+    fs::create_dir(bench.path("tmp")).expect("created");
+    let script = "exec $T run probes.toml --once --output rehearsed";
+    let output = bench.in_lab(script).env("TMPDIR", bench.path("tmp")).output().expect("started");
+    assert_eq!(code(&output), Some(0), "{}", said(&output));
+    assert_eq!(fs::read_dir(bench.path("tmp")).expect("readable").count(), 0, "left behind by the lab");
+    let report = bench.program(&["report", "rehearsed"]);
+    let text = String::from_utf8_lossy(&report.stdout);
+    for part in ["AS131279", "AS3356 Level 3"] {
+        assert!(text.contains(part), "{part} is missing in: {text}");
+    }
+    let paths = bench.program(&["paths", "rehearsed", "--summary"]);
+    let text = String::from_utf8_lossy(&paths.stdout);
+    assert!(text.contains("AS680 AS3356 AS131279"), "{text}");
+    let trace = bench.run_in_lab("exec $T trace 175.45.176.21");
+    assert!(String::from_utf8_lossy(&trace.stdout).contains("AS3356"), "{trace:?}");
 }
 
 #[test]
@@ -552,8 +625,57 @@ fn other_settings_and_a_newer_format_are_refused_and_change_nothing_in_a_namespa
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
-fn a_full_disk_stops_it_and_loses_nothing_in_a_namespace() {
+fn a_disk_that_is_nearly_full_is_left_alone_in_a_namespace() {
     let bench = Bench::new(CAMPAIGN);
+    fs::create_dir(bench.data()).expect("created");
+    let script = "exec unshare --mount sh -c '
+        mount -t tmpfs -o size=20m tmpfs data || exit 99
+        $T run probes.toml; code=$?; ls -A data; exit $code'";
+    let output = bench.run_in_lab(script);
+    assert_eq!(code(&output), Some(5), "{}", said(&output));
+    assert_one_complaint(&output, "20 MiB free on the disk, less than output.min_free = 100 MiB");
+    assert!(output.stdout.is_empty(), "something was written: {output:?}");
+}
+
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn a_disk_that_fills_up_stops_it_while_everything_can_still_be_recorded_in_a_namespace() {
+    let bench = Bench::new(&with_room("5MiB"));
+    fs::create_dir(bench.data()).expect("created");
+    nix::unistd::mkfifo(&bench.path("go"), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    let script = "echo pid $$ >&2; exec unshare --mount sh -c '
+        mount -t tmpfs -o size=12m tmpfs data || exit 99
+        $T run probes.toml & read go < go
+        head -c 8000000 /dev/zero > data/others; wait $!; code=$?
+        rm data/others; cp -a data saved; exit $code'";
+    let mut command = bench.in_lab(script);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut running = Running::new(command.spawn().expect("started"));
+    running.hear("recording into");
+    assert!(running.let_run(Duration::from_millis(1_500)), "it ended by itself");
+    fs::write(bench.path("go"), "now\n").expect("written");
+    let (code, said) = running.end();
+    assert_eq!(code, Some(5), "{said}");
+    assert!(said.contains("less than output.min_free = 5120 KiB; nothing recorded is lost"), "{said}");
+
+    fs::remove_dir(bench.data()).expect("removed");
+    fs::rename(bench.path("saved"), bench.data()).expect("renamed");
+    let acknowledged = bench.records();
+    assert!(!acknowledged.is_empty());
+    assert_sound(&bench);
+    let (code, said) = bench.start().end();
+    assert_eq!(code, Some(0), "{said}");
+    assert_whole(&bench, &acknowledged);
+}
+
+fn with_room(min_free: &str) -> String {
+    CAMPAIGN.replace("[output]", &format!("[output]\nmin_free = \"{min_free}\""))
+}
+
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn a_full_disk_stops_it_and_loses_nothing_in_a_namespace() {
+    let bench = Bench::new(&with_room("0MiB"));
     fs::create_dir(bench.data()).expect("created");
     let script = "exec unshare --mount sh -c '
         mount -t tmpfs -o size=700k tmpfs data || exit 99

@@ -1,13 +1,5 @@
 //! The whole measuring wing in virtual time, against the simulated Internet of October 2017: what a user
 //! would lose if probers, engine, guard, packets, lab, dataset and analysis did not fit together.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "a test fails by panicking"
-)]
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;

@@ -1,5 +1,4 @@
 //! Records written by hand, for tests: a trace is one line, as traceroute would print it.
-#![allow(clippy::arithmetic_side_effects)]
 
 use std::net::IpAddr;
 use std::time::Duration;

@@ -8,26 +8,21 @@ use std::sync::Arc;
 use indicatif::ProgressBar;
 
 use super::exit::{Code, Failure, OrFail};
-use super::run::{circumstances, per_mille, progress_bar, station_for, storage, turn, unfit};
+use super::lab_tables::{AS_NAMES, LabTables, ORIGINS};
+use super::run::{circumstances, ended_early, per_mille, progress_bar, station_for, storage, turn, unfit};
 use super::{DemoArgs, out, report as report_command};
 use crate::dataset::Dataset;
-use crate::lab::{Namespace, RealTimeLab, Scenario, VirtualInternet, write_as_names, write_origins};
+use crate::lab::{Namespace, RealTimeLab, Scenario, VirtualInternet};
 use crate::measure::campaign::{
     Campaign, Circumstances, Progress, RunEnd, Setup, manifest, prepare_virtual, rehearse, station_order,
 };
 use crate::measure::net::VirtualLink;
-use crate::model::{Clock, MonoTime, SystemClock, WallTime};
+use crate::model::{Bytes, Clock, MonoTime, PairedClock, SystemClock, WallTime};
 use crate::report;
 use crate::wire::Sources;
 
 /// The campaign that is shipped, word for word.
 const CAMPAIGN: &str = include_str!("../../probes.toml");
-
-/// Where the origin table of the scenario lies in a dataset.
-pub(super) const ORIGINS: &str = "origins/lab.pfx2as";
-
-/// Where the AS names of the scenario lie in a dataset.
-const AS_NAMES: &str = "origins/lab.as-names.tsv";
 
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let rehearsal = Rehearsal::new(args.keep.as_deref())?;
@@ -59,6 +54,7 @@ impl Rehearsal {
         let scenario = Scenario::october_2017().or_fail(Code::Failed)?;
         let mut campaign = Campaign::parse("probes.toml", CAMPAIGN).or_fail(Code::Failed)?;
         campaign.duration = Some(scenario.duration());
+        campaign.min_free = Bytes(0);
         let temporary = match keep {
             Some(_) => None,
             None => Some(tempfile::Builder::new().prefix("tetherline-").tempdir().or_fail(Code::Storage)?),
@@ -97,7 +93,7 @@ impl Rehearsal {
         let setup = Setup {
             campaign: Arc::clone(&self.campaign),
             engine: station.engine,
-            clock: Arc::new(clock),
+            clock: Arc::new(PairedClock::new(clock, pair)),
             pair,
             once: false,
         };
@@ -140,7 +136,7 @@ impl Rehearsal {
             show(&bar, wall, wall.since(start).as_secs_f64() / duration.as_secs_f64());
         };
         let dataset =
-            rehearse(&self.campaign, engine, &mut link, pair, dataset, &mut watch).map_err(storage)?;
+            rehearse(&self.campaign, engine, &mut link, pair, dataset, &mut watch).map_err(ended_early)?;
         bar.finish_and_clear();
         Ok(dataset)
     }
@@ -152,12 +148,7 @@ impl Rehearsal {
         let circumstances = Circumstances { origins, as_names, ..circumstances };
         let manifest = manifest(&self.campaign, CAMPAIGN, circumstances);
         let mut dataset = Dataset::create(&self.folder, &manifest).map_err(storage)?;
-        let mut table = Vec::new();
-        write_origins(&self.scenario, &mut table).or_fail(Code::Failed)?;
-        dataset.write_file(ORIGINS, &table).map_err(storage)?;
-        let mut names = Vec::new();
-        write_as_names(&self.scenario, &mut names).or_fail(Code::Failed)?;
-        dataset.write_file(AS_NAMES, &names).map_err(storage)?;
+        LabTables::of(&self.scenario).or_fail(Code::Failed)?.keep(&mut dataset).map_err(storage)?;
         Ok(dataset)
     }
 

@@ -11,7 +11,8 @@ pub enum Code {
     Failed = 1,
     /// The command line, the campaign or another file that the user wrote is wrong; nothing was written.
     Usage = 2,
-    /// Stopped before its end; the same command goes on from there.
+    /// Stopped before its end and by nobody's wish, with the dataset in order; the same command goes on
+    /// from there.
     Incomplete = 3,
     /// This vantage cannot measure: no privilege, no address, no route.
     VantageUnfit = 4,

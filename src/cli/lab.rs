@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::LabArgs;
 use super::exit::{Code, Failure, OrFail};
+use super::lab_tables::LabTables;
 use crate::lab::{Namespace, RealTimeLab, Scenario};
 use crate::model::SystemClock;
 
@@ -23,10 +24,15 @@ pub(super) fn run(args: &LabArgs) -> Result<(), Failure> {
     let Some((program, arguments)) = args.command.split_first() else {
         return Err(Failure::new(Code::Usage, "no command: give one after `--`"));
     };
-    let status = Command::new(program).args(arguments).status().map_err(|error| {
+    let mut command = Command::new(program);
+    let folder = tempfile::Builder::new().prefix("tetherline-lab-").tempdir().or_fail(Code::Failed)?;
+    let tables = LabTables::of(&scenario).or_fail(Code::Failed)?;
+    tables.hand_over(folder.path(), &mut command).or_fail(Code::Failed)?;
+    let status = command.args(arguments).status().map_err(|error| {
         Failure::new(Code::Failed, format!("cannot run {}: {error}", program.to_string_lossy()))
     })?;
     lab.shutdown();
+    drop(folder);
     pass_on(status)
 }
 

@@ -5,6 +5,7 @@ mod demo;
 mod exit;
 mod export;
 mod lab;
+mod lab_tables;
 mod manual;
 mod names;
 mod out;
@@ -54,6 +55,11 @@ fn after_help() -> String {
     format!("Exit codes:\n{}\n\n{SENDERS}", codes.join("\n"))
 }
 
+/// What a command in a lab is given beside the network.
+const HANDED_OVER: &str = "\
+The command finds the scenario's prefixes and AS names in the files that TETHERLINE_LAB_ORIGINS and
+TETHERLINE_LAB_AS_NAMES name; `run` and `trace` take them where no others are named.";
+
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Run the whole job, from probes to report, against a simulated Internet: about a minute, no set-up
@@ -71,6 +77,7 @@ enum Command {
     /// Write the records of a dataset in another format
     Export(ExportArgs),
     /// Run any command inside a simulated Internet
+    #[command(after_help = HANDED_OVER)]
     Lab(LabArgs),
     /// Print shell completions
     Completions {
@@ -108,6 +115,9 @@ struct RunArgs {
     /// Run one round of each prober now, then stop
     #[arg(long)]
     once: bool,
+    /// Record into this folder instead of the one that the campaign names
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
 }
 
 /// Arguments of `trace`.

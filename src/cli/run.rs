@@ -9,23 +9,37 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::exit::{Code, Failure, OrFail};
+use super::lab_tables::{AS_NAMES, LabTables, ORIGINS};
 use super::names::Names;
 use super::{RunArgs, out};
-use crate::dataset::{Dataset, DatasetError};
+use crate::dataset::{Dataset, DatasetError, ensure_room};
 use crate::measure::campaign::{
     Campaign, Circumstances, Progress, RunEnd, RunError, Setup, SharedProgress, Station, StationError,
     manifest, prepare, station_order,
 };
+use crate::measure::guard::outdated;
 use crate::model::{Clock, ClockPair, SystemClock, WallTime};
 
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let path = &args.campaign.campaign;
-    let campaign = Arc::new(Campaign::load(path).or_fail(Code::Usage)?);
+    let mut campaign = Campaign::load(path).or_fail(Code::Usage)?;
+    if let Some(output) = &args.output {
+        campaign.output.clone_from(output);
+    }
+    let campaign = Arc::new(campaign);
     let config = fs::read_to_string(path).or_fail(Code::Usage)?;
     let clock = SystemClock::start();
-    let pair = ClockPair::new(clock.mono(), clock.wall());
+    let pair = ClockPair::read(&clock);
+    if let Some(warning) = outdated(clock.wall()) {
+        out::say(warning);
+    }
     let station = station_for(&campaign, clock, pair)?;
-    let dataset = open_or_create(&campaign, &config, &station, clock.wall())?;
+    ensure_room(&campaign.output, campaign.min_free).map_err(storage)?;
+    let tables = if station.rehearsal { LabTables::handed_over()? } else { None };
+    let now = circumstances(&campaign, &station, (clock.wall(), 1.0));
+    let now = if tables.is_some() { with_lab_tables(now) } else { now };
+    let mut dataset = open_or_create(&campaign, &config, now)?;
+    tables.map_or(Ok(()), |tables| tables.keep(&mut dataset)).map_err(storage)?;
     out::say(format_args!("recording into {}", dataset.path().display()));
     let names = Names::begin(&campaign.origins, &dataset)?;
     let setup = Setup { campaign, engine: station.engine, clock: Arc::new(clock), pair, once: args.once };
@@ -77,10 +91,16 @@ pub(super) fn turn(
         result
     });
     bar.finish_and_clear();
-    result.map_err(|error| {
-        let code = if matches!(error, RunError::Dataset(_)) { Code::Storage } else { Code::Failed };
-        Failure::new(code, error)
-    })
+    result.map_err(ended_early)
+}
+
+pub(super) fn ended_early(error: RunError) -> Failure {
+    let code = match error {
+        RunError::Dataset(_) => Code::Storage,
+        RunError::System(_) => Code::Failed,
+        RunError::Incomplete { .. } => Code::Incomplete,
+    };
+    Failure::new(code, error)
 }
 
 /// Hidden where nobody looks.
@@ -116,16 +136,10 @@ pub(super) fn per_mille(share: f64) -> u64 {
 }
 
 /// The dataset of the campaign, where an earlier run left it, or a new one.
-fn open_or_create(
-    campaign: &Campaign,
-    config: &str,
-    station: &Station,
-    started_at: WallTime,
-) -> Result<Dataset, Failure> {
+fn open_or_create(campaign: &Campaign, config: &str, now: Circumstances) -> Result<Dataset, Failure> {
     let folder = &campaign.output;
     if !folder.join("campaign.toml").exists() {
-        let manifest = manifest(campaign, config, circumstances(campaign, station, (started_at, 1.0)));
-        return Dataset::create(folder, &manifest).map_err(storage);
+        return Dataset::create(folder, &manifest(campaign, config, now)).map_err(storage);
     }
     let dataset = Dataset::open(folder).map_err(storage)?;
     if dataset.manifest().config_toml != config {
@@ -156,6 +170,16 @@ pub(super) fn circumstances(
         as_names: campaign.origins.as_names.iter().map(absolute).collect(),
         sources: station.sources,
     }
+}
+
+/// In a lab its tables stand in for those that the campaign does not name.
+fn with_lab_tables(mut now: Circumstances) -> Circumstances {
+    for (names, lab) in [(&mut now.origins, ORIGINS), (&mut now.as_names, AS_NAMES)] {
+        if names.is_empty() {
+            names.push(lab.to_owned());
+        }
+    }
+    now
 }
 
 pub(super) fn storage(error: DatasetError) -> Failure {

@@ -7,11 +7,12 @@ mod ways;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::exit::{Code, Failure, OrFail};
 use super::run::unfit;
-use super::{TraceArgs, TraceFormat, out};
+use super::{TraceArgs, TraceFormat, lab_tables, out};
 use crate::dataset::{Ledger, ProbeRecord};
 use crate::formats::as_names::load_as_names;
 use crate::measure::campaign::config::VantageConfig;
@@ -24,8 +25,7 @@ use crate::measure::probe::{
 };
 use crate::measure::schedule::PacerRates;
 use crate::model::{
-    Clock, ClockPair, Method, Outcome, Port, Pps, Prefix, Protocol, Reply, RoundId, Rtt, SystemClock, Ttl,
-    Unit,
+    ClockPair, Method, Outcome, Port, Pps, Prefix, Protocol, Reply, RoundId, Rtt, SystemClock, Ttl, Unit,
 };
 use crate::multipath::StoppingRule;
 use crate::report;
@@ -36,15 +36,17 @@ use view::{Labels, View};
 const ROUND: RoundId = RoundId(1);
 
 pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
-    let origins = report::load_origins(&args.origins).or_fail(Code::Usage)?;
-    let names = load_as_names(&args.as_names).or_fail(Code::Usage)?;
     let clock = SystemClock::start();
-    let pair = ClockPair::new(clock.mono(), clock.wall());
+    let pair = ClockPair::read(&clock);
     let campaign = args.campaign.as_deref().map(Campaign::load).transpose().or_fail(Code::Usage)?;
     let order = round(args)?;
     let station = prepare(station_of(args, campaign.as_ref())?, clock, pair).map_err(unfit)?;
+    let tables = lab_tables::paths().filter(|_| station.rehearsal);
+    let (in_lab, names_in_lab) = tables.unzip();
+    let origins = report::load_origins(&given_or(&args.origins, in_lab)).or_fail(Code::Usage)?;
+    let names = load_as_names(&given_or(&args.as_names, names_in_lab)).or_fail(Code::Usage)?;
     let view = View::new(Labels { origins: &origins, names: &names });
-    let (records, ledger) = trace(order, station, &view);
+    let (records, ledger) = trace(order, station, &view)?;
     let format = if args.json { TraceFormat::Json } else { args.format };
     match (format, args.flows) {
         (TraceFormat::Csv, _) => out::records(records.into_iter().map(Ok)),
@@ -54,6 +56,11 @@ pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
     }?;
     out::say(format_args!("{ledger}"));
     Ok(())
+}
+
+/// The tables that were named, or else the lab's.
+fn given_or(given: &[PathBuf], in_lab: Option<PathBuf>) -> Vec<PathBuf> {
+    if given.is_empty() { in_lab.into_iter().collect() } else { given.to_vec() }
 }
 
 /// What the trace needs of the vantage: the campaign lends its operator, vantage and opt-outs, and its
@@ -94,24 +101,31 @@ fn unit_length(target: IpAddr) -> u8 {
 }
 
 /// Runs the one round, and shows at a terminal how it grows.
-fn trace(order: RoundOrder, mut station: Station, view: &View<'_>) -> (Vec<ProbeRecord>, Ledger) {
+fn trace(
+    order: RoundOrder,
+    mut station: Station,
+    view: &View<'_>,
+) -> Result<(Vec<ProbeRecord>, Ledger), Failure> {
     station.engine.start(order);
     let mut screen = view.on_screen();
     let (mut records, mut ledger) = (Vec::new(), Ledger::default());
     while !station.engine.is_idle() {
         let until = station.link.now().after(std::time::Duration::from_millis(200));
-        drive(&mut station.engine, station.link.as_mut(), until, &|| true, &mut |reports| {
+        let driven = drive(&mut station.engine, station.link.as_mut(), until, &|| true, &mut |reports| {
             for report in reports {
                 match report {
                     Report::Record(record) => records.push(record),
-                    Report::RoundOver { ledger: whole, .. } => ledger = whole,
+                    Report::RoundOver { ledger: whole, .. } => ledger.add(whole),
+                    Report::Beside { round: None, counts } => ledger.add(counts),
+                    Report::Beside { .. } => {}
                 }
             }
         });
+        driven.or_fail(Code::VantageUnfit)?;
         screen.show(&records);
     }
     screen.clear();
-    (records, ledger)
+    Ok((records, ledger))
 }
 
 fn round(args: &TraceArgs) -> Result<RoundOrder, Failure> {

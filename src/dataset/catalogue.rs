@@ -14,7 +14,7 @@ use crate::model::{AsLink, Event, LinkChange, Method, Prefix, RoundId, WallTime}
 
 use super::columns::{self, BadCell, COLUMNS, Cell, ColumnType, FORMAT_VERSION};
 use super::round::{RoundHeader, RoundState, RoundSummary, SealedFile};
-use super::{DatasetError, EventSource, Ledger, OptOut, ProbeRecord};
+use super::{ClockStep, DatasetError, EventSource, Ledger, OptOut, ProbeRecord};
 
 /// How long a statement waits for another process, which holds the catalogue only for a moment.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,7 +31,20 @@ const TABLES: &str = "
         file TEXT, rows INTEGER, bytes INTEGER, crc32 INTEGER,
         first_sent_at_ns INTEGER, last_sent_at_ns INTEGER
     ) STRICT;
-    CREATE TABLE opt_outs (prefix TEXT NOT NULL, reference TEXT NOT NULL, at_ns INTEGER NOT NULL) STRICT;
+    CREATE TABLE beside (
+        duplicates INTEGER NOT NULL,
+        unmatched INTEGER NOT NULL,
+        malformed INTEGER NOT NULL,
+        kernel_dropped INTEGER NOT NULL
+    ) STRICT;
+    INSERT INTO beside VALUES (0, 0, 0, 0);
+    CREATE TABLE clock_steps (at_ns INTEGER NOT NULL, by_ns INTEGER NOT NULL) STRICT;
+    CREATE TABLE opt_outs (
+        prefix TEXT NOT NULL,
+        reference TEXT NOT NULL,
+        at_ns INTEGER NOT NULL,
+        UNIQUE (prefix, reference)
+    ) STRICT;
     CREATE TABLE events (
         at_ns INTEGER NOT NULL,
         change TEXT NOT NULL,
@@ -225,13 +238,50 @@ impl Catalogue {
         Ok(Page { records: rows.into_iter().map(|(_, record)| record).collect(), last })
     }
 
-    /// Notes that somebody asked not to be probed.
-    pub(super) fn insert_opt_out(&mut self, opt_out: &OptOut) -> Result<(), DatasetError> {
-        let values = params![opt_out.prefix.to_string(), opt_out.reference, opt_out.at.as_nanos()];
-        self.change(|transaction| {
-            transaction.execute("INSERT INTO opt_outs (prefix, reference, at_ns) VALUES (?, ?, ?)", values)
+    /// Counts packets that belong to no round.
+    pub(super) fn add_beside(&mut self, counts: &Ledger) -> Result<(), DatasetError> {
+        let Ledger { duplicates, unmatched, malformed, kernel_dropped, .. } = *counts;
+        let counts = [duplicates, unmatched, malformed, kernel_dropped].map(sql_int);
+        let sql = "UPDATE beside SET duplicates = duplicates + ?, unmatched = unmatched + ?,
+            malformed = malformed + ?, kernel_dropped = kernel_dropped + ?";
+        self.change(|transaction| transaction.execute(sql, counts)).map(drop)
+    }
+
+    /// What belongs to no round.
+    pub(super) fn beside(&self) -> Result<Ledger, DatasetError> {
+        let sql = "SELECT duplicates, unmatched, malformed, kernel_dropped FROM beside";
+        let counts = self.ask(sql, |row| {
+            let (duplicates, unmatched) = (count(row, 0)?, count(row, 1)?);
+            let (malformed, kernel_dropped) = (count(row, 2)?, count(row, 3)?);
+            Ok(Ledger { duplicates, unmatched, malformed, kernel_dropped, ..Ledger::default() })
         })?;
-        Ok(())
+        Ok(counts.unwrap_or_default())
+    }
+
+    /// Notes a step of the wall clock.
+    pub(super) fn insert_clock_step(&mut self, step: ClockStep) -> Result<(), DatasetError> {
+        let sql = "INSERT INTO clock_steps (at_ns, by_ns) VALUES (?, ?)";
+        let values = [step.at.as_nanos(), step.by_ns];
+        self.change(|transaction| transaction.execute(sql, values)).map(drop)
+    }
+
+    /// All of them, in the order in which they were noticed.
+    pub(super) fn clock_steps(&self) -> Result<Vec<ClockStep>, DatasetError> {
+        self.list("SELECT at_ns, by_ns FROM clock_steps ORDER BY rowid", [], |row| {
+            Ok(ClockStep { at: WallTime::from_nanos(row.get(0)?), by_ns: row.get(1)? })
+        })
+    }
+
+    /// Notes who asked not to be probed; what is there is left as it is.
+    pub(super) fn insert_opt_outs(&mut self, opt_outs: &[OptOut]) -> Result<(), DatasetError> {
+        let sql = "INSERT OR IGNORE INTO opt_outs (prefix, reference, at_ns) VALUES (?, ?, ?)";
+        self.change(|transaction| {
+            let mut insert = transaction.prepare(sql)?;
+            opt_outs.iter().try_for_each(|opt_out| {
+                let values = params![opt_out.prefix.to_string(), opt_out.reference, opt_out.at.as_nanos()];
+                insert.execute(values).map(drop)
+            })
+        })
     }
 
     /// Everybody who asked not to be probed.

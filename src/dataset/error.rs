@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::model::RoundId;
+use crate::model::{Bytes, RoundId};
 
 /// Why an operation on a dataset failed. Each names the path, and says what to do where something can be
 /// done.
@@ -14,6 +14,19 @@ pub enum DatasetError {
     Full {
         /// What was written.
         path: PathBuf,
+    },
+    /// The disk has less room left than was asked for.
+    #[error(
+        "{path}: {free} free on the disk, less than output.min_free = {least}; nothing recorded is lost: make room and \
+         start again"
+    )]
+    Short {
+        /// Where the dataset is, or is to be.
+        path: PathBuf,
+        /// What there is.
+        free: Bytes,
+        /// What must be there.
+        least: Bytes,
     },
     /// The system forbids writing.
     #[error("{path}: may not be written; choose another folder or change its permissions")]

@@ -9,13 +9,30 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::sys::statvfs::statvfs;
+
 use super::DatasetError;
+use crate::model::Bytes;
 
 /// The longest `campaign.toml` that is read, in bytes.
 const LONGEST_MANIFEST: u64 = 64 << 20;
 
 /// The longest file of names that is read, in bytes: what the look-ups keep is below half of it.
 const LONGEST_NAMES: u64 = 512 << 20;
+
+/// Makes sure that the disk of a folder, which need not be there yet, has room.
+///
+/// # Errors
+/// [`DatasetError::Short`], or the system's reason.
+pub fn ensure_room(dir: &Path, least: Bytes) -> Result<(), DatasetError> {
+    let failed = |error: Errno| DatasetError::from_io(dir, "see how much room there is", error.into());
+    let there = std::path::absolute(dir).map_err(|error| DatasetError::from_io(dir, "find", error))?;
+    let there = there.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    let disk = statvfs(there).map_err(failed)?;
+    let free = Bytes(disk.blocks_available().saturating_mul(disk.fragment_size()));
+    if free < least { Err(DatasetError::Short { path: dir.to_owned(), free, least }) } else { Ok(()) }
+}
 
 /// Writes a whole file.
 pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), DatasetError> {

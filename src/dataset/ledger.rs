@@ -8,7 +8,6 @@
 //! ```
 
 use std::fmt;
-use std::ops::AddAssign;
 
 use serde::{Deserialize, Serialize};
 
@@ -80,18 +79,8 @@ impl Ledger {
         self.count_outcome(outcome);
     }
 
-    /// Whether both sums hold.
-    #[must_use]
-    pub fn balances(&self) -> bool {
-        let planned = [self.sent, self.blocked, self.send_failed, self.skipped];
-        let sent = [self.answered, self.late, self.silent, self.in_flight];
-        let sum = |parts: [u64; 4]| parts.into_iter().try_fold(0, u64::checked_add);
-        sum(planned) == Some(self.planned) && sum(sent) == Some(self.sent)
-    }
-}
-
-impl AddAssign for Ledger {
-    fn add_assign(&mut self, other: Self) {
+    /// Adds all counts of another ledger; none can overflow.
+    pub fn add(&mut self, other: Self) {
         let pairs = [
             (&mut self.planned, other.planned),
             (&mut self.sent, other.sent),
@@ -111,12 +100,21 @@ impl AddAssign for Ledger {
             *mine = mine.saturating_add(theirs);
         }
     }
+
+    /// Whether both sums hold.
+    #[must_use]
+    pub fn balances(&self) -> bool {
+        let planned = [self.sent, self.blocked, self.send_failed, self.skipped];
+        let sent = [self.answered, self.late, self.silent, self.in_flight];
+        let sum = |parts: [u64; 4]| parts.into_iter().try_fold(0, u64::checked_add);
+        sum(planned) == Some(self.planned) && sum(sent) == Some(self.sent)
+    }
 }
 
 impl std::iter::Sum for Ledger {
     fn sum<I: Iterator<Item = Self>>(ledgers: I) -> Self {
         ledgers.fold(Self::default(), |mut total, ledger| {
-            total.add_assign(ledger);
+            total.add(ledger);
             total
         })
     }

@@ -31,9 +31,10 @@ mod tests;
 
 pub use columns::{BadCell, COLUMNS, Cell, Column, ColumnType, FORMAT_VERSION, cells, record};
 pub use error::DatasetError;
+pub use folder::ensure_room;
 pub use ledger::Ledger;
 pub use manifest::{Manifest, UnitInfo};
 pub use reader::Records;
 pub use record::ProbeRecord;
 pub use round::{OpenRound, RoundHeader, RoundState, RoundSummary, SealedFile};
-pub use store::{Dataset, EventSource, OptOut};
+pub use store::{ClockStep, Dataset, EventSource, OptOut};

@@ -6,8 +6,9 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use arrow_array::builder::{BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, StringBuilder};
 use arrow_array::cast::AsArray;
@@ -219,7 +220,12 @@ impl Reader {
         Ok(reader)
     }
 
-    fn read(file: File, path: &Path) -> Result<Self, DatasetError> {
+    /// Reads whatever is in a file.
+    pub(super) fn read(file: File, path: &Path) -> Result<Self, DatasetError> {
+        contained(path, || Self::begin(file, path))?
+    }
+
+    fn begin(file: File, path: &Path) -> Result<Self, DatasetError> {
         let damaged = |error: ParquetError| DatasetError::damaged(path, error);
         let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?;
         let pairs = builder.metadata().file_metadata().key_value_metadata();
@@ -230,13 +236,11 @@ impl Reader {
         Ok(Self { batches, path: path.to_owned(), vantage, row: 0 })
     }
 
-    /// The next records; `None` at the end.
+    /// The next records; `None` at the end. Nothing can be read after an error.
     pub(super) fn next_batch(&mut self) -> Option<Result<Vec<ProbeRecord>, DatasetError>> {
-        let batch = self.batches.next()?;
-        let records = batch
-            .map_err(|error| DatasetError::damaged(&self.path, error))
-            .and_then(|batch| self.records(&batch));
-        Some(records)
+        let batch = contained(&self.path, || self.batches.next()).transpose()?;
+        let batch = batch.and_then(|read| read.map_err(|error| DatasetError::damaged(&self.path, error)));
+        Some(batch.and_then(|batch| self.records(&batch)))
     }
 
     fn records(&mut self, batch: &RecordBatch) -> Result<Vec<ProbeRecord>, DatasetError> {
@@ -251,6 +255,29 @@ impl Reader {
         };
         (0..batch.num_rows()).map(record).collect()
     }
+}
+
+thread_local! {
+    /// Whether this thread is inside the Parquet reader, whose panics are answers.
+    static CONTAINED: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+}
+
+/// Takes a panic of the Parquet reader for what it is: its answer to some files that nobody wrote with a
+/// Parquet writer. The checksum cannot keep these out, since whoever forges a file can forge its sum.
+fn contained<T>(path: &Path, read: impl FnOnce() -> T) -> Result<T, DatasetError> {
+    static SILENCED: Once = Once::new();
+    SILENCED.call_once(|| {
+        let usual = panic::take_hook();
+        panic::set_hook(Box::new(move |info| {
+            if !CONTAINED.get() {
+                usual(info);
+            }
+        }));
+    });
+    CONTAINED.set(true);
+    let result = panic::catch_unwind(AssertUnwindSafe(read));
+    CONTAINED.set(false);
+    result.map_err(|_| DatasetError::damaged(path, "no file that a Parquet writer would write"))
 }
 
 fn check_sum(mut file: &File, path: &Path, sealed: &SealedFile) -> Result<(), DatasetError> {

@@ -1,8 +1,9 @@
 //! The dataset as its users see it.
 
 use std::fs::{self, File, TryLockError};
-use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{fmt, io};
 
 use crate::model::{Event, Prefix, RoundId, WallTime};
 
@@ -34,10 +35,29 @@ pub struct Dataset {
 pub struct OptOut {
     /// What must not be probed.
     pub prefix: Prefix,
-    /// Who asked, and where that is written down; as the user gave it.
+    /// Who asked, and where that is written down; may be empty.
     pub reference: String,
-    /// When it was noted.
+    /// When it began to hold in this campaign: nothing was sent there later.
     pub at: WallTime,
+}
+
+/// The vantage's wall clock was not where it should have been by the monotonic one: it was set, or the
+/// machine slept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClockStep {
+    /// What it showed when that was noticed. What was sent before is dated by it as it was before.
+    pub at: WallTime,
+    /// How far it was ahead, in nanoseconds; negative if it was behind.
+    pub by_ns: i64,
+}
+
+/// `8 h 3 min forward at 2026-11-24T10:51:00Z`, in whole seconds.
+impl fmt::Display for ClockStep {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = Duration::from_secs(Duration::from_nanos(self.by_ns.unsigned_abs()).as_secs());
+        let where_to = if self.by_ns < 0 { "back" } else { "forward" };
+        write!(f, "{} {where_to} at {}", humantime::format_duration(by), self.at)
+    }
 }
 
 /// How an event came to be known.
@@ -161,19 +181,31 @@ impl Dataset {
         self.catalogue.seal(round, ledger, state, &file)
     }
 
-    /// Adds an opt-out. Also works on a dataset that was opened to be read, so that somebody can be heard
-    /// while a campaign runs.
+    /// Adds opt-outs, all or none of them. One of the same prefix and reference that is there keeps its
+    /// time. Also works on a dataset that was opened to be read.
     ///
     /// # Errors
     /// The system's reason.
-    pub fn add_opt_out(
-        &mut self,
-        prefix: Prefix,
-        reference: &str,
-        at: WallTime,
-    ) -> Result<(), DatasetError> {
-        let opt_out = OptOut { prefix, reference: reference.to_owned(), at };
-        self.with_writer(|catalogue| catalogue.insert_opt_out(&opt_out))
+    pub fn add_opt_outs(&mut self, opt_outs: &[OptOut]) -> Result<(), DatasetError> {
+        self.with_writer(|catalogue| catalogue.insert_opt_outs(opt_outs))
+    }
+
+    /// Counts packets that belong to no round: the last four counts of a ledger.
+    ///
+    /// # Errors
+    /// The system's reason; then nothing was counted.
+    pub fn add_beside(&mut self, counts: &Ledger) -> Result<(), DatasetError> {
+        self.must_be_writable()?;
+        self.catalogue.add_beside(counts)
+    }
+
+    /// Notes a step of the vantage's wall clock.
+    ///
+    /// # Errors
+    /// The system's reason.
+    pub fn add_clock_step(&mut self, step: ClockStep) -> Result<(), DatasetError> {
+        self.must_be_writable()?;
+        self.catalogue.insert_clock_step(step)
     }
 
     /// Adds an event. Also works on a dataset that was opened to be read.
@@ -287,12 +319,13 @@ impl Dataset {
         self.catalogue.rounds()
     }
 
-    /// The ledgers of all rounds together, with what the kernel dropped.
+    /// The ledgers of all rounds together, and what belongs to none.
     ///
     /// # Errors
     /// What is damaged.
     pub fn total_ledger(&self) -> Result<Ledger, DatasetError> {
-        Ok(self.catalogue.rounds()?.iter().map(|round| round.ledger).sum())
+        let beside = self.catalogue.beside()?;
+        Ok(self.catalogue.rounds()?.iter().map(|round| round.ledger).chain([beside]).sum())
     }
 
     /// All records, round after round, as the dataset is now.
@@ -311,6 +344,14 @@ impl Dataset {
     /// What is damaged.
     pub fn opt_outs(&self) -> Result<Vec<OptOut>, DatasetError> {
         self.catalogue.opt_outs()
+    }
+
+    /// Steps of the vantage's wall clock, in the order in which they were noticed.
+    ///
+    /// # Errors
+    /// What is damaged.
+    pub fn clock_steps(&self) -> Result<Vec<ClockStep>, DatasetError> {
+        self.catalogue.clock_steps()
     }
 
     /// Declared and detected events, in the order of time.

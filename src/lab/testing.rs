@@ -1,7 +1,5 @@
 //! Packets as a prober sends them, for the tests of the lab; built with `etherparse`, not with `wire`.
 
-#![allow(clippy::arithmetic_side_effects)]
-
 use std::net::IpAddr;
 
 use etherparse::PacketBuilder;

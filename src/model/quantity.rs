@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::num::{NonZeroU8, NonZeroU16};
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -134,6 +135,41 @@ impl fmt::Display for Pps {
     }
 }
 
+/// Room on a disk, in bytes. Read with its unit, as `100MiB`; shown in whole units, rounded down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bytes(pub u64);
+
+/// A text that is no size.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be a size with its unit, as in \"100MiB\" or \"2GiB\"")]
+pub struct BadBytes;
+
+impl Bytes {
+    /// Units and the power of two that each is, the largest first.
+    const UNITS: [(&str, u32); 3] = [("GiB", 30), ("MiB", 20), ("KiB", 10)];
+}
+
+impl FromStr for Bytes {
+    type Err = BadBytes;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let units = Self::UNITS.into_iter();
+        let mut read = units.filter_map(|(unit, power)| Some((text.strip_suffix(unit)?, power)));
+        let (number, power) = read.next().ok_or(BadBytes)?;
+        let number: u64 = number.trim_end().parse().map_err(|_| BadBytes)?;
+        number.checked_mul(1 << power).map(Self).ok_or(BadBytes)
+    }
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A unit is left to the next smaller one while less than ten of it would be shown.
+        let fits = |(_, power): &(&str, u32)| self.0 >> power >= 10;
+        let (unit, power) = Self::UNITS.into_iter().find(fits).unwrap_or(("KiB", 10));
+        write!(f, "{} {unit}", self.0 >> power)
+    }
+}
+
 /// A round-trip time and the clock that it was taken with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rtt {
@@ -163,5 +199,28 @@ impl RttSource {
             Self::Monotonic => "monotonic",
             Self::UserSpace => "user_space",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_read_with_its_unit_and_shown_to_three_digits_or_so() {
+        let shown = |text: &str| text.parse::<Bytes>().map(|bytes| bytes.to_string()).ok();
+        for (text, expected) in [
+            ("100MiB", "100 MiB"),
+            ("2 GiB", "2048 MiB"),
+            ("16GiB", "16 GiB"),
+            ("3KiB", "3 KiB"),
+            ("0MiB", "0 KiB"),
+        ] {
+            assert_eq!(shown(text).as_deref(), Some(expected), "{text}");
+        }
+        for bad in ["100", "100MB", "-1MiB", "1.5GiB", "MiB", "99999999999999GiB", ""] {
+            assert_eq!(shown(bad), None, "{bad}");
+        }
+        assert_eq!(Bytes(4_718_592).to_string(), "4608 KiB");
     }
 }

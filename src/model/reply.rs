@@ -33,6 +33,23 @@ impl Reply {
     }
 }
 
+#[cfg(test)]
+impl Reply {
+    /// A reply that says so, and of which nothing else is known.
+    pub(crate) fn plain(from: IpAddr, kind: ReplyKind) -> Self {
+        Self {
+            from,
+            kind,
+            icmp: None,
+            reply_ttl: None,
+            quoted_ttl: None,
+            mpls: Vec::new(),
+            size: 56,
+            matched: MatchQuality::Exact,
+        }
+    }
+}
+
 /// What a reply says, the same for both address families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ReplyKind {

@@ -117,6 +117,24 @@ impl ClockPair {
         Self { mono, wall, speed: 1.0 }
     }
 
+    /// Both clocks as they are now: of a few readings that between which least time was lost.
+    #[must_use]
+    pub fn read(clock: &(impl Clock + ?Sized)) -> Self {
+        let reading = |_| {
+            let (before, wall) = (clock.mono(), clock.wall());
+            (clock.mono().since(before), Self::new(before, wall))
+        };
+        let (_, first) = reading(0);
+        (0..3).map(reading).min_by_key(|(lost, _)| *lost).map_or(first, |(_, pair)| pair)
+    }
+
+    /// How far the wall clock of this pair is ahead of that of another at a monotonic time, in nanoseconds
+    /// of the wall clock; negative if it is behind.
+    #[must_use]
+    pub fn ahead_of(&self, other: &Self, at: MonoTime) -> i64 {
+        self.wall(at).0.saturating_sub(other.wall(at).0)
+    }
+
     /// The same instant, with a wall clock that runs `speed` times as fast; kept within 1 to 100,000.
     #[must_use]
     pub fn squeezed(self, speed: f64) -> Self {
@@ -184,9 +202,45 @@ impl Clock for SystemClock {
     }
 }
 
+/// A clock whose wall time is not its own but that of a pair, as the lab's is.
+#[derive(Clone, Copy, Debug)]
+pub struct PairedClock<C> {
+    clock: C,
+    pair: ClockPair,
+}
+
+impl<C: Clock> PairedClock<C> {
+    /// Wall time by this pair, which was made for this clock.
+    #[must_use]
+    pub const fn new(clock: C, pair: ClockPair) -> Self {
+        Self { clock, pair }
+    }
+}
+
+impl<C: Clock> Clock for PairedClock<C> {
+    fn mono(&self) -> MonoTime {
+        self.clock.mono()
+    }
+
+    fn wall(&self) -> WallTime {
+        self.pair.wall(self.clock.mono())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn two_pairs_tell_a_step_of_the_wall_clock_in_both_directions() {
+        let clock = SystemClock::start();
+        let pair = ClockPair::read(&PairedClock::new(clock, ClockPair::read(&clock).squeezed(300.0)));
+        assert!(pair.squeezed(300.0).ahead_of(&pair, clock.mono()) >= 0);
+        let at = MonoTime::from_nanos(9_000_000_000);
+        let later = ClockPair::new(at, pair.wall(at).after(Duration::from_secs(3600)));
+        assert_eq!(later.ahead_of(&pair, at), 3_600_000_000_000);
+        assert_eq!(pair.ahead_of(&later, at), -3_600_000_000_000);
+    }
 
     #[test]
     fn a_squeezed_clock_turns_five_minutes_into_a_second() {

@@ -127,8 +127,6 @@ const fn as_number(count: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::arithmetic_side_effects)]
-
     use super::*;
 
     fn rule(confidence: f64) -> StoppingRule {

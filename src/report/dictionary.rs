@@ -300,6 +300,15 @@ pub(super) const EDGES: Sheet = Sheet {
     ],
 };
 
+pub(super) const OPT_OUTS: Sheet = Sheet {
+    file: "opt_outs.csv",
+    columns: &[
+        column("prefix", Kind::Prefix, "", "a prefix of the campaign that was opted out, one row each"),
+        column("at", Kind::Time, "", "from when on nothing was sent there"),
+        AT_NS,
+    ],
+};
+
 pub(super) const LEDGER: Sheet = Sheet {
     file: "ledger.csv",
     columns: &[
@@ -341,7 +350,7 @@ pub(super) const COLUMNS: Sheet = Sheet {
 };
 
 /// All files with data, in the order in which one would read them.
-pub(super) const SHEETS: [Sheet; 14] = [
+pub(super) const SHEETS: [Sheet; 15] = [
     CAMPAIGN,
     VANTAGES,
     EPOCHS,
@@ -355,5 +364,6 @@ pub(super) const SHEETS: [Sheet; 14] = [
     TIMELINE_UPSTREAMS,
     EDGES,
     NAMES,
+    OPT_OUTS,
     LEDGER,
 ];

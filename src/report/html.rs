@@ -45,6 +45,7 @@ struct Page {
     notes: Vec<String>,
     ledger: Vec<String>,
     rounds: String,
+    opt_outs: Option<String>,
     files: Vec<&'static str>,
     version: &'static str,
 }
@@ -101,6 +102,7 @@ fn page(findings: &Findings) -> Page {
         notes: methods::notes(findings),
         ledger: findings.ledger.to_string().lines().map(str::to_owned).collect(),
         rounds: wording::rounds(findings),
+        opt_outs: wording::opt_outs(findings),
         files: dictionary::SHEETS.iter().map(|sheet| sheet.file).collect(),
         version: env!("CARGO_PKG_VERSION"),
     }

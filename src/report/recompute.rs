@@ -1,6 +1,7 @@
 //! From a dataset to findings. Reports are computed from the dataset alone, never from memory, so that
 //! anyone can recompute them.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -10,7 +11,7 @@ use crate::dataset::{Dataset, DatasetError, Manifest, ProbeRecord, RoundState};
 use crate::formats::as_names::load_as_names;
 use crate::formats::dns::DnsCache;
 use crate::formats::pfx2as::load_pfx2as;
-use crate::model::{Asn, FileError};
+use crate::model::{Asn, FileError, Prefix, WallTime};
 
 /// The level of every interval in a report.
 pub const CONFIDENCE: f64 = 0.95;
@@ -108,11 +109,29 @@ fn question(dataset: &Dataset, table: &OriginTable) -> Result<Question, Recomput
         speed,
         units: units.into_iter().map(|info| (info.unit, info.control)).collect(),
         events,
+        opt_outs: opt_outs(dataset)?,
+        clock_steps: dataset.clock_steps()?,
         ledger: dataset.total_ledger()?,
         rounds: (whole, (rounds.len() as u64).saturating_sub(whole)),
         names: load_as_names(&dataset.as_name_paths())?,
         confidence: CONFIDENCE,
     })
+}
+
+/// Opt-outs that concern the campaign, in the order of time; who asked is nobody's business in a report.
+fn opt_outs(dataset: &Dataset) -> Result<Vec<(Prefix, WallTime)>, DatasetError> {
+    let units = &dataset.manifest().units;
+    let concerns = |prefix: &Prefix| {
+        units.iter().any(|info| prefix.covers(&info.unit.0) || info.unit.0.covers(prefix))
+    };
+    let mut first: BTreeMap<Prefix, WallTime> = BTreeMap::new();
+    for opt_out in dataset.opt_outs()?.into_iter().filter(|opt_out| concerns(&opt_out.prefix)) {
+        let at = first.entry(opt_out.prefix).or_insert(opt_out.at);
+        *at = opt_out.at.min(*at);
+    }
+    let mut opt_outs: Vec<(Prefix, WallTime)> = first.into_iter().collect();
+    opt_outs.sort_by_key(|(prefix, at)| (*at, *prefix));
+    Ok(opt_outs)
 }
 
 /// The AS in which the vantage's addresses lie, if tables know one and it is the same for both families.

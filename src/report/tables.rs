@@ -29,6 +29,7 @@ pub fn csv_files(findings: &Findings) -> Result<Vec<(&'static str, Vec<u8>)>, cs
         (dictionary::TIMELINE_UPSTREAMS, findings.timeline.iter().flat_map(round_upstreams).collect()),
         (dictionary::EDGES, edges(findings)),
         (dictionary::NAMES, names(findings)),
+        (dictionary::OPT_OUTS, opt_outs(findings)),
         (dictionary::LEDGER, ledger(&findings.ledger)),
         (dictionary::COLUMNS, columns()),
     ];
@@ -202,6 +203,11 @@ fn edges(findings: &Findings) -> Vec<Row> {
 fn names(findings: &Findings) -> Vec<Row> {
     let named = findings.names.iter().filter(|(_, name)| !name.is_empty());
     named.map(|(asn, name)| vec![asn.to_string(), escaped_name(name)]).collect()
+}
+
+fn opt_outs(findings: &Findings) -> Vec<Row> {
+    let rows = findings.opt_outs.iter();
+    rows.map(|(prefix, at)| std::iter::once(prefix.to_string()).chain(time(*at)).collect()).collect()
 }
 
 fn ledger(ledger: &Ledger) -> Vec<Row> {

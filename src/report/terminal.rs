@@ -248,7 +248,11 @@ impl Page<'_> {
         for line in self.findings.ledger.to_string().lines() {
             text += &paragraph("  ", line, self.style.width);
         }
-        text + &format!("  {}\n", wording::rounds(self.findings))
+        text += &paragraph("  ", &wording::rounds(self.findings), self.style.width);
+        if let Some(sentence) = wording::opt_outs(self.findings) {
+            text += &paragraph("  ", &sentence, self.style.width);
+        }
+        text
     }
 
     fn heading(&self, title: &str) -> String {

@@ -2,7 +2,6 @@
 //! a dataset that holds nothing still gives an honest report.
 
 #![allow(
-    clippy::arithmetic_side_effects,
     clippy::cast_precision_loss,
     clippy::float_cmp,
     reason = "the oracles of tests are plain arithmetic on small numbers"
@@ -16,7 +15,8 @@ use std::collections::BTreeSet;
 use super::dictionary::{self, Kind};
 use super::*;
 use crate::analyse::compare::{Estimate, Findings, Reach};
-use crate::model::Untrusted;
+use crate::dataset::ClockStep;
+use crate::model::{Untrusted, WallTime};
 use october::{asn, nothing, october};
 use reading::{CsvFile, brief_row, page_brief_row, page_rows, terminal_rows, without_colour};
 
@@ -248,6 +248,43 @@ fn names_from_outside_do_no_harm_in_any_output() {
         }
         assert!(text.len() < 300_000, "{name}: {}", text.len());
     }
+}
+
+#[test]
+fn who_opted_out_is_told_alike_everywhere_and_nowhere_if_nobody_did() {
+    let sentence = "Opted out, and not probed from then on: 175.45.177.0/24 from 2017-10-01 11:20:00.";
+    for (text, none) in [
+        (terminal(&october(), Style::PLAIN), terminal(&nothing(), Style::PLAIN)),
+        (terminal(&october(), Style { full: false, ..Style::PLAIN }), terminal(&nothing(), Style::PLAIN)),
+        (html(&october()).unwrap(), html(&nothing()).unwrap()),
+    ] {
+        assert!(text.contains(sentence), "{text}");
+        assert!(!none.contains("Opted out"), "{none}");
+    }
+    let csv = csv_named(&october(), "opt_outs.csv");
+    let told = (csv.rows[0]["prefix"].as_str(), csv.rows[0]["at"].as_str());
+    assert_eq!((csv.rows.len(), told), (1, ("175.45.177.0/24", "2017-10-01T11:20:00Z")));
+    let many = |number: u8| (format!("10.{number}.0.0/16").parse().unwrap(), october().opt_outs[0].1);
+    let many = Findings { opt_outs: (0..=255).map(many).collect(), ..october() };
+    assert!(
+        html(&many).unwrap().contains("10.19.0.0/16 from 2017-10-01 11:20:00; 236 more in opt_outs.csv.")
+    );
+}
+
+#[test]
+fn a_wall_clock_that_was_stepped_is_told_where_it_is_told_how_to_read() {
+    let step = |at: &str, by_ns| ClockStep { at: WallTime::parse_rfc3339(at).unwrap(), by_ns };
+    let clock_steps = vec![
+        step("2017-10-01T09:03:00Z", 28_980_000_000_000),
+        step("2017-10-01T10:00:00Z", -90_000_000_000),
+    ];
+    let findings = Findings { clock_steps, ..october() };
+    let told = "8 h 3 min forward at 2017-10-01 09:03:00; 1 min 30 s back at 2017-10-01 10:00:00.";
+    assert!(html(&findings).unwrap().contains(told));
+    let text = terminal(&findings, Style { width: 120, ..Style::PLAIN });
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains(told), "{text}");
+    assert!(!terminal(&october(), Style::PLAIN).contains("slept"));
 }
 
 #[test]

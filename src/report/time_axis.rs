@@ -172,7 +172,7 @@ fn usual_distance(samples: &[Sample]) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::arithmetic_side_effects, clippy::float_cmp)]
+    #![allow(clippy::float_cmp)]
 
     use super::*;
 

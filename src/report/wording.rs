@@ -4,10 +4,12 @@
 //! "not observable" and "none" are different answers and stay so.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::analyse::compare::{
     Change, Estimate, Findings, Metric, Reach, Reachability, UnitEpoch, UnitFindings,
 };
+use crate::dataset::ClockStep;
 use crate::model::{Asn, Method, Untrusted};
 
 use super::number;
@@ -128,6 +130,37 @@ pub(super) fn confidence(findings: &Findings) -> String {
 pub(super) fn rounds(findings: &Findings) -> String {
     let (sealed, interrupted) = findings.rounds;
     format!("{} rounds whole, {} interrupted", number::count(sealed), number::count(interrupted))
+}
+
+/// When the wall clock of the vantage was not where it should have been; `None` if it always was.
+pub(super) fn clock_steps(findings: &Findings) -> Option<String> {
+    const MOST: usize = 20;
+    let shown = |step: &ClockStep| {
+        let by = number::span(Duration::from_nanos(step.by_ns.unsigned_abs()));
+        format!("{by} {} at {}", if step.by_ns < 0 { "back" } else { "forward" }, number::moment(step.at))
+    };
+    let steps: Vec<String> = findings.clock_steps.iter().take(MOST).map(shown).collect();
+    let more = findings.clock_steps.len().saturating_sub(MOST);
+    let rest = if more > 0 { format!("; {more} more") } else { String::new() };
+    (!steps.is_empty()).then(|| {
+        format!(
+            "The vantage's wall clock was set, or the vantage slept: {}{rest}. What was sent before is dated by the \
+             clock as it was before; round-trip times do not depend on it.",
+            steps.join("; ")
+        )
+    })
+}
+
+/// What was not to be probed any more, and from when on; `None` if nobody asked.
+pub(super) fn opt_outs(findings: &Findings) -> Option<String> {
+    const MOST: usize = 20;
+    let shown = findings.opt_outs.iter().take(MOST);
+    let shown: Vec<String> =
+        shown.map(|(prefix, at)| format!("{prefix} from {}", number::moment(*at))).collect();
+    let more = findings.opt_outs.len().saturating_sub(MOST);
+    let rest = if more > 0 { format!("; {more} more in opt_outs.csv") } else { String::new() };
+    (!shown.is_empty())
+        .then(|| format!("Opted out, and not probed from then on: {}{rest}.", shown.join("; ")))
 }
 
 /// Why there is nothing to compare; `None` where there is.

@@ -1,7 +1,7 @@
 //! The packet layer against an independent reading of the same RFCs (`etherparse` checks what we build and
 //! builds what we read), and against bytes that nobody in their right mind sends.
 
-#![allow(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
+#![allow(clippy::cast_possible_truncation)]
 
 mod build;
 mod hostile;

@@ -4,14 +4,6 @@
 //! Each test builds its own lab with `scripts/kernel-lab`, network namespaces that lead nowhere and are
 //! gone when the test ends. A module whose name is that of a program needs that program; `scripts/test`
 //! skips it, and says so, where the program is not there.
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "a test fails by panicking"
-)]
 #![allow(clippy::format_push_string, clippy::format_collect, reason = "scripts are short")]
 
 mod campaign;

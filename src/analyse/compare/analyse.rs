@@ -125,6 +125,8 @@ impl Intake {
             edges,
             timeline,
             names,
+            opt_outs: question.opt_outs.clone(),
+            clock_steps: question.clock_steps.clone(),
             ledger: question.ledger,
             rounds: question.rounds,
             confidence,

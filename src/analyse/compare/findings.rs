@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::dataset::Ledger;
-use crate::model::{Asn, Event, Method, Name, Unit, Untrusted, WallTime};
+use crate::dataset::{ClockStep, Ledger};
+use crate::model::{Asn, Event, Method, Name, Prefix, Unit, Untrusted, WallTime};
 
 /// Everything that a report says about a dataset.
 #[derive(Clone, Debug)]
@@ -27,6 +27,10 @@ pub struct Findings {
     pub timeline: Vec<TimelinePoint>,
     /// Names of the ASes that occur, where known.
     pub names: BTreeMap<Asn, Untrusted>,
+    /// Prefixes of the campaign that were opted out, and from when on nothing was sent there.
+    pub opt_outs: Vec<(Prefix, WallTime)>,
+    /// When the vantage's wall clock was stepped, or its machine slept.
+    pub clock_steps: Vec<ClockStep>,
     /// All rounds together.
     pub ledger: Ledger,
     /// Rounds that were sealed whole, and rounds that were interrupted.

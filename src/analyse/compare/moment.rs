@@ -85,8 +85,6 @@ fn combined(pairs: &[Pair]) -> Option<Bracket> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::arithmetic_side_effects)]
-
     use super::*;
     use proptest::prelude::*;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::dataset::Ledger;
-use crate::model::{Asn, Event, Name, Unit, Untrusted, WallTime};
+use crate::dataset::{ClockStep, Ledger};
+use crate::model::{Asn, Event, Name, Prefix, Unit, Untrusted, WallTime};
 
 /// What is asked: the campaign, as far as its understanding needs it.
 #[derive(Clone, Debug)]
@@ -27,6 +27,10 @@ pub struct Question {
     /// The declared events. Those inside the campaign's time cut it into epochs; all of them tell which
     /// links were up when.
     pub events: Vec<Event>,
+    /// Prefixes of the campaign that were opted out, and from when on nothing was sent there.
+    pub opt_outs: Vec<(Prefix, WallTime)>,
+    /// When the vantage's wall clock was stepped, or its machine slept.
+    pub clock_steps: Vec<ClockStep>,
     /// All rounds together.
     pub ledger: Ledger,
     /// Rounds that were sealed whole, and rounds that were interrupted.

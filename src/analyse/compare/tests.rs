@@ -1,4 +1,4 @@
-#![allow(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
+#![allow(clippy::cast_possible_truncation)]
 
 use std::collections::BTreeMap;
 
@@ -41,6 +41,8 @@ fn question(events: &[Event]) -> Question {
         speed: 300.0,
         units: vec![(unit("77.94.35.0/24"), true), (unit("175.45.176.0/24"), false)],
         events: events.to_vec(),
+        opt_outs: Vec::new(),
+        clock_steps: Vec::new(),
         ledger: Ledger::default(),
         rounds: (9, 0),
         names: names.into_iter().map(|(number, name)| (asn(number), Untrusted::new(name))).collect(),

@@ -1,5 +1,3 @@
-#![allow(clippy::arithmetic_side_effects)]
-
 use super::*;
 use crate::analyse::sheet::{Aim, Sheet, asn, ip, origins, time};
 use crate::model::{Event, LinkChange, Unreachable};

@@ -6,7 +6,7 @@ use super::*;
 use crate::dataset::{Ledger, Manifest, RoundHeader};
 use crate::formats::dns::name_server::{NameServer, PTR, Says, wire_name, wire_text};
 use crate::model::{
-    FlowId, MatchQuality, Method, Probe, Protocol, Reply, ReplyKind, Rtt, RttSource, Ttl, Unit, WallTime,
+    FlowId, Method, Probe, Protocol, Reply, ReplyKind, Rtt, RttSource, Ttl, Unit, WallTime,
 };
 
 const TARGET: &str = "175.45.176.10";
@@ -47,16 +47,7 @@ fn record_round(dataset: &mut Dataset, id: u64) {
     dataset.begin_round(&header).unwrap();
     let hop = |(ttl, hop): (u8, &&str)| {
         let kind = if *hop == TARGET { ReplyKind::EchoReply } else { ReplyKind::TimeExceeded };
-        let reply = Reply {
-            from: hop.parse().unwrap(),
-            kind,
-            icmp: None,
-            reply_ttl: None,
-            quoted_ttl: None,
-            mpls: Vec::new(),
-            size: 56,
-            matched: MatchQuality::Exact,
-        };
+        let reply = Reply::plain(hop.parse().unwrap(), kind);
         let (target, port, flow) = (TARGET.parse().unwrap(), None, FlowId(0));
         let ttl = Ttl::new(ttl).unwrap();
         ProbeRecord {

@@ -206,9 +206,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{
-        MatchQuality, Method, Outcome, Port, Prefix, RoundId, RttSource, Ttl, Unit, WallTime,
-    };
+    use crate::model::{Method, Outcome, Port, Prefix, RoundId, RttSource, Ttl, Unit, WallTime};
 
     const TARGET: &str = "192.0.2.99";
 
@@ -231,16 +229,7 @@ mod tests {
             control: false,
             sent_at: Some(WallTime::from_nanos(1)),
             outcome: heard.map_or(Outcome::Silent, |(from, kind)| Outcome::Answered {
-                reply: Reply {
-                    from: from.parse().unwrap(),
-                    kind,
-                    icmp: None,
-                    reply_ttl: None,
-                    quoted_ttl: None,
-                    mpls: Vec::new(),
-                    size: 56,
-                    matched: MatchQuality::Exact,
-                },
+                reply: Reply::plain(from.parse().unwrap(), kind),
                 rtt: Rtt { span: Duration::from_micros(1500), source: RttSource::Kernel },
             }),
         }

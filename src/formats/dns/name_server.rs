@@ -1,7 +1,5 @@
 //! A name server of our own on the loopback interface, for tests.
 
-#![allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails it")]
-
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

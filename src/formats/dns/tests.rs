@@ -1,7 +1,5 @@
 //! Against a name server of our own on the loopback interface; nothing here asks any other.
 
-#![allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails it")]
-
 use proptest::prelude::*;
 
 use crate::model::{Clock, SystemClock};

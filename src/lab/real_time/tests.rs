@@ -1,5 +1,3 @@
-#![allow(clippy::arithmetic_side_effects)]
-
 use std::io::{ErrorKind, Read};
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Duration;

@@ -1,5 +1,3 @@
-#![allow(clippy::arithmetic_side_effects)]
-
 use std::net::IpAddr;
 
 use crate::lab::{Scenario, TrueEnd, Truth};

@@ -1,5 +1,3 @@
-#![allow(clippy::arithmetic_side_effects)]
-
 use super::Scenario;
 use crate::model::{FileErrors, LinkChange};
 

@@ -19,7 +19,6 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::net::IpAddr;
-use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,7 +31,7 @@ use crate::measure::probe::{News, Next, Prober};
 use crate::measure::schedule::Pacer;
 use crate::model::{
     BlockRule, ClockPair, Method, MonoTime, Name, Outcome, Probe, Reply, ReplyKind, RoundId, Rtt,
-    SendFault, Ttl, Unit,
+    SendFault, Ttl, Unit, WallTime,
 };
 use crate::wire::{Answer, Codec, MatchKey};
 
@@ -77,6 +76,13 @@ pub enum Report {
         /// Its ledger.
         ledger: Ledger,
     },
+    /// Packets that are no answer to count: duplicates, and what cannot be read or matched, or was dropped.
+    Beside {
+        /// The round that they belong to; `None` for those that belong to none.
+        round: Option<RoundId>,
+        /// How many, since the last such report.
+        counts: Ledger,
+    },
 }
 
 /// The engine.
@@ -94,7 +100,7 @@ pub struct Engine {
     parking: Parking,
     responders: HashMap<(Unit, Ttl), IpAddr>,
     reports: Vec<Report>,
-    /// What belongs to no round; counted with the round that ends next.
+    /// What belongs to no round, and was not told yet.
     stray: Ledger,
     kernel_drops: u64,
 }
@@ -110,6 +116,8 @@ struct Round {
 struct Flight {
     probe: Probe,
     sent: MonoTime,
+    /// The same by the wall clock of that moment.
+    sent_at: WallTime,
     departed: Option<MonoTime>,
     timeout: Duration,
     state: FlightState,
@@ -175,6 +183,11 @@ impl Engine {
         &mut self.guard
     }
 
+    /// Dates by these clocks what is sent from now on.
+    pub fn set_clock(&mut self, clock: ClockPair) {
+        self.clock = clock;
+    }
+
     /// What to do now.
     pub fn poll(&mut self, now: MonoTime) -> Step {
         self.expire(now);
@@ -230,6 +243,10 @@ impl Engine {
 
     /// What there is to tell since the last call.
     pub fn take_reports(&mut self) -> Vec<Report> {
+        let counts = std::mem::take(&mut self.stray);
+        if counts != Ledger::default() {
+            self.reports.push(Report::Beside { round: None, counts });
+        }
         std::mem::take(&mut self.reports)
     }
 
@@ -344,12 +361,19 @@ impl Engine {
     }
 
     fn take_off(&mut self, probe: &Probe, at: MonoTime) {
+        let sent_at = self.clock.wall(at);
         let Some(round) = self.round_mut(probe.round) else { return };
         round.ledger.count_sent();
         let timeout = round.order.timeout;
         let key = self.codec.key_of(probe);
-        let flight =
-            Flight { probe: *probe, sent: at, departed: None, timeout, state: FlightState::Waiting };
+        let flight = Flight {
+            probe: *probe,
+            sent: at,
+            sent_at,
+            departed: None,
+            timeout,
+            state: FlightState::Waiting,
+        };
         self.deadlines.push(Reverse((at.after(timeout), key)));
         if let Some(displaced) = self.flights.insert(key, flight) {
             self.give_up(&displaced, at);
@@ -365,7 +389,7 @@ impl Engine {
             round.order.prober.settle(&probe, News::TimedOut, now);
         }
         if flight.state != FlightState::Recorded {
-            self.record(&probe, Some(flight.sent), Outcome::Silent);
+            self.record(&probe, Some(flight.sent_at), Outcome::Silent);
         }
     }
 
@@ -398,7 +422,7 @@ impl Engine {
             self.stray.unmatched = self.stray.unmatched.saturating_add(1);
             return;
         };
-        let (probe, sent, state) = (flight.probe, flight.sent, flight.state);
+        let (probe, sent_at, state) = (flight.probe, flight.sent_at, flight.state);
         flight.state = FlightState::Recorded;
         match state {
             FlightState::Waiting => {
@@ -406,9 +430,9 @@ impl Engine {
                 if let Some(round) = self.round_mut(probe.round) {
                     round.order.prober.settle(&probe, News::Reply(&reply), now);
                 }
-                self.record(&probe, Some(sent), Outcome::Answered { reply, rtt });
+                self.record(&probe, Some(sent_at), Outcome::Answered { reply, rtt });
             }
-            FlightState::Overdue => self.record(&probe, Some(sent), Outcome::Late { reply, rtt }),
+            FlightState::Overdue => self.record(&probe, Some(sent_at), Outcome::Late { reply, rtt }),
             FlightState::Recorded => self.count_duplicate(probe.round),
         }
     }
@@ -422,11 +446,14 @@ impl Engine {
     }
 
     fn count_duplicate(&mut self, round: RoundId) {
-        let ledger = match self.rounds.iter_mut().find(|running| running.order.id == round) {
-            Some(running) => &mut running.ledger,
-            None => &mut self.stray,
-        };
-        ledger.duplicates = ledger.duplicates.saturating_add(1);
+        let counts = Ledger { duplicates: 1, ..Ledger::default() };
+        match self.round_mut(round) {
+            Some(running) => {
+                running.ledger.add(counts);
+                self.reports.push(Report::Beside { round: Some(round), counts });
+            }
+            None => self.stray.add(counts),
+        }
     }
 
     /// Time-outs, and the ends of late windows.
@@ -442,7 +469,7 @@ impl Engine {
 
     fn expire_flight(&mut self, key: MatchKey, at: MonoTime, now: MonoTime) {
         let Some(flight) = self.flights.get_mut(&key) else { return };
-        let (probe, sent) = (flight.probe, flight.sent);
+        let (probe, sent, sent_at) = (flight.probe, flight.sent, flight.sent_at);
         let window_end = sent.after(flight.timeout.saturating_mul(2));
         match flight.state {
             // The deadline of another probe, whose tag was the same.
@@ -457,7 +484,7 @@ impl Engine {
             }
             FlightState::Overdue => {
                 self.flights.remove(&key);
-                self.record(&probe, Some(sent), Outcome::Silent);
+                self.record(&probe, Some(sent_at), Outcome::Silent);
             }
             FlightState::Recorded if at < window_end => self.deadlines.push(Reverse((window_end, key))),
             FlightState::Recorded => {
@@ -466,8 +493,7 @@ impl Engine {
         }
     }
 
-    fn record(&mut self, probe: &Probe, sent: Option<MonoTime>, outcome: Outcome) {
-        let sent_at = sent.map(|at| self.clock.wall(at));
+    fn record(&mut self, probe: &Probe, sent_at: Option<WallTime>, outcome: Outcome) {
         let vantage = self.vantage.clone();
         let Some(round) = self.round_mut(probe.round) else { return };
         round.undecided = round.undecided.saturating_sub(1);
@@ -494,7 +520,6 @@ impl Engine {
                 (0..count).for_each(|_| round.ledger.count_outcome(&Outcome::Skipped(reason)));
             }
             self.parking.forget(round.order.id);
-            round.ledger.add_assign(std::mem::take(&mut self.stray));
             self.reports.push(Report::RoundOver { round: round.order.id, ledger: round.ledger });
         }
     }

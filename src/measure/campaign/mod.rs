@@ -24,7 +24,7 @@ pub use manifest::{Circumstances, manifest};
 pub use plan::{HeldBy, Plan, ProberPlan, Refused, UnitPlan};
 pub use rehearse::rehearse;
 pub use rounds::RoundMaker;
-pub use run::{Progress, RunEnd, RunError, Setup, SharedProgress, run};
+pub use run::{Cause, Progress, RunEnd, RunError, Setup, SharedProgress, run};
 pub use station::{
     Station, StationError, StationOrder, order as station_order, plan, prepare, prepare_virtual,
 };

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::config::{Campaign, ProberKind, ProberSpec, Rates, Target, count, tidy};
-use crate::measure::guard::Guard;
+use crate::measure::guard::{Guard, REGISTRY_DATE};
 use crate::model::{BlockRule, Method, Name, Pps, Unit};
 
 /// What a campaign would send.
@@ -263,6 +263,7 @@ impl fmt::Display for Plan {
         self.write_overruns(f)?;
         writeln!(f)?;
         write_table(f, &self.unit_table())?;
+        write!(f, "\nnever probed: special-purpose space as registered with IANA on {REGISTRY_DATE}")?;
         self.write_refused(f)
     }
 }

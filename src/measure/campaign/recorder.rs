@@ -3,26 +3,32 @@
 use std::collections::BTreeMap;
 
 use super::engine::Report;
-use crate::dataset::{Dataset, DatasetError, Ledger, ProbeRecord, RoundHeader};
-use crate::model::RoundId;
+use crate::dataset::{
+    ClockStep, Dataset, DatasetError, Ledger, OptOut, ProbeRecord, RoundHeader, ensure_room,
+};
+use crate::model::{Bytes, RoundId};
 
 /// Writes records in batches, and seals the rounds that are over.
 pub(super) struct Recorder {
     dataset: Dataset,
     rounds: BTreeMap<RoundId, Pending>,
+    /// What belongs to no round, and is not durable yet.
+    beside: Ledger,
 }
 
 #[derive(Default)]
 struct Pending {
     records: Vec<ProbeRecord>,
     ledger: Ledger,
+    /// Whether the ledger holds something that is not durable yet.
+    counted: bool,
 }
 
 impl Recorder {
     /// Into this dataset.
     #[must_use]
     pub(super) fn new(dataset: Dataset) -> Self {
-        Self { dataset, rounds: BTreeMap::new() }
+        Self { dataset, rounds: BTreeMap::new(), beside: Ledger::default() }
     }
 
     /// Notes that a round begins. Nothing of it may be sent before this returned.
@@ -37,7 +43,7 @@ impl Recorder {
 
     /// Goes on with a round that was interrupted, whose recorded part has this ledger.
     pub(super) fn resume(&mut self, round: RoundId, ledger: Ledger) {
-        self.rounds.insert(round, Pending { records: Vec::new(), ledger });
+        self.rounds.insert(round, Pending { ledger, ..Pending::default() });
     }
 
     /// Takes in reports, and returns the rounds that were sealed. Records are durable only after `flush`
@@ -50,6 +56,7 @@ impl Recorder {
         for report in reports {
             match report {
                 Report::Record(record) => self.note(record),
+                Report::Beside { round, counts } => self.note_beside(round, counts),
                 Report::RoundOver { round, ledger } => {
                     self.flush_round(round)?;
                     self.rounds.remove(&round);
@@ -67,7 +74,36 @@ impl Recorder {
     /// If the dataset cannot be written.
     pub(super) fn flush(&mut self) -> Result<(), DatasetError> {
         let rounds: Vec<RoundId> = self.rounds.keys().copied().collect();
-        rounds.into_iter().try_for_each(|round| self.flush_round(round))
+        rounds.into_iter().try_for_each(|round| self.flush_round(round))?;
+        if self.beside != Ledger::default() {
+            self.dataset.add_beside(&self.beside)?;
+            self.beside = Ledger::default();
+        }
+        Ok(())
+    }
+
+    /// Notes who asked not to be probed; whoever is noted already is not noted again.
+    ///
+    /// # Errors
+    /// If the dataset cannot be written.
+    pub(super) fn opt_out(&mut self, opt_outs: &[OptOut]) -> Result<(), DatasetError> {
+        self.dataset.add_opt_outs(opt_outs)
+    }
+
+    /// Notes that the wall clock was stepped.
+    ///
+    /// # Errors
+    /// If the dataset cannot be written.
+    pub(super) fn clock_step(&mut self, step: ClockStep) -> Result<(), DatasetError> {
+        self.dataset.add_clock_step(step)
+    }
+
+    /// Makes sure that there is room to go on.
+    ///
+    /// # Errors
+    /// If there is less than that.
+    pub(super) fn ensure_room(&self, least: Bytes) -> Result<(), DatasetError> {
+        ensure_room(self.dataset.path(), least)
     }
 
     /// Gives the dataset back; what was not flushed is dropped.
@@ -80,14 +116,26 @@ impl Recorder {
         if let Some(pending) = self.rounds.get_mut(&record.probe.round) {
             pending.ledger.count_record(&record.outcome);
             pending.records.push(record);
+            pending.counted = true;
+        }
+    }
+
+    fn note_beside(&mut self, round: Option<RoundId>, counts: Ledger) {
+        match round.and_then(|round| self.rounds.get_mut(&round)) {
+            Some(pending) => {
+                pending.ledger.add(counts);
+                pending.counted = true;
+            }
+            None => self.beside.add(counts),
         }
     }
 
     fn flush_round(&mut self, round: RoundId) -> Result<(), DatasetError> {
         let Some(pending) = self.rounds.get_mut(&round) else { return Ok(()) };
-        if !pending.records.is_empty() {
+        if pending.counted {
             self.dataset.append(round, &pending.records, &pending.ledger)?;
             pending.records.clear();
+            pending.counted = false;
         }
         Ok(())
     }

@@ -8,8 +8,8 @@ use super::drive::drive;
 use super::engine::{Engine, Report};
 use super::recorder::Recorder;
 use super::rounds::RoundMaker;
-use super::run::timetable;
-use crate::dataset::{Dataset, DatasetError, RoundHeader};
+use super::run::{RunError, timetable};
+use crate::dataset::{Dataset, RoundHeader};
 use crate::measure::net::Link;
 use crate::model::{ClockPair, MonoTime, WallTime};
 
@@ -20,7 +20,7 @@ const STEP: Duration = Duration::from_millis(500);
 /// now and then.
 ///
 /// # Errors
-/// If the dataset cannot be written.
+/// If the dataset cannot be written, or the link is lost, which one in virtual time never is.
 pub fn rehearse(
     campaign: &Arc<Campaign>,
     engine: Engine,
@@ -28,7 +28,7 @@ pub fn rehearse(
     pair: ClockPair,
     dataset: Dataset,
     watch: &mut dyn FnMut(WallTime),
-) -> Result<Dataset, DatasetError> {
+) -> Result<Dataset, RunError> {
     let start = dataset.manifest().started_at;
     let mut timetable = timetable(campaign, start);
     let maker = RoundMaker::new(Arc::clone(campaign));
@@ -63,23 +63,24 @@ struct Rehearsal<'a> {
 }
 
 impl Rehearsal<'_> {
-    fn turn_until(&mut self, until: MonoTime) -> Result<(), DatasetError> {
+    fn turn_until(&mut self, until: MonoTime) -> Result<(), RunError> {
         while self.link.now() < until {
             self.step(self.link.now().after(STEP).min(until))?;
         }
         Ok(())
     }
 
-    fn step(&mut self, until: MonoTime) -> Result<(), DatasetError> {
+    fn step(&mut self, until: MonoTime) -> Result<(), RunError> {
         let mut reports: Vec<Report> = Vec::new();
-        drive(&mut self.engine, self.link, until, &|| true, &mut |more| reports.extend(more));
+        let driven = drive(&mut self.engine, self.link, until, &|| true, &mut |more| reports.extend(more));
         self.recorder.take(reports)?;
+        driven.map_err(|lost| RunError::Incomplete { cause: lost.into(), open: Vec::new() })?;
         (self.watch)(self.pair.wall(self.link.now()));
         Ok(())
     }
 
     /// Lets the last rounds come to their end.
-    fn finish(mut self) -> Result<Dataset, DatasetError> {
+    fn finish(mut self) -> Result<Dataset, RunError> {
         while !self.engine.is_idle() {
             self.step(self.link.now().after(STEP))?;
         }

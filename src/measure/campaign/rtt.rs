@@ -42,8 +42,6 @@ fn in_order([sent, departed, arrived, received]: [MonoTime; 4]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::arithmetic_side_effects, reason = "small numbers")]
-
     use super::*;
 
     /// A reply after 29 ms that was read 400 ms late, its arrival stamped wrongly by so much.

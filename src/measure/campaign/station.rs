@@ -13,7 +13,7 @@ use crate::measure::net::{
     VantageError, raw_access, territory,
 };
 use crate::measure::schedule::{Pacer, PacerRates};
-use crate::model::{ClockPair, FileErrors, SystemClock};
+use crate::model::{BlockRule, ClockPair, FileErrors, SystemClock};
 use crate::wire::{BadAttribution, Codec, Sources, TagKey};
 
 /// A vantage, ready to measure.
@@ -154,12 +154,20 @@ pub fn plan(campaign: &Campaign) -> Result<Plan, FileErrors> {
     Ok(Plan::new(campaign, &Guard::new(rules)))
 }
 
-/// The guard, after it has looked at every target.
+/// The guard, after it has looked at every target. An opt-out takes targets away and leaves the campaign
+/// going, or it could not be resumed after one; anything else that is refused was a mistake.
 fn checked_guard(rules: GuardRules, targets: &[IpAddr], rehearsal: bool) -> Result<Guard, StationError> {
     let territory = if rehearsal { Territory::Lab } else { Territory::Internet };
     let guard = Guard::new(GuardRules { territory, ..rules });
     let refused: Vec<Refusal> = targets.iter().filter_map(|target| guard.check(*target).err()).collect();
-    if refused.is_empty() { Ok(guard) } else { Err(StationError::Refused(refused)) }
+    let mistake = refused.iter().any(|refusal| refusal.rule != BlockRule::OptOut);
+    if mistake || (!refused.is_empty() && refused.len() == targets.len()) {
+        return Err(StationError::Refused(refused));
+    }
+    if let Some(first) = refused.first() {
+        tracing::warn!("{} of {} targets are left out; {first}", refused.len(), targets.len());
+    }
+    Ok(guard)
 }
 
 fn engine(

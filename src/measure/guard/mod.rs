@@ -10,7 +10,7 @@ mod registry;
 
 pub use optout::OptOut;
 pub use permit::Permit;
-pub use registry::{REGISTRY_DATE, Registered, Standing, registered};
+pub use registry::{REGISTRY_DATE, Registered, Standing, outdated, registered};
 
 use std::fmt;
 use std::net::IpAddr;

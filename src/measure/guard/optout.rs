@@ -15,7 +15,7 @@ use crate::model::{BadPrefix, FileError, FileErrors, Prefix, Untrusted};
 const MAX_BYTES: u64 = 16 << 20;
 
 /// A prefix that is not to be probed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OptOut {
     /// The prefix.
     pub prefix: Prefix,

@@ -1,15 +1,34 @@
 //! The address space that is never probed: IANA's registries, built in and dated.
 //!
-//! Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC 8190), complete; the
-//! multicast blocks (RFC 5771, RFC 4291 §2.7); and what the IANA IPv6 Address Space registry reserves
-//! outside of `2000::/3`. The most specific entry decides.
+//! Sources: the IANA IPv4 and IPv6 Special-Purpose Address Registries (RFC 6890, RFC 8190), complete, each row
+//! with the documents that the registry names; the multicast blocks (RFC 5771, RFC 4291 §2.7); and what the
+//! IANA IPv6 Address Space registry reserves outside of `2000::/3`. The most specific entry decides.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-/// The state of the registries that these tables were taken from: no later entry is in them.
-pub const REGISTRY_DATE: &str = "2025-06-01";
+use crate::model::WallTime;
+
+/// The state of the registries that these tables agree with (a test holds each row of theirs against them): no
+/// later entry is in here.
+pub const REGISTRY_DATE: &str = "2026-07-18";
+
+/// How old the tables may become before it is said.
+const OLD: Duration = Duration::from_secs(2 * 31_557_600);
+
+/// What to say of tables that are old by now; 2024 and 2025 brought four new rows.
+#[must_use]
+pub fn outdated(now: WallTime) -> Option<String> {
+    let taken = WallTime::parse_rfc3339(&format!("{REGISTRY_DATE}T00:00:00Z")).ok()?;
+    (now.since(taken) > OLD).then(|| {
+        format!(
+            "what is never probed is IANA's special-purpose space of {REGISTRY_DATE}, more than two years ago: later \
+             entries are not known; use a newer tetherline"
+        )
+    })
+}
 
 /// What a registered block means for a prober.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +48,7 @@ pub struct Registered {
     pub block: IpNet,
     /// Its name in the registry.
     pub name: &'static str,
-    /// The document that registered it.
+    /// The documents that registered it.
     pub reference: &'static str,
     /// What follows.
     pub standing: Standing,
@@ -86,8 +105,8 @@ const IPV4: [Registered; 27] = [
     v4([192, 0, 0, 8], 32, Never, "IPv4 dummy address", "RFC 7600"),
     v4([192, 0, 0, 9], 32, Reachable, "Port Control Protocol Anycast", "RFC 7723"),
     v4([192, 0, 0, 10], 32, Reachable, "Traversal Using Relays around NAT Anycast", "RFC 8155"),
-    v4([192, 0, 0, 170], 32, Never, "NAT64/DNS64 Discovery", "RFC 8880"),
-    v4([192, 0, 0, 171], 32, Never, "NAT64/DNS64 Discovery", "RFC 8880"),
+    v4([192, 0, 0, 170], 32, Never, "NAT64/DNS64 Discovery", "RFC 8880, RFC 7050 §2.2"),
+    v4([192, 0, 0, 171], 32, Never, "NAT64/DNS64 Discovery", "RFC 8880, RFC 7050 §2.2"),
     v4([192, 0, 2, 0], 24, Never, "Documentation (TEST-NET-1)", "RFC 5737"),
     v4([192, 31, 196, 0], 24, Reachable, "AS112-v4", "RFC 7535"),
     v4([192, 52, 193, 0], 24, Reachable, "AMT", "RFC 7450"),
@@ -100,7 +119,7 @@ const IPV4: [Registered; 27] = [
     v4([203, 0, 113, 0], 24, Never, "Documentation (TEST-NET-3)", "RFC 5737"),
     v4([224, 0, 0, 0], 4, Never, "Multicast", "RFC 5771"),
     v4([240, 0, 0, 0], 4, Never, "Reserved", "RFC 1112 §4"),
-    v4([255, 255, 255, 255], 32, Never, "Limited Broadcast", "RFC 919 §7"),
+    v4([255, 255, 255, 255], 32, Never, "Limited Broadcast", "RFC 8190, RFC 919 §7"),
 ];
 
 /// Reserved by the IETF in the IANA IPv6 Address Space registry.
@@ -122,11 +141,11 @@ const IPV6: [Registered; 38] = [
     v6([0x100, 0, 0, 0], 0, 64, Never, ("Discard-Only Address Block", "RFC 6666")),
     v6([0x100, 0, 0, 1], 0, 64, Never, ("Dummy IPv6 Prefix", "RFC 9780")),
     v6([0x2001, 0, 0, 0], 0, 23, Never, ("IETF Protocol Assignments", "RFC 2928")),
-    v6([0x2001, 0, 0, 0], 0, 32, Never, ("TEREDO", "RFC 4380")),
+    v6([0x2001, 0, 0, 0], 0, 32, Never, ("TEREDO", "RFC 4380, RFC 8190")),
     v6([0x2001, 1, 0, 0], 1, 128, Reachable, ("Port Control Protocol Anycast", "RFC 7723")),
     v6([0x2001, 1, 0, 0], 2, 128, Reachable, ("Traversal Using Relays around NAT Anycast", "RFC 8155")),
     v6([0x2001, 1, 0, 0], 3, 128, Reachable, ("DNS-SD Service Registration Protocol Anycast", "RFC 9665")),
-    v6([0x2001, 2, 0, 0], 0, 48, Never, ("Benchmarking", "RFC 5180")),
+    v6([0x2001, 2, 0, 0], 0, 48, Never, ("Benchmarking", "RFC 5180 with erratum 1752")),
     v6([0x2001, 3, 0, 0], 0, 32, Reachable, ("AMT", "RFC 7450")),
     v6([0x2001, 4, 0x112, 0], 0, 48, Reachable, ("AS112-v6", "RFC 7535")),
     v6([0x2001, 0x10, 0, 0], 0, 28, Never, ("Deprecated (previously ORCHID)", "RFC 4843")),
@@ -151,7 +170,7 @@ const IPV6: [Registered; 38] = [
     v6([0xe000, 0, 0, 0], 0, 4, Never, UNASSIGNED),
     v6([0xf000, 0, 0, 0], 0, 5, Never, UNASSIGNED),
     v6([0xf800, 0, 0, 0], 0, 6, Never, UNASSIGNED),
-    v6([0xfc00, 0, 0, 0], 0, 7, Private, ("Unique-Local", "RFC 4193")),
+    v6([0xfc00, 0, 0, 0], 0, 7, Private, ("Unique-Local", "RFC 4193, RFC 8190")),
     v6([0xfe00, 0, 0, 0], 0, 9, Never, UNASSIGNED),
     v6([0xfe80, 0, 0, 0], 0, 10, Never, ("Link-Local Unicast", "RFC 4291")),
     v6([0xfec0, 0, 0, 0], 0, 10, Never, ("Site-Local Unicast (deprecated)", "RFC 3879")),
@@ -161,6 +180,59 @@ const IPV6: [Registered; 38] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Both registries as IANA published them on the date of the tables: block, the RFCs that it names, and
+    /// whether it is globally reachable (`-`: not applicable, or taken back).
+    const PUBLISHED: &str = "
+        0.0.0.0/8 791 no; 0.0.0.0/32 1122 no; 10.0.0.0/8 1918 no; 100.64.0.0/10 6598 no; 127.0.0.0/8 1122 no;
+        169.254.0.0/16 3927 no; 172.16.0.0/12 1918 no; 192.0.0.0/24 6890 no; 192.0.0.0/29 7335 no;
+        192.0.0.8/32 7600 no; 192.0.0.9/32 7723 yes; 192.0.0.10/32 8155 yes; 192.0.0.170/32 8880+7050 no;
+        192.0.0.171/32 8880+7050 no; 192.0.2.0/24 5737 no; 192.31.196.0/24 7535 yes; 192.52.193.0/24 7450 yes;
+        192.88.99.0/24 7526 -; 192.88.99.2/32 6751 no; 192.168.0.0/16 1918 no; 192.175.48.0/24 7534 yes;
+        198.18.0.0/15 2544 no; 198.51.100.0/24 5737 no; 203.0.113.0/24 5737 no; 240.0.0.0/4 1112 no;
+        255.255.255.255/32 8190+919 no;
+        ::1/128 4291 no; ::/128 4291 no; ::ffff:0:0/96 4291 no; 64:ff9b::/96 6052 yes; 64:ff9b:1::/48 8215 no;
+        100::/64 6666 no; 100:0:0:1::/64 9780 no; 2001::/23 2928 no; 2001::/32 4380+8190 -;
+        2001:1::1/128 7723 yes; 2001:1::2/128 8155 yes; 2001:1::3/128 9665 yes; 2001:2::/48 5180 no;
+        2001:3::/32 7450 yes; 2001:4:112::/48 7535 yes; 2001:10::/28 4843 -; 2001:20::/28 7343 yes;
+        2001:30::/28 9374 yes; 2001:db8::/32 3849 no; 2002::/16 3056 -; 2620:4f:8000::/48 7534 yes;
+        3fff::/20 9637 no; 5f00::/16 9602 no; fc00::/7 4193+8190 no; fe80::/10 4291 no";
+
+    #[test]
+    fn every_row_of_the_registries_is_here_with_its_documents_and_nothing_unreachable_is_open() {
+        let closed_on_purpose = ["64:ff9b::/96", "2001:20::/28", "2001:30::/28"];
+        let mut blocks = Vec::new();
+        for row in PUBLISHED.split(';') {
+            let [block, rfcs, reachable] = row.split_whitespace().collect::<Vec<_>>()[..] else {
+                panic!("{row}")
+            };
+            let entry = IPV4.iter().chain(&IPV6).find(|entry| entry.block == block.parse().unwrap());
+            let entry = entry.unwrap_or_else(|| panic!("{block} is missing"));
+            for rfc in rfcs.split('+') {
+                assert!(
+                    entry.reference.split([' ', ',']).any(|word| word == rfc),
+                    "{block}: {}",
+                    entry.reference
+                );
+            }
+            let open = entry.standing == Reachable;
+            let expected = reachable == "yes" && !closed_on_purpose.contains(&block);
+            assert_eq!(open, expected, "{block}");
+            blocks.push(entry.block);
+        }
+        let beside = IPV4.iter().chain(&IPV6).filter(|entry| !blocks.contains(&entry.block));
+        let open: Vec<_> = beside.filter(|entry| entry.standing != Never).collect();
+        assert!(open.is_empty(), "{open:?} is no row of the registries");
+    }
+
+    #[test]
+    fn tables_older_than_two_years_are_said_to_be_and_younger_ones_are_not() {
+        let on = |time: &str| outdated(WallTime::parse_rfc3339(time).unwrap());
+        assert_eq!(on("2026-07-18T00:00:00Z"), None);
+        assert_eq!(on("2028-07-17T00:00:00Z"), None);
+        assert_eq!(on("1970-01-01T00:00:00Z"), None, "a clock that was never set");
+        assert!(on("2028-07-19T00:00:00Z").unwrap().contains("2026-07-18"));
+    }
 
     fn standing(address: &str) -> Option<Standing> {
         registered(address.parse().unwrap()).map(|entry| entry.standing)

@@ -1,4 +1,3 @@
-#![allow(clippy::arithmetic_side_effects)]
 use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;

@@ -41,6 +41,19 @@ pub trait Link {
 
     /// Packets that the kernel dropped since the link was opened.
     fn kernel_drops(&self) -> u64;
+
+    /// Whether nothing can be measured through this link any more, and why.
+    fn lost(&self) -> Option<LinkLost> {
+        None
+    }
+}
+
+/// A way to the network that is gone for good. What is only down may come back, and is not lost.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the interface {interface:?} is gone")]
+pub struct LinkLost {
+    /// The interface that was there when the link was opened.
+    pub interface: String,
 }
 
 /// Something that came in.

@@ -8,7 +8,8 @@
 //! ```
 //!
 //! The packet socket shows each probe as it leaves ([`Arrival::Departed`]) and each answer before the
-//! host's own stack sees it. No error on receiving ends the loop: errors are counted, and it goes on.
+//! host's own stack sees it. No error on receiving ends the loop: errors are counted, and it goes on. Only
+//! an interface that is gone is the end ([`Link::lost`]): what is asked then would look like silence.
 
 mod capture;
 mod filter;
@@ -22,7 +23,7 @@ use self::capture::Tap;
 use self::intake::Intake;
 use self::transmit::Transmitter;
 pub(super) use self::transmit::fault_of;
-use super::{Arrival, Link, NoRawAccess, Vantage, fault_of_encoding, raw_access};
+use super::{Arrival, Link, LinkLost, NoRawAccess, Vantage, fault_of_encoding, raw_access};
 use crate::measure::guard::Permit;
 use crate::model::{Clock, MonoTime, SendFault, SystemClock};
 use crate::wire::Codec;
@@ -55,6 +56,7 @@ pub struct RawLink {
     clock: SystemClock,
     codec: Codec,
     transmitter: Transmitter,
+    interface: String,
     tap: Tap,
     intake: Intake,
     /// The packet being built, kept for its capacity.
@@ -75,6 +77,7 @@ impl RawLink {
             clock,
             codec,
             transmitter: Transmitter::open(vantage.sources).map_err(failed)?,
+            interface: vantage.interface.clone(),
             tap: Tap::open(vantage).map_err(failed)?,
             intake: Intake::new(),
             packet: Vec::new(),
@@ -108,7 +111,8 @@ impl Link for RawLink {
     fn send(&mut self, permit: Permit) -> Result<MonoTime, SendFault> {
         let probe = permit.probe();
         self.codec.encode(probe, &mut self.packet).map_err(fault_of_encoding)?;
-        self.transmitter.send(probe.target, &self.packet, &self.clock)
+        let sent = self.transmitter.send(probe.target, &self.packet, &self.clock);
+        sent.inspect_err(|_| self.tap.look_for_interface())
     }
 
     fn wait(&mut self, until: MonoTime) -> Option<Arrival> {
@@ -118,5 +122,9 @@ impl Link for RawLink {
 
     fn kernel_drops(&self) -> u64 {
         self.tap.dropped()
+    }
+
+    fn lost(&self) -> Option<LinkLost> {
+        self.tap.is_gone().then(|| LinkLost { interface: self.interface.clone() })
     }
 }

@@ -83,7 +83,6 @@ impl<U: Underlay> Link for VirtualLink<U> {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "tests")]
 mod tests {
     use std::collections::VecDeque;
     use std::net::Ipv4Addr;

@@ -105,7 +105,7 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
-    use crate::model::{MatchQuality, ReplyKind};
+    use crate::model::ReplyKind;
 
     pub(super) fn targets(count: u8) -> Vec<IpAddr> {
         (0..count).map(|last| Ipv4Addr::new(175, 45, 176, last).into()).collect()
@@ -117,16 +117,7 @@ mod tests {
     }
 
     pub(super) fn reply(from: &str, kind: ReplyKind) -> Reply {
-        Reply {
-            from: from.parse().unwrap(),
-            kind,
-            icmp: None,
-            reply_ttl: Some(60),
-            quoted_ttl: None,
-            mpls: Vec::new(),
-            size: 56,
-            matched: MatchQuality::Exact,
-        }
+        Reply::plain(from.parse().unwrap(), kind)
     }
 
     /// Runs a round to its end, with news for each probe at once and waits obeyed.

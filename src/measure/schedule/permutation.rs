@@ -69,7 +69,7 @@ impl Permutation {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
+    #![allow(clippy::cast_possible_truncation)]
     use proptest::prelude::*;
 
     use super::*;

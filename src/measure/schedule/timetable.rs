@@ -216,7 +216,6 @@ impl Timetable {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::arithmetic_side_effects)]
     use proptest::prelude::*;
 
     use super::*;

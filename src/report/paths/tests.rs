@@ -23,6 +23,8 @@ fn question() -> Question {
         speed: 1.0,
         units: Vec::new(),
         events: Vec::new(),
+        opt_outs: Vec::new(),
+        clock_steps: Vec::new(),
         ledger: Ledger::default(),
         rounds: (1, 0),
         names: BTreeMap::new(),

@@ -1,7 +1,5 @@
 //! The list of traces against the findings, which are computed from the same routes.
 
-#![allow(clippy::arithmetic_side_effects, reason = "an overflow in a test fails it")]
-
 use super::*;
 use crate::analyse::compare::{analyse, routed_traces};
 use crate::analyse::sheet::{Aim, Sheet, asn, origins, time, unit};
@@ -25,6 +23,8 @@ fn question() -> Question {
         speed: 1.0,
         units: vec![(unit("175.45.176.0/24"), false)],
         events: vec![added],
+        opt_outs: Vec::new(),
+        clock_steps: Vec::new(),
         ledger: Ledger::default(),
         rounds: (3, 0),
         names: BTreeMap::new(),

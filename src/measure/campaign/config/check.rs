@@ -15,7 +15,9 @@ use toml::Spanned;
 use super::limits::{self, Limit};
 use super::raw::{self, Number, Text, Whole};
 use super::{Campaign, Operator, Origins, Rates, VantageConfig, probers};
-use crate::model::{Event, FileError, FileErrors, LinkChange, Name, Pps, SourceText, WallTime};
+use crate::model::{
+    BadBytes, Bytes, Event, FileError, FileErrors, LinkChange, Name, Pps, SourceText, WallTime,
+};
 
 /// Turns the tables into a campaign; `folder` is what relative paths are relative to.
 pub(super) fn campaign(
@@ -155,9 +157,11 @@ impl Checker<'_> {
         let events = self.events(&file.events);
         let directory = file.output.directory.as_ref();
         let output = directory.map(|path| self.path("output.directory", folder, path));
+        let min_free = self.min_free(file.output.min_free.as_ref());
         let name = name?;
         Some(Campaign {
             output: output.unwrap_or_else(|| folder.join(name.as_str())),
+            min_free,
             name,
             seed: u64::try_from(seed).unwrap_or_default(),
             duration,
@@ -297,6 +301,17 @@ impl Checker<'_> {
             self.refuse(key, value, "needs origins.resolver: the system's own is never asked");
         }
         true
+    }
+
+    fn min_free(&mut self, value: Option<&Text>) -> Bytes {
+        let Limit { lowest, default, highest } = limits::MIN_FREE;
+        let Some(value) = value else { return default };
+        match value.get_ref().parse() {
+            Ok(bytes) if limits::MIN_FREE.allows(&bytes) => return bytes,
+            Ok(_) => self.refuse("output.min_free", value, format!("must be from {lowest} to {highest}")),
+            Err(BadBytes) => self.refuse("output.min_free", value, BadBytes),
+        }
+        default
     }
 
     fn events(&mut self, tables: &[raw::EventTable]) -> Vec<Event> {

@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use crate::model::Bytes;
+
 /// What a value may be, and what it is where the file does not say; both ends included.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limit<T> {
@@ -99,6 +101,9 @@ pub(super) const PACKETS: Limit<i64> = limit(10, 2_000, 100_000);
 pub(super) const QUERIES: Limit<f64> = limit(0.1, 5.0, 50.0);
 /// How long an answer of the DNS is waited for.
 pub(super) const DNS_TIMEOUT: Limit<Duration> = limit(Duration::from_millis(100), seconds(5), seconds(60));
+
+/// Room on the disk below which nothing is recorded: some 500,000 records.
+pub(super) const MIN_FREE: Limit<Bytes> = limit(Bytes(0), Bytes(100 << 20), Bytes(1 << 40));
 
 /// Declared events at most.
 pub(super) const MAX_EVENTS: usize = 1_024;

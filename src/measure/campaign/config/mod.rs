@@ -22,7 +22,9 @@ use std::time::Duration;
 use crate::measure::guard::{AllowedTargets, Budget, GuardRules, OptOut, Territory};
 use crate::measure::probe::{Algorithm, Way};
 use crate::measure::schedule::{PacerRates, Schedule};
-use crate::model::{Event, FileError, FileErrors, Method, Name, Port, Pps, Prefix, SourceText, Unit};
+use crate::model::{
+    Bytes, Event, FileError, FileErrors, Method, Name, Port, Pps, Prefix, SourceText, Unit,
+};
 use crate::multipath::StoppingRule;
 
 /// All that one `probes.toml` asks for.
@@ -52,6 +54,8 @@ pub struct Campaign {
     pub events: Vec<Event>,
     /// The folder of the dataset.
     pub output: PathBuf,
+    /// Room that must be left on its disk, or nothing is recorded and nothing sent.
+    pub min_free: Bytes,
     /// The file of opt-outs.
     pub opt_outs: Option<PathBuf>,
 }

@@ -105,4 +105,4 @@ optional_table!(OriginsTable {
     timeout: Option<Text>,
 });
 table!(EventTable { at: Spanned<toml::Value>, change: Text, link: Text, });
-optional_table!(OutputTable { directory: Option<Text>, });
+optional_table!(OutputTable { directory: Option<Text>, min_free: Option<Text>, });

@@ -1,4 +1,3 @@
-#![allow(clippy::arithmetic_side_effects)]
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
@@ -175,6 +174,7 @@ fn what_a_short_file_leaves_out_is_as_the_shipped_file_says() {
     assert_eq!(short.probers[0].timeout, long.probers[0].timeout);
     assert_eq!(short.probers[0].schedule.jitter, Duration::from_secs(30));
     assert_eq!(short.output, Path::new("c"));
+    assert_eq!(short.min_free, long.min_free);
     let trace = parsed(&[("kind = \"echo\"", "kind = \"trace\"")]);
     assert_eq!(trace.probers[0].kind, long.probers[2].kind);
     let tcp = parsed(&[("kind = \"echo\"", "kind = \"tcp\"\nports = [443]")]);
@@ -297,6 +297,8 @@ fn impossible_and_conflicting_values_are_refused() {
         ("[origins]", "[origins]\nresolver = \"dns.org\"", "must be the address of a resolver"),
         ("[origins]", "[origins]\nreverse_dns = true", "needs origins.resolver: the system's own is never"),
         ("[origins]", "[origins]\ncymru = true", "needs origins.resolver: the system's own is never"),
+        ("[output]", "[output]\nmin_free = \"100\"", "must be a size with its unit"),
+        ("[output]", "[output]\nmin_free = \"2000GiB\"", "must be from 0 KiB to 1024 GiB"),
         ("[guard]", "[guard]\nopt_outs = \"\"", "must be a path"),
         ("name = \"v\"", "name = \"v\"\nsource_v4 = \"::1\"", "must be an IPv4 address"),
         ("name = \"v\"", "name = \"v\"\nsource_v6 = \"127.0.0.1\"", "must be an IPv6 address"),

@@ -1,5 +1,5 @@
 //! The engine in virtual time, against scripted replies, faults and forgeries.
-#![allow(clippy::arithmetic_side_effects, clippy::cast_possible_truncation, reason = "tests")]
+#![allow(clippy::cast_possible_truncation, reason = "tests")]
 
 use std::collections::{BTreeSet, HashSet};
 use std::net::Ipv4Addr;
@@ -154,6 +154,7 @@ struct Bench {
     sent: Vec<Sent>,
     records: Vec<(MonoTime, ProbeRecord)>,
     over: Vec<(MonoTime, RoundId, Ledger)>,
+    beside: Vec<(Option<RoundId>, Ledger)>,
 }
 
 impl Bench {
@@ -177,6 +178,7 @@ impl Bench {
             sent: Vec::new(),
             records: Vec::new(),
             over: Vec::new(),
+            beside: Vec::new(),
         }
     }
 
@@ -298,13 +300,15 @@ impl Bench {
             match report {
                 Report::Record(record) => self.records.push((self.now, record)),
                 Report::RoundOver { round, ledger } => self.over.push((self.now, round, ledger)),
+                Report::Beside { round, counts } => self.beside.push((round, counts)),
             }
         }
     }
 
     /// Everything that the engine counted, also what belongs to no round.
     fn ledger(&self) -> Ledger {
-        self.over.iter().map(|(_, _, ledger)| *ledger).chain([self.engine.stray]).sum()
+        let beside = self.beside.iter().filter(|(round, _)| round.is_none()).map(|(_, counts)| *counts);
+        self.over.iter().map(|(_, _, ledger)| *ledger).chain(beside).chain([self.engine.stray]).sum()
     }
 
     fn outcome(&self, probe: &Probe) -> &Outcome {
@@ -644,6 +648,41 @@ fn what_the_kernel_dropped_and_what_could_not_be_read_is_in_the_ledger() {
     bench.finish(&prompt);
     let ledger = bench.ledger();
     assert_eq!((ledger.kernel_dropped, ledger.malformed), (5, 1));
+}
+
+/// A resumed round must know of its duplicates, and what comes when no round runs must not wait for one.
+#[test]
+fn duplicates_and_strays_are_told_at_once_whether_a_round_runs_or_not() {
+    let mut bench = Bench::new(rates(10.0, 1, 10.0, 10.0), rules());
+    bench.start_echo(1, &[address(0, 1)], 1);
+    bench.finish(&|_| Fate::Answer(30 * MILLISECOND, Some(10 * MILLISECOND)));
+    let duplicate = Ledger { duplicates: 1, ..Ledger::default() };
+    assert_eq!(bench.beside, [(Some(RoundId(1)), duplicate)]);
+    assert_eq!(bench.over[0].2.duplicates, 1);
+
+    let probe = bench.sent[0].probe;
+    let answer = honest(&bench.codec, &probe);
+    let stranger = Answer { key: MatchKey { tag: answer.key.tag ^ 1, ..answer.key }, ..answer };
+    bench.engine.hear(Arrival::Answer { answer: stranger, at: bench.now, kernel: None }, bench.now);
+    bench.engine.note_kernel_drops(2);
+    bench.listen();
+    let stray = Ledger { unmatched: 1, kernel_dropped: 2, ..Ledger::default() };
+    assert_eq!(bench.beside[1..], [(None, stray)]);
+}
+
+/// A machine slept while an echo was out: what was sent before is not dated by the clock of afterwards.
+#[test]
+fn a_probe_is_dated_by_the_clock_of_the_moment_in_which_it_was_sent() {
+    let mut bench = Bench::new(rates(10.0, 1, 10.0, 10.0), rules());
+    bench.start_echo(1, &[address(0, 1)], 2);
+    let clock = bench.engine.clock;
+    assert!(bench.turn(bench.now.after(100 * MILLISECOND), &|_| Fate::Silence));
+    let slept = ClockPair::new(bench.now, clock.wall(bench.now).after(SECOND * 3_600));
+    bench.engine.set_clock(slept);
+    bench.finish(&|_| Fate::Silence);
+    let dates: Vec<WallTime> = bench.records.iter().filter_map(|(_, record)| record.sent_at).collect();
+    assert_eq!(dates, [clock.wall(bench.sent[0].at), slept.wall(bench.sent[1].at)]);
+    assert!(dates[1].since(dates[0]) > SECOND * 3_600);
 }
 
 #[test]

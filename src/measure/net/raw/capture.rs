@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
+use nix::net::if_::if_indextoname;
 use nix::poll::{PollFd, PollFlags, ppoll};
 use nix::sys::socket::sockopt::{RcvBufForce, ReceiveTimestampns, RxqOvfl};
 use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, bind, recvmsg, setsockopt};
@@ -60,6 +61,10 @@ pub(super) type Failure = (&'static str, io::Error);
 #[derive(Debug)]
 pub(super) struct Tap {
     socket: Socket,
+    /// The interface, by its number: no other gets it while the system runs.
+    index: u32,
+    /// Whether the interface is gone. The socket is silent from then on, also if one of its name comes.
+    gone: bool,
     /// Where the kernel writes what it says beside a packet.
     control: Vec<u8>,
     drops: Drops,
@@ -79,13 +84,25 @@ impl Tap {
         ask_for_details(&socket).map_err(|error| ("ask for kernel time stamps", error.into()))?;
         attach(&socket, vantage.index).map_err(|error| ("listen", error))?;
         let control = nix::cmsg_space!(TimeSpec, u32);
-        let mut tap = Self { socket, control, drops: Drops::default() };
+        let mut tap = Self { socket, index: vantage.index, gone: false, control, drops: Drops::default() };
         tap.forget_early_packets();
         Ok(tap)
     }
 
     pub(super) const fn dropped(&self) -> u64 {
         self.drops.total
+    }
+
+    pub(super) const fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// Looks whether the interface is there; to be asked when something went wrong. That its name cannot
+    /// be found for another reason says nothing.
+    pub(super) fn look_for_interface(&mut self) {
+        // nix 0.31 takes the null pointer of a failure for a name, which is then empty.
+        let nameless = |error| error == Errno::ENXIO;
+        self.gone |= if_indextoname(self.index).map_or_else(nameless, |name| name.is_empty());
     }
 
     /// Discards what came in before the filter and the interface were set.
@@ -140,7 +157,11 @@ impl Capture for Tap {
             flags,
         ) {
             Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
-            answer => answer?,
+            Err(error) => {
+                self.look_for_interface();
+                return Err(error.into());
+            }
+            Ok(message) => message,
         };
         let mut seen = Seen { length: message.bytes, direction: direction(message.address), kernel: None };
         for detail in message.cmsgs()? {

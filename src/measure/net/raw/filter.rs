@@ -184,7 +184,6 @@ impl Backwards {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "tests")]
 mod tests {
     use std::net::IpAddr;
 

@@ -135,7 +135,6 @@ impl Intake {
 }
 
 #[cfg(test)]
-#[allow(clippy::arithmetic_side_effects, reason = "tests")]
 mod tests {
     use std::cell::Cell;
     use std::io;

@@ -1,6 +1,6 @@
 //! A network of balancers in memory, for the tests of the searches: no packets, only who would answer.
 
-#![allow(clippy::arithmetic_side_effects, clippy::cast_possible_truncation)]
+#![allow(clippy::cast_possible_truncation)]
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
