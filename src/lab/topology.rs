@@ -136,6 +136,11 @@ impl Topology {
         self.states.get(link.0).is_some_and(|presence| presence.at(at))
     }
 
+    /// The share of a link among equally good ones, at a time.
+    pub(super) fn weight(&self, link: LinkIndex, _: MonoTime) -> u16 {
+        self.link(link).map_or(1, |link| link.weight)
+    }
+
     /// The times at which any link comes or goes, in order.
     pub(super) fn change_times(&self) -> Vec<MonoTime> {
         let times = self.states.iter().flat_map(|presence| &presence.changes);
