@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use etherparse::{IpNumber, Ipv4Header, Ipv6FlowLabel, Ipv6Header, TcpHeader, TcpOptionElement};
 
-use super::packet::{ICMP, ICMPV6, Packet, TCP, checksum, put};
+use super::packet::{ICMP, ICMPV6, Packet, SMALLEST_V6_MTU, TCP, checksum, put};
 use super::scenario::Quote;
 use super::walk::Flow;
 
@@ -34,6 +34,8 @@ pub(super) enum Complaint {
     Prohibited,
     /// Nothing listens on the port.
     PortClosed,
+    /// Too long for the next link, which takes so many bytes, and not to be fragmented.
+    TooBig(u16),
 }
 
 impl Complaint {
@@ -44,8 +46,24 @@ impl Complaint {
             Self::NoRoute => [[3, 0], [1, 0]],
             Self::Prohibited => [[3, 13], [1, 1]],
             Self::PortClosed => [[3, 3], [1, 4]],
+            Self::TooBig(_) => [[3, 4], [2, 0]],
         };
         if is_ipv4 { v4 } else { v6 }
+    }
+
+    /// What the message says of the next link: RFC 1191 §4, RFC 4443 §3.2. The lower half of the word of
+    /// ICMPv6 is enough, since no link takes more.
+    fn next_mtu(self, is_ipv4: bool) -> u16 {
+        match self {
+            Self::TooBig(mtu) if is_ipv4 => mtu,
+            Self::TooBig(mtu) => mtu.max(SMALLEST_V6_MTU),
+            _ => 0,
+        }
+    }
+
+    /// ICMPv6 has no room for the length that an extension needs beside an MTU (RFC 4884 §4).
+    const fn may_be_extended(self, is_ipv4: bool) -> bool {
+        is_ipv4 || !matches!(self, Self::TooBig(_))
     }
 }
 
@@ -69,11 +87,12 @@ pub(super) fn icmp_error(
         return None;
     }
     let is_ipv4 = speaker.address.is_ipv4();
-    let extension = extension(speaker.labels);
+    let extension = if complaint.may_be_extended(is_ipv4) { extension(speaker.labels) } else { Vec::new() };
     let mut quote = packet.arriving_with(arrived_with);
     quote.truncate(longest_quote(packet, speaker, extension.len()));
     let [kind, code] = complaint.type_and_code(is_ipv4);
-    let mut icmp = vec![kind, code, 0, 0, 0, 0, 0, 0];
+    let [high, low] = complaint.next_mtu(is_ipv4).to_be_bytes();
+    let mut icmp = vec![kind, code, 0, 0, 0, 0, high, low];
     if !extension.is_empty() {
         let unit = if is_ipv4 { 4 } else { 8 };
         let padded = quote.len().max(SHORTEST_EXTENDED_QUOTE).next_multiple_of(unit);
@@ -191,6 +210,7 @@ fn reply_flow(packet: &Packet, speaker: &Speaker<'_>, protocol: u8) -> Flow {
         protocol,
         first_four: [0; 4],
         label: 0,
+        tos: 0,
     }
 }
 

@@ -13,6 +13,10 @@
 //! ```
 
 mod answer;
+mod balance;
+mod bucket;
+mod chance;
+mod forger;
 mod namespace;
 mod origins;
 mod packet;

@@ -4,7 +4,9 @@
 //! reaches the simulator, so nothing behind this module meets a name that does not exist. The language is
 //! described in `docs/scenarios.md`.
 
+mod balance;
 mod check;
+mod forgers;
 mod hosts;
 mod links;
 mod raw;
@@ -17,9 +19,11 @@ use std::time::Duration;
 
 use crate::model::{AsLink, Asn, Event, FileErrors, LinkChange, Name, Prefix, SourceText, WallTime};
 
-pub(super) use hosts::Host;
-pub(super) use links::Link;
-pub(super) use raw::{Balance, Carrier, Closed, FilterAnswer, Quote};
+pub(super) use balance::{Balance, Field};
+pub(super) use forgers::{Forger, Forgery};
+pub(super) use hosts::{Host, IcmpRate};
+pub(super) use links::{Hazards, Jitter, Link, Loss, Reorder};
+pub(super) use raw::{Carrier, Closed, FilterAnswer, Quote, Shape};
 
 /// A checked scenario: every name in it stands for something, and every rule of `docs/scenarios.md` holds.
 #[derive(Clone, Debug)]
@@ -37,6 +41,7 @@ pub struct Scenario {
     pub(super) links: Vec<Link>,
     pub(super) prefixes: Vec<Announced>,
     pub(super) hosts: Vec<Host>,
+    pub(super) forgers: Vec<Forger>,
     pub(super) changes: Vec<Change>,
 }
 
@@ -243,7 +248,7 @@ pub(super) enum Happening {
     /// Two ASes are this to each other.
     Relation(Relation),
     /// All links that are meant get this weight.
-    Weight(Changed, u32),
+    Weight(Changed, u16),
     IcmpRate(RouterIndex, Option<IcmpRate>),
     /// The vantage's own line is there, or not.
     Uplink(bool),
@@ -258,13 +263,6 @@ pub(super) enum Changed {
     AsLink(AsLink),
     /// All links between two routers.
     RouterLink([RouterIndex; 2]),
-}
-
-/// A token bucket over ICMP errors.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct IcmpRate {
-    /// Tokens that come in, per real second.
-    pub(super) per_second: f64,
-    /// Tokens that it holds.
-    pub(super) burst: u32,
+    /// The link of a name.
+    Link(LinkIndex),
 }

@@ -7,17 +7,18 @@
 //! bytes.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{Rng, RngExt, SeedableRng};
-
 use super::answer::{self, Complaint, Speaker};
-use super::packet::Packet;
+use super::bucket::Bucket;
+use super::chance::{Bursts, Copies, Leg, Rolls, Walking};
+use super::forger::Forgers;
+use super::packet::{Packet, TCP};
 use super::scenario::{Carrier, Closed, HostIndex, Quote, Scenario};
 use super::topology::Topology;
-use super::walk::{Dice, End, Network, Start, Walked};
+use super::walk::{End, Flow, Network, Position, Start, Walked};
 use crate::model::{ClockPair, MonoTime, Port, Underlay};
 
 /// A simulated Internet around one vantage.
@@ -27,6 +28,10 @@ pub struct Simulator {
     queue: BinaryHeap<Reverse<Pending>>,
     now: MonoTime,
     packets: u64,
+    bursts: Bursts,
+    /// What hosts with a rate of their own may still send by ICMP.
+    buckets: HashMap<IpAddr, Bucket>,
+    forgers: Forgers,
 }
 
 /// The lab in virtual time: no sockets and no waiting, a whole campaign in milliseconds.
@@ -34,9 +39,8 @@ pub type VirtualInternet = Simulator;
 
 /// Packets on their way at one time; what comes on top is lost, as in a full queue.
 const MOST_IN_FLIGHT: usize = 1 << 18;
-/// TTLs with which routers and hosts send.
+/// TTL with which routers send.
 const ROUTER_TTL: u8 = 255;
-const HOST_TTL: u8 = 64;
 
 /// Something that will happen; ordered by time, then by number.
 #[derive(Debug)]
@@ -83,6 +87,9 @@ impl Simulator {
             queue: BinaryHeap::new(),
             now: MonoTime::default(),
             packets: 0,
+            bursts: Bursts::default(),
+            buckets: HashMap::new(),
+            forgers: Forgers::new(scenario),
         }
     }
 
@@ -95,14 +102,18 @@ impl Simulator {
     /// When something happens next, if anything does; it need not reach the vantage.
     #[must_use]
     pub fn next_due(&self) -> Option<MonoTime> {
-        self.queue.peek().map(|Reverse(pending)| pending.at)
+        let queued = self.queue.peek().map(|Reverse(pending)| pending.at);
+        queued.into_iter().chain(self.forgers.next_due()).min()
     }
 
     fn send(&mut self, packet: Packet) {
         let vantage = &self.network.topology.scenario.vantage;
         let own = vantage.addresses.iter().any(|address| address == packet.flow.source);
-        let leaves = own && self.network.topology.has_uplink(self.now);
-        if !leaves || self.queue.len() >= MOST_IN_FLIGHT {
+        if !own || !self.network.topology.has_uplink(self.now) {
+            return;
+        }
+        self.forgers.provoke(self.now);
+        if self.queue.len() >= MOST_IN_FLIGHT {
             return;
         }
         let start = Start {
@@ -111,11 +122,26 @@ impl Simulator {
             ttl: packet.ttl,
             made_here: false,
             way_back: None,
+            rigid_length: packet.rigid_length(),
         };
-        let number = self.packets;
-        self.packets = self.packets.saturating_add(1);
-        let mut dice = self.dice(number, Leg::There);
-        let mut walked = self.network.walk(&packet.flow, start, &mut dice, |_, _| {});
+        let mut copies = Copies::default();
+        let original = self.set_out(&packet.flow, start, &mut copies);
+        while let Some(copy) = copies.next() {
+            let (number, walked) = self.set_out(&packet.flow, copy, &mut copies);
+            self.reaches(number, packet.clone(), walked);
+        }
+        self.reaches(original.0, packet, original.1);
+    }
+
+    /// Walks a question, or a copy of it, under a number of its own.
+    fn set_out(&mut self, flow: &Flow, from: impl Into<Position>, copies: &mut Copies) -> (u64, Walked) {
+        let number = self.number();
+        let mut rolls = self.rolls(number, Leg::There);
+        let mut dice = Walking { rolls: &mut rolls, bursts: &mut self.bursts, copies };
+        (number, self.network.walk(flow, from, &mut dice, |_, _| {}))
+    }
+
+    fn reaches(&mut self, number: u64, packet: Packet, mut walked: Walked) {
         if let End::AtHost(host) = walked.end {
             walked.at = walked.at.after(self.host_delay(host));
         }
@@ -125,13 +151,14 @@ impl Simulator {
 
     /// Answers a packet where its walk ended, and sends the answer on its way.
     fn reach(&mut self, number: u64, packet: &Packet, walked: &Walked) {
-        let mut dice = self.dice(number, Leg::Back);
+        let mut dice = self.rolls(number, Leg::Back);
         let answer = match walked.end {
             End::AtHost(host) => self.host_answer(packet, walked, host, &mut dice),
             End::AtRouter => self.router_answer(packet, walked, &mut dice),
             End::Expired => self.complaint(packet, walked, Complaint::TimeExceeded, &mut dice),
             End::NoRoute => self.complaint(packet, walked, Complaint::NoRoute, &mut dice),
             End::Prohibited => self.complaint(packet, walked, Complaint::Prohibited, &mut dice),
+            End::TooBig(mtu) => self.complaint(packet, walked, Complaint::TooBig(mtu), &mut dice),
             End::AtVantage | End::Filtered | End::Lost | End::Vanished => None,
         };
         if let Some(answer) = answer.as_deref().and_then(Packet::read) {
@@ -140,24 +167,29 @@ impl Simulator {
     }
 
     fn host_answer(
-        &self,
+        &mut self,
         packet: &Packet,
         walked: &Walked,
-        host: HostIndex,
+        index: HostIndex,
         dice: &mut Rolls,
     ) -> Option<Vec<u8>> {
         if !self.network.topology.host_is_up(packet.flow.destination, walked.at) {
             return None;
         }
-        let host = self.network.topology.host(host)?;
+        let host = self.network.topology.host(index)?;
         let manners = Manners {
             echo: host.echo,
             open: &host.open,
             closed: host.closed,
             filtered: &host.filtered,
-            ttl: HOST_TTL,
+            ttl: host.reply_ttl,
         };
-        manners.answer(packet, walked.ttl, dice)
+        let answer = manners.answer(packet, walked.ttl, dice)?;
+        let rate = host.icmp_rate.filter(|_| packet.flow.protocol != TCP);
+        let Some(rate) = rate else { return Some(answer) };
+        let bucket = self.buckets.entry(packet.flow.destination);
+        let bucket = bucket.or_insert_with(|| Bucket::new(rate, walked.at));
+        bucket.take(rate, walked.at).then_some(answer)
     }
 
     /// A router answers for its own addresses like a host without open ports.
@@ -208,8 +240,24 @@ impl Simulator {
             ttl: answer.ttl,
             made_here: from_host.is_none(),
             way_back: question.entered.filter(|_| symmetric),
+            rigid_length: answer.rigid_length(),
         };
-        let walked = self.network.walk(&answer.flow, start, dice, |_, _| {});
+        let mut copies = Copies::default();
+        let mut on_its_way = Walking { rolls: dice, bursts: &mut self.bursts, copies: &mut copies };
+        let walked = self.network.walk(&answer.flow, start, &mut on_its_way, |_, _| {});
+        self.arrives(number, answer, &walked);
+        while let Some(copy) = copies.next() {
+            let number = self.number();
+            let mut rolls = self.rolls(number, Leg::Back);
+            let mut on_its_way =
+                Walking { rolls: &mut rolls, bursts: &mut self.bursts, copies: &mut copies };
+            let walked = self.network.walk(&answer.flow, copy, &mut on_its_way, |_, _| {});
+            self.arrives(number, answer, &walked);
+        }
+    }
+
+    fn arrives(&mut self, number: u64, answer: &Packet, walked: &Walked) {
+        let topology = &self.network.topology;
         let at = walked.at.after(topology.scenario.vantage.delay);
         if walked.end == End::AtVantage && topology.has_uplink(at) {
             let what = What::Arrives(answer.arriving_with(walked.ttl));
@@ -217,17 +265,19 @@ impl Simulator {
         }
     }
 
+    /// A number that no packet has had.
+    fn number(&mut self) -> u64 {
+        let number = self.packets;
+        self.packets = self.packets.saturating_add(1);
+        number
+    }
+
     fn host_delay(&self, host: HostIndex) -> Duration {
         self.network.topology.host(host).map_or(Duration::ZERO, |host| host.delay)
     }
 
-    fn dice(&self, number: u64, leg: Leg) -> Rolls {
-        let leg = match leg {
-            Leg::There => 0,
-            Leg::Back => 1,
-        };
-        let stream = number.wrapping_mul(2).wrapping_add(leg).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Rolls(Xoshiro256PlusPlus::seed_from_u64(self.network.topology.scenario.seed ^ stream))
+    fn rolls(&self, number: u64, leg: Leg) -> Rolls {
+        Rolls::new(self.network.topology.scenario.seed, number, leg)
     }
 }
 
@@ -240,7 +290,17 @@ impl Underlay for Simulator {
     }
 
     fn advance(&mut self, until: MonoTime) -> Option<(MonoTime, Vec<u8>)> {
-        while self.next_due().is_some_and(|at| at <= until) {
+        loop {
+            let queued = self.queue.peek().map(|Reverse(pending)| pending.at).filter(|at| *at <= until);
+            let forged = self.forgers.next_due().filter(|at| *at <= until);
+            if let Some(at) = forged.filter(|at| queued.is_none_or(|queued| *at < queued)) {
+                self.now = self.now.max(at);
+                if let Some(arrival) = self.forgers.strike() {
+                    return Some(arrival);
+                }
+                continue;
+            }
+            queued?;
             let Reverse(Pending { at, number, what }) = self.queue.pop()?;
             self.now = self.now.max(at);
             match what {
@@ -248,35 +308,6 @@ impl Underlay for Simulator {
                 What::Arrives(answer) => return Some((at, answer)),
             }
         }
-        None
-    }
-}
-
-/// Which way a packet goes: each way has dice of its own.
-#[derive(Clone, Copy)]
-enum Leg {
-    There,
-    Back,
-}
-
-/// Dice from the seed.
-struct Rolls(Xoshiro256PlusPlus);
-
-impl Rolls {
-    fn identification(&mut self) -> u16 {
-        self.0.random()
-    }
-}
-
-impl Dice for Rolls {
-    fn happens(&mut self, probability: f64) -> bool {
-        probability > 0.0 && self.0.random::<f64>() < probability
-    }
-
-    fn delay(&mut self, mean: Duration) -> Duration {
-        // Beyond ten means lies one packet in 22,000; a longer tail would only look like loss.
-        let means = -(1.0 - self.0.random::<f64>()).ln();
-        mean.mul_f64(means.clamp(0.0, 10.0))
     }
 }
 
@@ -318,7 +349,7 @@ impl Manners<'_> {
         if !open && self.closed == Closed::Silent {
             return None;
         }
-        answer::tcp(packet, open, dice.0.next_u32(), speaker)
+        answer::tcp(packet, open, dice.sequence(), speaker)
     }
 }
 

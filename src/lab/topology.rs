@@ -152,9 +152,12 @@ impl Topology {
         about.max_by_key(|(prefix, _)| prefix.length()).is_none_or(|(_, there)| *there.at(at))
     }
 
-    /// What a balancer gives to a link at a time, beside others.
-    pub(super) fn weight(&self, link: LinkIndex, at: MonoTime) -> u32 {
-        self.history.weights.get(&link).map_or(1, |weight| *weight.at(at))
+    /// The share of a link among equally good ones, at a time.
+    pub(super) fn weight(&self, link: LinkIndex, at: MonoTime) -> u16 {
+        match self.history.weights.get(&link) {
+            Some(weight) => *weight.at(at),
+            None => self.link(link).map_or(1, |link| link.weight),
+        }
     }
 
     /// How fast a router sends ICMP errors at a time; `None` without a limit.
@@ -295,7 +298,7 @@ struct History {
     /// Of each link: it is there while it is itself, its routers are, and the link between their ASes is.
     links: Vec<Timeline<bool>>,
     routers: HashMap<RouterIndex, Timeline<bool>>,
-    weights: HashMap<LinkIndex, Timeline<u32>>,
+    weights: HashMap<LinkIndex, Timeline<u16>>,
     icmp_rates: HashMap<RouterIndex, Timeline<Option<IcmpRate>>>,
     announced_to: HashMap<usize, Timeline<Option<BTreeSet<AsIndex>>>>,
     uplink: Timeline<bool>,
@@ -324,7 +327,7 @@ impl History {
             }
         }
         let link = |link| presence(scenario, link, &presences, &history.routers);
-        history.links = scenario.links.iter().map(link).collect();
+        history.links = numbered(scenario).map(link).collect();
         history
     }
 
@@ -340,11 +343,9 @@ impl History {
                 history.then(at, Some(to.clone()));
             }
             Happening::Weight(which, weight) => {
-                for (index, link) in scenario.links.iter().enumerate() {
-                    if is_meant(scenario, *which, link) {
-                        let history = self.weights.entry(LinkIndex(index));
-                        history.or_insert_with(|| Timeline::new(1)).then(at, *weight);
-                    }
+                for (index, link) in numbered(scenario).filter(|link| is_meant(scenario, *which, *link)) {
+                    let history = self.weights.entry(index);
+                    history.or_insert_with(|| Timeline::new(link.weight)).then(at, *weight);
                 }
             }
             Happening::IcmpRate(router, rate) => {
@@ -367,27 +368,32 @@ impl History {
     }
 }
 
+fn numbered(scenario: &Scenario) -> impl Iterator<Item = (LinkIndex, &Link)> {
+    scenario.links.iter().enumerate().map(|(index, link)| (LinkIndex(index), link))
+}
+
 /// When a link is there.
 fn presence(
     scenario: &Scenario,
-    link: &Link,
+    link: (LinkIndex, &Link),
     presences: &BTreeMap<Changed, Timeline<bool>>,
     routers: &HashMap<RouterIndex, Timeline<bool>>,
 ) -> Timeline<bool> {
     let own = presences.iter().filter(|(which, _)| is_meant(scenario, **which, link));
-    let ends = link.ends.iter().filter_map(|end| routers.get(end));
+    let ends = link.1.ends.iter().filter_map(|end| routers.get(end));
     let parts: Vec<&Timeline<bool>> = own.map(|(_, presence)| presence).chain(ends).collect();
     Timeline::all(&parts)
 }
 
 /// Whether an event that names links this way means this one.
-fn is_meant(scenario: &Scenario, which: Changed, link: &Link) -> bool {
+fn is_meant(scenario: &Scenario, which: Changed, (index, link): (LinkIndex, &Link)) -> bool {
     let [one, other] = link.ends;
     let number = |router: RouterIndex| {
         let home = scenario.routers.get(router.0)?.home;
         scenario.ases.get(home.0).map(|asys| asys.number)
     };
     match which {
+        Changed::Link(link) => link == index,
         Changed::RouterLink(ends) => ends == [one.min(other), one.max(other)],
         Changed::AsLink(between) => {
             number(one).zip(number(other)).and_then(|(one, other)| AsLink::new(one, other)) == Some(between)

@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use super::chance::NoDice;
 use super::packet::Packet;
 use super::scenario::{AsIndex, LinkIndex, RouterIndex, Scenario};
 use super::topology::Topology;
-use super::walk::{End, Flow, Network, NoDice, Start};
+use super::walk::{End, Flow, Network, Start};
 use crate::model::{Asn, MonoTime, Prefix, WallTime};
 
 /// Answers questions about a scenario that no measurement could answer for certain.
@@ -47,6 +48,8 @@ pub enum TrueEnd {
     NoRoute,
     /// The last hop filters it.
     Filtered,
+    /// The link behind the last hop takes no packet so long, and this one is not to be fragmented.
+    TooBig,
     /// Behind the last hop, in a link that is gone while the routes still lead there.
     DeadLink,
     /// Nowhere: routers that have adopted new routes and others that have not send it to each other.
@@ -61,14 +64,15 @@ impl Truth {
     }
 
     /// The way that this very packet takes from the vantage if it leaves at a wall time and nothing of it is
-    /// lost; its TTL is taken to be large enough. `None` if it is no IP packet.
+    /// lost; its TTL is taken to be large enough. Where a router draws for each packet, one of the ways that it
+    /// may take. `None` if it is no IP packet.
     #[must_use]
     pub fn path(&self, packet: &[u8], at: WallTime) -> Option<TruePath> {
         let packet = Packet::read(packet)?;
-        Some(self.path_of(&packet.flow, at))
+        Some(self.path_of(&packet.flow, packet.rigid_length(), at))
     }
 
-    fn path_of(&self, flow: &Flow, at: WallTime) -> TruePath {
+    fn path_of(&self, flow: &Flow, rigid_length: usize, at: WallTime) -> TruePath {
         let vantage = &self.network.topology.scenario.vantage;
         let start = Start {
             router: vantage.gateway,
@@ -76,6 +80,7 @@ impl Truth {
             ttl: u8::MAX,
             made_here: false,
             way_back: None,
+            rigid_length,
         };
         let mut hops = Vec::new();
         let is_ipv4 = flow.destination.is_ipv4();
@@ -150,6 +155,7 @@ impl From<End> for TrueEnd {
             End::Expired => Self::Loop,
             End::NoRoute => Self::NoRoute,
             End::Prohibited | End::Filtered => Self::Filtered,
+            End::TooBig(_) => Self::TooBig,
             End::Lost => Self::DeadLink,
             End::Vanished => Self::Nobody,
         }

@@ -5,16 +5,12 @@
 //! exceeded"); send. The same walk serves the simulator, with dice for loss and jitter, and the truth,
 //! without.
 
-use std::hash::Hasher;
 use std::net::IpAddr;
-use std::time::Duration;
 
-use siphasher::sip::SipHasher13;
-
+use super::balance::{Balancers, Seen};
+use super::chance::Dice;
 use super::routing::Routing;
-use super::scenario::{
-    AsIndex, Balance, Carrier, FilterAnswer, HostIndex, Link, LinkIndex, Router, RouterIndex,
-};
+use super::scenario::{AsIndex, Carrier, FilterAnswer, HostIndex, LinkIndex, Router, RouterIndex};
 use super::topology::{Target, Topology};
 use crate::model::MonoTime;
 
@@ -23,6 +19,7 @@ use crate::model::MonoTime;
 pub(super) struct Network {
     pub(super) topology: Topology,
     pub(super) routing: Routing,
+    balancers: Balancers,
 }
 
 /// What load balancers look at.
@@ -36,6 +33,8 @@ pub(super) struct Flow {
     pub(super) first_four: [u8; 4],
     /// IPv6 flow label; 0 in IPv4.
     pub(super) label: u32,
+    /// Type of service, or traffic class.
+    pub(super) tos: u8,
 }
 
 impl Flow {
@@ -60,6 +59,8 @@ pub(super) struct Start {
     pub(super) made_here: bool,
     /// The link by which this packet should leave its first AS, where answers leave as questions came.
     pub(super) way_back: Option<LinkIndex>,
+    /// Its length, in bytes with the IP header; 0 if routers may fragment it.
+    pub(super) rigid_length: usize,
 }
 
 /// How and where a walk ended.
@@ -95,35 +96,17 @@ pub(super) enum End {
     Prohibited,
     /// A filter dropped it without a word.
     Filtered,
+    /// Too long for the next link, which takes so many bytes, and not to be fragmented.
+    TooBig(u16),
     /// Lost on a link, or sent into a link that is not there.
     Lost,
     /// Addressed to nobody.
     Vanished,
 }
 
-/// The chances on a link.
-pub(super) trait Dice {
-    /// Whether something of this probability happens.
-    fn happens(&mut self, probability: f64) -> bool;
-    /// A delay, exponentially distributed around its mean.
-    fn delay(&mut self, mean: Duration) -> Duration;
-}
-
-/// Nothing is lost, nothing is late: what the truth is asked with.
-pub(super) struct NoDice;
-
-impl Dice for NoDice {
-    fn happens(&mut self, _: f64) -> bool {
-        false
-    }
-
-    fn delay(&mut self, _: Duration) -> Duration {
-        Duration::ZERO
-    }
-}
-
 /// Where a packet is on its way.
-struct Position {
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Position {
     router: RouterIndex,
     inbound: Option<LinkIndex>,
     entered: Option<LinkIndex>,
@@ -131,6 +114,22 @@ struct Position {
     at: MonoTime,
     ttl: u8,
     made_here: bool,
+    rigid_length: usize,
+}
+
+impl From<Start> for Position {
+    fn from(start: Start) -> Self {
+        Self {
+            router: start.router,
+            inbound: None,
+            entered: None,
+            way_back: start.way_back,
+            at: start.at,
+            ttl: start.ttl,
+            made_here: start.made_here,
+            rigid_length: start.rigid_length,
+        }
+    }
 }
 
 impl Position {
@@ -158,34 +157,28 @@ enum Decision {
 impl Network {
     pub(super) fn new(topology: Topology) -> Self {
         let routing = Routing::new(&topology);
-        Self { topology, routing }
+        let balancers = Balancers::new(&topology.scenario);
+        Self { topology, routing, balancers }
     }
 
-    /// Walks a packet to its end; `visit` hears of every router on the way, with the link by which the packet
-    /// came.
+    /// Walks a packet from where it is to its end; `visit` hears of every router on the way, with the link by
+    /// which the packet came.
     pub(super) fn walk(
         &self,
         flow: &Flow,
-        start: Start,
+        start: impl Into<Position>,
         dice: &mut impl Dice,
         mut visit: impl FnMut(RouterIndex, Option<LinkIndex>),
     ) -> Walked {
-        let mut here = Position {
-            router: start.router,
-            inbound: None,
-            entered: None,
-            way_back: start.way_back,
-            at: start.at,
-            ttl: start.ttl,
-            made_here: start.made_here,
-        };
+        let mut here: Position = start.into();
         let destination = self.destination(flow.destination);
-        if !self.topology.router_is_up(start.router, start.at) {
+        if !self.topology.router_is_up(here.router, here.at) {
             return here.walked(End::Lost);
         }
         loop {
             visit(here.router, here.inbound);
-            let end = match self.decide(flow, &destination, &here) {
+            let seen = Seen { flow, packet: dice.packet() };
+            let end = match self.decide(seen, &destination, &here) {
                 Decision::Send(link) => self.cross(link, &mut here, dice).err(),
                 Decision::End(end) => Some(end),
             };
@@ -207,39 +200,39 @@ impl Network {
         }
     }
 
-    fn decide(&self, flow: &Flow, destination: &Destination, here: &Position) -> Decision {
+    fn decide(&self, seen: Seen<'_>, destination: &Destination, here: &Position) -> Decision {
         if destination.router == Some(here.router) {
             return Decision::End(End::AtRouter);
         }
         let network = destination.network.as_ref();
-        let way = network.and_then(|network| self.route(flow, network, here));
+        let way = network.and_then(|network| self.route(seen, network, here));
         let Some(decision) = way else { return Decision::End(End::NoRoute) };
         if here.made_here {
             return decision;
         }
         let Some(router) = self.topology.router(here.router) else { return Decision::End(End::Vanished) };
-        if let Some(end) = filtered(router, flow) {
+        if let Some(end) = filtered(router, seen.flow) {
             return Decision::End(end);
         }
         if here.ttl <= 1 { Decision::End(End::Expired) } else { decision }
     }
 
     /// `None` if there is no route.
-    fn route(&self, flow: &Flow, network: &Announcement, here: &Position) -> Option<Decision> {
+    fn route(&self, seen: Seen<'_>, network: &Announcement, here: &Position) -> Option<Decision> {
         let home = self.topology.home(here.router)?;
         if home == network.origin {
-            return self.deliver(flow, network.target, here);
+            return self.deliver(seen, network.target, here);
         }
-        if let Some(link) = self.back(flow, here) {
+        if let Some(link) = self.back(seen, here) {
             return Some(Decision::Send(link));
         }
         let best = self.routing.best(&self.topology, network.prefix, home, here.at)?;
-        let next = self.choose_as(&best.next, home, flow)?;
+        let next = self.balancers.neighbour(home, &best.next, seen.flow)?;
         let links = self.routing.out_to(&self.topology, (here.router, next), here.at);
-        self.choose(links, here.router, flow).map(Decision::Send)
+        self.choose(links, here, seen).map(Decision::Send)
     }
 
-    fn deliver(&self, flow: &Flow, target: Target, here: &Position) -> Option<Decision> {
+    fn deliver(&self, seen: Seen<'_>, target: Target, here: &Position) -> Option<Decision> {
         let (router, last) = match target {
             Target::Router(router) => (router, Decision::End(End::AtRouter)),
             Target::Across(router, link) => (router, Decision::Send(link)),
@@ -252,11 +245,11 @@ impl Network {
             return Some(last);
         }
         let links = self.routing.towards(&self.topology, (here.router, router), here.at);
-        self.choose(links, here.router, flow).map(Decision::Send)
+        self.choose(links, here, seen).map(Decision::Send)
     }
 
     /// The next link towards the one by which the question came, while that is still there.
-    fn back(&self, flow: &Flow, here: &Position) -> Option<LinkIndex> {
+    fn back(&self, seen: Seen<'_>, here: &Position) -> Option<LinkIndex> {
         let index = here.way_back.filter(|link| self.topology.is_up(*link, here.at))?;
         let link = self.topology.link(index)?;
         if link.ends.contains(&here.router) {
@@ -265,56 +258,42 @@ impl Network {
         let home = self.topology.home(here.router);
         let border = link.ends.into_iter().find(|end| self.topology.home(*end) == home)?;
         let links = self.routing.towards(&self.topology, (here.router, border), here.at);
-        self.choose(links, here.router, flow)
+        self.choose(links, here, seen)
     }
 
-    /// All routers of an AS agree on the next AS of a flow; otherwise it could circle inside.
-    fn choose_as(&self, next: &[AsIndex], home: AsIndex, flow: &Flow) -> Option<AsIndex> {
-        pick(next, || self.hash(flow, Key::As(home)))
-    }
-
-    /// Each router spreads flows in its own way.
-    fn choose(&self, links: &[LinkIndex], router: RouterIndex, flow: &Flow) -> Option<LinkIndex> {
-        match self.topology.router(router)?.balance {
-            Balance::PerFlow => pick(links, || self.hash(flow, Key::Router(router))),
-            Balance::None => links.first().copied(),
-        }
-    }
-
-    fn hash(&self, flow: &Flow, key: Key) -> u64 {
-        let number = match key {
-            Key::As(asys) => asys.0.wrapping_mul(2),
-            Key::Router(router) => router.0.wrapping_mul(2).wrapping_add(1),
-        };
-        let mut hasher = SipHasher13::new_with_keys(self.topology.scenario.seed, number as u64);
-        for address in [flow.source, flow.destination] {
-            match address {
-                IpAddr::V4(v4) => hasher.write(&v4.octets()),
-                IpAddr::V6(v6) => hasher.write(&v6.octets()),
-            }
-        }
-        hasher.write_u8(flow.protocol);
-        hasher.write(&flow.first_four);
-        hasher.write_u32(flow.label);
-        hasher.finish()
+    /// One of several links that are equally good.
+    fn choose(&self, links: &[LinkIndex], here: &Position, seen: Seen<'_>) -> Option<LinkIndex> {
+        let balance = &self.topology.router(here.router)?.balance;
+        let weight = |link| self.topology.weight(link, here.at);
+        self.balancers.link((here.router, balance), links, weight, seen)
     }
 
     /// Takes the packet over a link, or says why it did not arrive.
     fn cross(&self, index: LinkIndex, here: &mut Position, dice: &mut impl Dice) -> Result<(), End> {
         let link = self.topology.link(index).ok_or(End::Vanished)?;
         let next = link.other_end(here.router).ok_or(End::Vanished)?;
-        if !self.topology.is_up(index, here.at) || dice.happens(link.loss) {
+        if !self.topology.is_up(index, here.at) {
+            return Err(End::Lost);
+        }
+        if let Some(mtu) = link.mtu.filter(|mtu| here.rigid_length > usize::from(*mtu)) {
+            return Err(End::TooBig(mtu));
+        }
+        let fate = dice.fate(index, link, here.router);
+        if fate.lost {
             return Err(End::Lost);
         }
         if self.topology.home(next) != self.topology.home(here.router) {
             here.entered = Some(index);
             here.way_back = None;
         }
-        here.at = here.at.after(link.delay.saturating_add(jitter(link, dice)));
+        here.at = here.at.after(link.delay.saturating_add(fate.late));
         here.ttl = here.ttl_behind();
         here.router = next;
         here.inbound = Some(index);
         here.made_here = false;
+        if fate.twice {
+            dice.copied(*here);
+        }
         Ok(())
     }
 }
@@ -335,22 +314,6 @@ struct Announcement {
     target: Target,
 }
 
-/// Whose own way of spreading flows.
-#[derive(Clone, Copy)]
-enum Key {
-    As(AsIndex),
-    Router(RouterIndex),
-}
-
-/// One of several, evenly; the hash is asked for only where there is a choice.
-fn pick<T: Copy>(choices: &[T], hash: impl FnOnce() -> u64) -> Option<T> {
-    if choices.len() < 2 {
-        return choices.first().copied();
-    }
-    let scaled = u128::from(hash()).saturating_mul(choices.len() as u128) >> 64;
-    choices.get(usize::try_from(scaled).ok()?).copied()
-}
-
 fn filtered(router: &Router, flow: &Flow) -> Option<End> {
     let carrier = flow.carrier()?;
     let applies = router.filters.iter().find(|filter| {
@@ -360,8 +323,4 @@ fn filtered(router: &Router, flow: &Flow) -> Option<End> {
         FilterAnswer::Prohibited => End::Prohibited,
         FilterAnswer::Silent => End::Filtered,
     })
-}
-
-fn jitter(link: &Link, dice: &mut impl Dice) -> Duration {
-    if link.jitter.is_zero() { Duration::ZERO } else { dice.delay(link.jitter) }
 }

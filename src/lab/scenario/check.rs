@@ -1,7 +1,9 @@
 //! Checks a scenario file as a whole and turns names into positions. All errors are collected: a reader
 //! mends a file once, not once an error.
 
+mod balance;
 mod events;
+mod forgers;
 mod hosts;
 mod links;
 mod relations;
@@ -21,6 +23,7 @@ use crate::model::{Asn, FileError, FileErrors, Prefix, SourceText};
 const MOST_ASES: usize = 20_000;
 const MOST_ROUTERS: usize = 50_000;
 const MOST_LINKS: usize = 200_000;
+const MOST_FORGERS: usize = 100;
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 const LONGEST_DURATION: Duration = Duration::from_secs(3660 * 24 * 3600);
 const USUAL_CONVERGENCE: Duration = Duration::from_millis(400);
@@ -72,6 +75,7 @@ impl<'a> Check<'a> {
         let prefixes = self.prefixes(file)?;
         let hosts = self.hosts(&file.hosts, &prefixes);
         let vantage = self.vantage(&file.vantage, &prefixes)?;
+        let forgers = self.forgers(&file.forgers, &vantage);
         let start = file.clock.start.0;
         let speed = self.speed(file.clock.speed.as_ref());
         let duration = self.span("clock.duration", &file.clock.duration, LONGEST_DURATION);
@@ -98,6 +102,7 @@ impl<'a> Check<'a> {
             links,
             prefixes,
             hosts,
+            forgers,
             changes,
         })
     }
@@ -107,6 +112,7 @@ impl<'a> Check<'a> {
             ("as", file.ases.len(), MOST_ASES),
             ("router", file.routers.len(), MOST_ROUTERS),
             ("link", file.links.len(), MOST_LINKS),
+            ("forger", file.forgers.len(), MOST_FORGERS),
         ];
         let excess = counts.into_iter().find(|(_, count, most)| count > most);
         let Some((table, count, most)) = excess else { return Some(()) };
@@ -214,12 +220,28 @@ impl<'a> Check<'a> {
 
     fn span(&mut self, key: &str, span: &Spanned<raw::Span>, longest: Duration) -> Duration {
         let value = span.get_ref().0;
+        self.not_longer_than(key, span, value, longest);
+        value
+    }
+
+    fn not_longer_than<T>(&mut self, key: &str, at: &Spanned<T>, value: Duration, longest: Duration) {
         if value > longest {
             let shown = humantime::format_duration(value);
             let rule = format!("must be at most {}", humantime::format_duration(longest));
-            self.error(span, key, shown, rule);
+            self.error(at, key, shown, rule);
         }
-        value
+    }
+
+    /// A whole number from `least` to `most`; `most` where it is not.
+    fn whole<N>(&mut self, key: &str, number: &Spanned<u64>, least: N, most: N) -> N
+    where
+        N: Copy + fmt::Display + PartialOrd + TryFrom<u64>,
+    {
+        let value = N::try_from(*number.get_ref()).ok().filter(|value| (least..=most).contains(value));
+        if value.is_none() {
+            self.error(number, key, number.get_ref(), format!("must be {least} to {most}"));
+        }
+        value.unwrap_or(most)
     }
 
     /// At most one address of each family, each belonging to nobody else.

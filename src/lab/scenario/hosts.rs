@@ -17,4 +17,17 @@ pub(in crate::lab) struct Host {
     pub(in crate::lab) filtered: Vec<Carrier>,
     /// One way, from its router.
     pub(in crate::lab) delay: Duration,
+    /// What it may send by ICMP, each address by itself; `None` for all that it wants to.
+    pub(in crate::lab) icmp_rate: Option<IcmpRate>,
+    /// TTL or hop limit of all that it sends.
+    pub(in crate::lab) reply_ttl: u8,
+}
+
+/// A token bucket over what somebody sends by ICMP.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(in crate::lab) struct IcmpRate {
+    /// Tokens that come in, per real second.
+    pub(in crate::lab) per_second: f64,
+    /// Tokens that it holds; it begins full.
+    pub(in crate::lab) burst: u32,
 }

@@ -1,7 +1,9 @@
 //! The scenario file as it is written: tables and keys, nothing checked but their types. `docs/scenarios.md`
 //! describes every key; [`super::check`] turns this into a [`super::Scenario`].
 
+mod balance;
 mod events;
+mod forgers;
 mod hosts;
 mod links;
 
@@ -11,12 +13,16 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::Field;
 use crate::model::{Asn, Name, Prefix, WallTime};
 
+pub(super) use balance::Balance;
 pub(super) use events::{Announce, Ends, Event, Peers, Relation, RouterRate, Uplink, Weight};
+pub(super) use forgers::Forger;
 pub(in crate::lab) use hosts::Closed;
-pub(super) use hosts::Host;
-pub(super) use links::Link;
+pub(super) use hosts::{Host, IcmpRate};
+pub(in crate::lab) use links::Shape;
+pub(super) use links::{Bursts, Jitter, Link, Loss, Reorder};
 
 /// The whole file.
 #[derive(Deserialize)]
@@ -38,6 +44,8 @@ pub(super) struct File {
     pub(super) networks: Vec<Network>,
     #[serde(default, rename = "host")]
     pub(super) hosts: Vec<Host>,
+    #[serde(default, rename = "forger")]
+    pub(super) forgers: Vec<Forger>,
     #[serde(default, rename = "event")]
     pub(super) events: Vec<Event>,
 }
@@ -88,23 +96,13 @@ pub(super) struct Router {
     pub(super) silent: bool,
     #[serde(default)]
     pub(super) balance: Balance,
+    pub(super) balance_over: Option<Spanned<Vec<Spanned<Field>>>>,
     #[serde(default)]
     pub(super) quote: Quote,
     #[serde(default)]
     pub(super) labels: Vec<Spanned<u32>>,
     #[serde(default)]
     pub(super) filters: Vec<Filter>,
-}
-
-/// Over what a router spreads packets where several next hops are equally good.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(in crate::lab) enum Balance {
-    /// Each flow keeps to one of them.
-    #[default]
-    PerFlow,
-    /// Always the first link of the file.
-    None,
 }
 
 /// How much of a packet a router quotes in an ICMP error of IPv4. ICMPv6 errors always quote as much as fits

@@ -7,13 +7,11 @@ use std::ops::RangeInclusive;
 use toml::Spanned;
 
 use super::Check;
+use super::links::LARGEST_WEIGHT;
 use crate::lab::scenario::{
-    Announced, AsIndex, Change, Changed, Happening, IcmpRate, Link, Relation, RouterIndex, raw,
+    Announced, AsIndex, Change, Changed, Happening, Link, LinkIndex, Relation, RouterIndex, raw,
 };
 use crate::model::{AsLink, Asn, LinkChange, WallTime};
-
-/// ICMP errors of a router in a second.
-const FASTEST_ICMP: f64 = 1_000_000.0;
 
 /// What events can be about.
 type Things<'a> = (&'a [Link], &'a [Announced]);
@@ -142,41 +140,27 @@ impl Check<'_> {
     }
 
     fn weight_event(&mut self, weight: &Spanned<raw::Weight>, links: &[Link]) -> Option<Happening> {
-        let raw::Weight { link, weight: number } = weight.get_ref();
-        if !(1..=1_000).contains(number) {
-            self.error(weight, "event.weight", number, "must be 1 to 1000");
-        }
-        let what = self.changed(weight, link, links)?;
-        Some(Happening::Weight(what, *number))
+        let raw::Weight { link, weight: share } = weight.get_ref();
+        let share = self.whole("event.weight.weight", share, 1, LARGEST_WEIGHT);
+        Some(Happening::Weight(self.changed(weight, link, links)?, share))
     }
 
     fn rate_event(&mut self, rate: &Spanned<raw::RouterRate>) -> Option<Happening> {
-        let raw::RouterRate { router, per_second, burst } = rate.get_ref();
+        let raw::RouterRate { router, limit } = rate.get_ref();
+        let limit = limit.as_ref().map(|limit| self.icmp_rate("event.icmp_rate.limit", limit));
         let Some(index) = self.routers.get(router).copied() else {
             self.error(rate, "event.icmp_rate.router", router, "must be the name of a [[router]]");
             return None;
-        };
-        let limit = match (*per_second, *burst) {
-            (Some(per_second), Some(burst))
-                if per_second > 0.0 && per_second <= FASTEST_ICMP && burst > 0 =>
-            {
-                Some(IcmpRate { per_second, burst })
-            }
-            (None, None) => None,
-            _ => {
-                let rule = format!(
-                    "must give per_second above 0 and at most {FASTEST_ICMP} and a burst of at least 1, or neither for no limit"
-                );
-                self.error(rate, "event.icmp_rate.router", router, rule);
-                return None;
-            }
         };
         Some(Happening::IcmpRate(index, limit))
     }
 
     fn changed<T>(&mut self, at: &Spanned<T>, ends: &raw::Ends, links: &[Link]) -> Option<Changed> {
         match ends {
-            raw::Ends::Name(name) => self.as_link(at, name),
+            raw::Ends::Name(name) => {
+                let named = links.iter().position(|link| link.name.as_ref() == Some(name));
+                named.map(|index| Changed::Link(LinkIndex(index))).or_else(|| self.as_link(at, name))
+            }
             raw::Ends::Routers(names) => self.router_link(at, names, links),
         }
     }

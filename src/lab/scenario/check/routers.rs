@@ -51,7 +51,7 @@ impl Check<'_> {
             home,
             addresses: self.addresses(&table.addresses, "router.addresses", name),
             silent: table.silent,
-            balance: table.balance,
+            balance: self.balance(table),
             quote: table.quote,
             labels: table.labels.iter().map(|label| *label.get_ref()).collect(),
             filters: table.filters.iter().map(filter).collect(),

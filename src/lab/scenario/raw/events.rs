@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Time;
+use super::{IcmpRate, Time};
 use crate::model::{Asn, Prefix};
 
 /// A time, and exactly one thing that happens then.
@@ -65,16 +65,15 @@ pub(in crate::lab::scenario) struct Peers {
 #[serde(deny_unknown_fields)]
 pub(in crate::lab::scenario) struct Weight {
     pub(in crate::lab::scenario) link: Ends,
-    pub(in crate::lab::scenario) weight: u32,
+    pub(in crate::lab::scenario) weight: Spanned<u64>,
 }
 
-/// The rate of a router from now on; without numbers there is no limit any more.
+/// The rate of a router from now on; without one there is no limit any more.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::lab::scenario) struct RouterRate {
     pub(in crate::lab::scenario) router: String,
-    pub(in crate::lab::scenario) per_second: Option<f64>,
-    pub(in crate::lab::scenario) burst: Option<u32>,
+    pub(in crate::lab::scenario) limit: Option<IcmpRate>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

@@ -21,6 +21,15 @@ pub(in crate::lab::scenario) struct Host {
     #[serde(default)]
     pub(in crate::lab::scenario) filtered: Vec<Carrier>,
     pub(in crate::lab::scenario) delay: Option<Spanned<Span>>,
+    pub(in crate::lab::scenario) icmp_rate: Option<IcmpRate>,
+    pub(in crate::lab::scenario) reply_ttl: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::lab::scenario) struct IcmpRate {
+    pub(in crate::lab::scenario) per_second: Spanned<f64>,
+    pub(in crate::lab::scenario) burst: Spanned<u32>,
 }
 
 const fn yes() -> bool {
