@@ -13,6 +13,7 @@
 //! ```
 
 mod answer;
+mod habits;
 mod namespace;
 mod origins;
 mod packet;

@@ -5,6 +5,7 @@
 //! described in `docs/scenarios.md`.
 
 mod check;
+mod habits;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,10 @@ use std::time::Duration;
 
 use crate::model::{AsLink, Asn, Event, FileErrors, LinkChange, Name, Port, Prefix, SourceText, WallTime};
 
-pub(super) use raw::{Balance, Carrier, Closed, FilterAnswer, Quote};
+pub(super) use habits::{
+    AnswersFrom, IcmpRate, Mangle, Nat, NatErrors, NatQuotes, Quote, Tunnel, TunnelIndex, TunnelKind,
+};
+pub(super) use raw::{Balance, Carrier, Closed, FilterAnswer};
 
 /// A checked scenario: every name in it stands for something, and every rule of `docs/scenarios.md` holds.
 #[derive(Clone, Debug)]
@@ -32,6 +36,7 @@ pub struct Scenario {
     pub(super) links: Vec<Link>,
     pub(super) prefixes: Vec<Announced>,
     pub(super) hosts: Vec<Host>,
+    pub(super) tunnels: Vec<Tunnel>,
     pub(super) changes: Vec<Change>,
 }
 
@@ -195,7 +200,15 @@ pub(super) struct Router {
     pub(super) addresses: Addresses,
     pub(super) silent: bool,
     pub(super) balance: Balance,
+    pub(super) answers_from: AnswersFrom,
+    /// How often it sends ICMP errors; `None` for always.
+    pub(super) icmp_rate: Option<IcmpRate>,
     pub(super) quote: Quote,
+    /// What its quotes show wrongly.
+    pub(super) mangles: Vec<Mangle>,
+    /// Whether it sends on a packet whose TTL has run out, instead of answering.
+    pub(super) forwards_zero_ttl: bool,
+    pub(super) nat: Nat,
     /// MPLS labels that it shows in ICMP errors (RFC 4950), outermost first.
     pub(super) labels: Vec<u32>,
     pub(super) filters: Vec<Filter>,

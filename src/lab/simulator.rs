@@ -8,14 +8,17 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{Rng, RngExt, SeedableRng};
 
 use super::answer::{self, Complaint, Speaker};
+use super::habits::nat;
+use super::habits::rate::Buckets;
 use super::packet::Packet;
-use super::scenario::{Carrier, Closed, HostIndex, Quote, Scenario};
+use super::scenario::{Carrier, Closed, HostIndex, LinkIndex, Quote, Scenario};
 use super::topology::Topology;
 use super::walk::{Dice, End, Network, Start, Walked};
 use crate::model::{ClockPair, MonoTime, Port, Underlay};
@@ -27,6 +30,7 @@ pub struct Simulator {
     queue: BinaryHeap<Reverse<Pending>>,
     now: MonoTime,
     packets: u64,
+    buckets: Buckets,
 }
 
 /// The lab in virtual time: no sockets and no waiting, a whole campaign in milliseconds.
@@ -83,6 +87,7 @@ impl Simulator {
             queue: BinaryHeap::new(),
             now: MonoTime::default(),
             packets: 0,
+            buckets: Buckets::default(),
         }
     }
 
@@ -104,17 +109,11 @@ impl Simulator {
         if !own || self.queue.len() >= MOST_IN_FLIGHT {
             return;
         }
-        let start = Start {
-            router: vantage.gateway,
-            at: self.now.after(vantage.delay),
-            ttl: packet.ttl,
-            made_here: false,
-            way_back: None,
-        };
+        let start = self.network.from_vantage(self.now, packet.ttl);
         let number = self.packets;
         self.packets = self.packets.saturating_add(1);
         let mut dice = self.dice(number, Leg::There);
-        let mut walked = self.network.walk(&packet.flow, start, &mut dice, |_, _| {});
+        let mut walked = self.network.walk(&packet.flow, start, &mut dice, |_| {});
         if let End::AtHost(host) = walked.end {
             walked.at = walked.at.after(self.host_delay(host));
         }
@@ -124,17 +123,19 @@ impl Simulator {
 
     /// Answers a packet where its walk ended, and sends the answer on its way.
     fn reach(&mut self, number: u64, packet: &Packet, walked: &Walked) {
+        let translated = nat::translated_question(packet, walked);
+        let packet = translated.as_ref().unwrap_or(packet);
         let mut dice = self.dice(number, Leg::Back);
-        let answer = match walked.end {
-            End::AtHost(host) => self.host_answer(packet, walked, host, &mut dice),
+        let said = match walked.end {
+            End::AtHost(host) => self.host_answer(packet, walked, host, &mut dice).map(Said::plainly),
             End::AtRouter => self.router_answer(packet, walked, &mut dice),
             End::Expired => self.complaint(packet, walked, Complaint::TimeExceeded, &mut dice),
             End::NoRoute => self.complaint(packet, walked, Complaint::NoRoute, &mut dice),
             End::Prohibited => self.complaint(packet, walked, Complaint::Prohibited, &mut dice),
             End::AtVantage | End::Filtered | End::Lost | End::Vanished => None,
         };
-        if let Some(answer) = answer.as_deref().and_then(Packet::read) {
-            self.send_back(number, &answer, walked, &mut dice);
+        if let Some(said) = said {
+            self.send_back(number, &said, walked, &mut dice);
         }
     }
 
@@ -157,59 +158,72 @@ impl Simulator {
     }
 
     /// A router answers for its own addresses like a host without open ports.
-    fn router_answer(&self, packet: &Packet, walked: &Walked, dice: &mut Rolls) -> Option<Vec<u8>> {
+    fn router_answer(&mut self, packet: &Packet, walked: &Walked, dice: &mut Rolls) -> Option<Said> {
         let router = self.network.topology.router(walked.router)?;
         let manners =
             Manners { echo: true, open: &[], closed: Closed::Refused, filtered: &[], ttl: ROUTER_TTL };
-        if router.silent { None } else { manners.answer(packet, walked.ttl, dice) }
+        if router.silent {
+            return None;
+        }
+        match manners.accepted(packet)? {
+            Carrier::Udp => self.complaint(packet, walked, Complaint::PortClosed, dice),
+            Carrier::Icmp | Carrier::Tcp => manners.answer(packet, walked.ttl, dice).map(Said::plainly),
+        }
     }
 
-    /// An ICMP error from the interface by which the packet came in.
+    /// An ICMP error in the router's own voice, while its limit lets it speak.
     fn complaint(
-        &self,
+        &mut self,
         packet: &Packet,
         walked: &Walked,
         complaint: Complaint,
         dice: &mut Rolls,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<Said> {
         let topology = &self.network.topology;
         let router = topology.router(walked.router)?;
         if router.silent {
             return None;
         }
-        let is_ipv4 = packet.flow.destination.is_ipv4();
-        let inbound = walked.inbound.and_then(|link| topology.link(link)?.addresses_at(walked.router));
-        let address = inbound.and_then(|addresses| addresses.of(is_ipv4));
+        let voice = self.network.voice(walked, complaint)?;
         let speaker = Speaker {
-            address: address.or_else(|| router.addresses.of(is_ipv4))?,
+            address: voice.address,
             ttl: ROUTER_TTL,
             identification: dice.identification(),
             quote: router.quote,
-            labels: &router.labels,
+            mangles: &router.mangles,
+            labels: &self.network.shown_labels(walked),
         };
-        answer::icmp_error(packet, walked.ttl, complaint, &speaker)
+        let error = answer::icmp_error(packet, walked.ttl, complaint, &speaker)?;
+        let rate = topology.icmp_rate(walked.router, walked.at);
+        let may_speak = self.buckets.let_through(walked.router, rate, walked.at);
+        may_speak.then_some(Said {
+            packet: error,
+            leaves_by: voice.leaves_by,
+            about: Some(packet.flow.destination),
+        })
     }
 
-    fn send_back(&mut self, number: u64, answer: &Packet, question: &Walked, dice: &mut Rolls) {
-        let topology = &self.network.topology;
-        let symmetric = topology.home(question.router).and_then(|home| topology.asys(home));
-        let symmetric = symmetric.is_some_and(|asys| asys.symmetric_replies);
+    fn send_back(&mut self, number: u64, said: &Said, question: &Walked, dice: &mut Rolls) {
+        let Some(answer) = Packet::read(&said.packet) else { return };
         let from_host = match question.end {
-            End::AtHost(host) => Some(self.host_delay(host)),
-            _ => None,
+            End::AtHost(host) => self.host_delay(host),
+            _ => Duration::ZERO,
         };
         let start = Start {
-            router: question.router,
-            at: question.at.after(from_host.unwrap_or_default()),
+            at: question.at.after(from_host),
             ttl: answer.ttl,
-            made_here: from_host.is_none(),
-            way_back: question.entered.filter(|_| symmetric),
+            leaves_by: said.leaves_by,
+            about: said.about,
+            ..self.network.start_of_answer(question)
         };
-        let walked = self.network.walk(&answer.flow, start, dice, |_, _| {});
+        let walked = self.network.walk(&answer.flow, start, dice, |_| {});
         if walked.end == End::AtVantage {
-            let at = walked.at.after(topology.scenario.vantage.delay);
-            let what = What::Arrives(answer.arriving_with(walked.ttl));
-            self.queue.push(Reverse(Pending { at, number, what }));
+            let at = walked.at.after(self.network.topology.scenario.vantage.delay);
+            let mut bytes = answer.arriving_with(walked.ttl);
+            if walked.flow != answer.flow || walked.about != said.about {
+                nat::translate_answer(&mut bytes, said.about, &walked);
+            }
+            self.queue.push(Reverse(Pending { at, number, what: What::Arrives(bytes) }));
         }
     }
 
@@ -245,6 +259,21 @@ impl Underlay for Simulator {
             }
         }
         None
+    }
+}
+
+/// What somebody answers.
+struct Said {
+    packet: Vec<u8>,
+    /// The link by which it must leave.
+    leaves_by: Option<LinkIndex>,
+    /// Where the packet was to go that it is an error about.
+    about: Option<IpAddr>,
+}
+
+impl Said {
+    fn plainly(packet: Vec<u8>) -> Self {
+        Self { packet, leaves_by: None, about: None }
     }
 }
 
@@ -286,16 +315,21 @@ struct Manners<'a> {
 }
 
 impl Manners<'_> {
-    fn answer(&self, packet: &Packet, arrived_with: u8, dice: &mut Rolls) -> Option<Vec<u8>> {
+    /// What a packet is, if it is looked at.
+    fn accepted(&self, packet: &Packet) -> Option<Carrier> {
         let carrier = packet.flow.carrier()?;
-        if self.filtered.contains(&carrier) || packet.fragment || !packet.checksum_holds() {
-            return None;
-        }
+        let dropped = self.filtered.contains(&carrier) || packet.fragment || !packet.checksum_holds();
+        (!dropped).then_some(carrier)
+    }
+
+    fn answer(&self, packet: &Packet, arrived_with: u8, dice: &mut Rolls) -> Option<Vec<u8>> {
+        let carrier = self.accepted(packet)?;
         let speaker = Speaker {
             address: packet.flow.destination,
             ttl: self.ttl,
             identification: dice.identification(),
             quote: Quote::Rfc1812,
+            mangles: &[],
             labels: &[],
         };
         match carrier {

@@ -1,6 +1,7 @@
 //! The scenario as the simulator walks it: who owns an address, what lies behind a prefix, which links a
 //! router has, and when each link is there.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 
@@ -8,8 +9,8 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 
 use super::scenario::{
-    Announced, As, AsIndex, Change, Changed, Host, HostIndex, Link, LinkIndex, Relation, Router,
-    RouterIndex, Scenario,
+    Announced, AnswersFrom, As, AsIndex, Change, Changed, Host, HostIndex, IcmpRate, Link, LinkIndex, Nat,
+    Relation, Router, RouterIndex, Scenario, Tunnel, TunnelIndex,
 };
 use crate::model::{Asn, ClockPair, LinkChange, MonoTime};
 
@@ -24,6 +25,8 @@ pub(super) struct Topology {
     v4: PrefixMap<Ipv4Net, usize>,
     v6: PrefixMap<Ipv6Net, usize>,
     states: Vec<Presence>,
+    /// The tunnels of each ingress, the longest first.
+    tunnels: HashMap<RouterIndex, Vec<TunnelIndex>>,
 }
 
 /// What a neighbour is to an AS, the most wanted first (Gao and Rexford 2001).
@@ -93,6 +96,7 @@ impl Topology {
             v4,
             v6,
             states: states(scenario, &clock),
+            tunnels: tunnels(scenario),
             scenario: scenario.clone(),
         }
     }
@@ -115,6 +119,30 @@ impl Topology {
 
     pub(super) fn asn(&self, index: AsIndex) -> Option<Asn> {
         self.asys(index).map(|asys| asys.number)
+    }
+
+    pub(super) fn tunnel(&self, index: TunnelIndex) -> Option<&Tunnel> {
+        self.scenario.tunnels.get(index.0)
+    }
+
+    /// The tunnels that begin at a router, the longest first.
+    pub(super) fn tunnels_from(&self, ingress: RouterIndex) -> &[TunnelIndex] {
+        self.tunnels.get(&ingress).map_or(&[], Vec::as_slice)
+    }
+
+    /// How a router translates addresses; `None` if it does not.
+    pub(super) fn nat(&self, router: RouterIndex) -> Option<&Nat> {
+        self.router(router).map(|router| &router.nat).filter(|nat| !nat.inward.is_empty())
+    }
+
+    /// Whether any router translates addresses.
+    pub(super) fn translates(&self) -> bool {
+        self.scenario.routers.iter().any(|router| !router.nat.inward.is_empty())
+    }
+
+    /// How often a router sends ICMP errors at a time; `None` for always.
+    pub(super) fn icmp_rate(&self, router: RouterIndex, _at: MonoTime) -> Option<IcmpRate> {
+        self.router(router)?.icmp_rate
     }
 
     /// The AS that a router belongs to.
@@ -226,12 +254,35 @@ fn owners(scenario: &Scenario) -> HashMap<IpAddr, Owner> {
             owners.extend(addresses.iter().map(|address| (address, owner)));
         }
     }
+    for (index, router) in scenario.routers.iter().enumerate() {
+        let owner = Owner::Router(RouterIndex(index), None);
+        owners.extend(router.nat.inward.keys().map(|outside| (*outside, owner)));
+        if let AnswersFrom::Addresses(addresses) = router.answers_from {
+            for address in addresses.iter() {
+                owners.entry(address).or_insert(owner);
+            }
+        }
+    }
     for (index, host) in scenario.hosts.iter().enumerate() {
         let places = host.addresses.iter();
         owners.extend(places.map(|(address, router)| (*address, Owner::Host(HostIndex(index), *router))));
     }
     owners.extend(scenario.vantage.addresses.iter().map(|address| (address, Owner::Vantage)));
     owners
+}
+
+fn tunnels(scenario: &Scenario) -> HashMap<RouterIndex, Vec<TunnelIndex>> {
+    let mut of_ingress: HashMap<RouterIndex, Vec<TunnelIndex>> = HashMap::new();
+    for (index, tunnel) in scenario.tunnels.iter().enumerate() {
+        if let Some(ingress) = tunnel.routers.first() {
+            of_ingress.entry(*ingress).or_default().push(TunnelIndex(index));
+        }
+    }
+    let length = |index: &TunnelIndex| scenario.tunnels.get(index.0).map(|tunnel| tunnel.routers.len());
+    for list in of_ingress.values_mut() {
+        list.sort_by_key(|index| Reverse(length(index)));
+    }
+    of_ingress
 }
 
 /// A router link is there while it is itself, and while the link between its ASes is.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
+use super::habits::tunnel::Labelled;
 use super::routing::{Routing, Tables};
 use super::scenario::{
     AsIndex, Balance, Carrier, FilterAnswer, HostIndex, Link, LinkIndex, Router, RouterIndex,
@@ -60,6 +61,12 @@ pub(super) struct Start {
     pub(super) made_here: bool,
     /// The link by which this packet should leave its first AS, where answers leave as questions came.
     pub(super) way_back: Option<LinkIndex>,
+    /// The link by which it leaves the router, where that is settled already.
+    pub(super) leaves_by: Option<LinkIndex>,
+    /// The label that it begins with, inside a tunnel.
+    pub(super) label: Option<Labelled>,
+    /// Where the packet went that this one is an error about, as it is quoted.
+    pub(super) about: Option<IpAddr>,
 }
 
 /// How and where a walk ended.
@@ -76,6 +83,12 @@ pub(super) struct Walked {
     pub(super) at: MonoTime,
     /// TTL or hop limit as it arrived: at the last router, or at the host or the vantage behind it.
     pub(super) ttl: u8,
+    /// The label with which it arrived.
+    pub(super) label: Option<Labelled>,
+    /// The packet as it arrived: its addresses may have been translated.
+    pub(super) flow: Flow,
+    /// What it quotes as its destination, if it is an error; this too may have been translated.
+    pub(super) about: Option<IpAddr>,
 }
 
 /// What became of a packet.
@@ -101,6 +114,13 @@ pub(super) enum End {
     Vanished,
 }
 
+impl End {
+    /// Whether the router refused the packet as it came, before it translated any address.
+    const fn is_refusal(self) -> bool {
+        matches!(self, Self::Expired | Self::NoRoute | Self::Prohibited | Self::Filtered)
+    }
+}
+
 /// The chances on a link.
 pub(super) trait Dice {
     /// Whether something of this probability happens.
@@ -122,35 +142,66 @@ impl Dice for NoDice {
     }
 }
 
-/// Where a packet is on its way.
-struct Position {
-    router: RouterIndex,
-    inbound: Option<LinkIndex>,
-    entered: Option<LinkIndex>,
-    way_back: Option<LinkIndex>,
-    at: MonoTime,
-    ttl: u8,
-    made_here: bool,
+/// Where a packet is on its way, and what has become of it so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Position {
+    pub(super) router: RouterIndex,
+    pub(super) inbound: Option<LinkIndex>,
+    pub(super) entered: Option<LinkIndex>,
+    pub(super) way_back: Option<LinkIndex>,
+    pub(super) leaves_by: Option<LinkIndex>,
+    pub(super) at: MonoTime,
+    pub(super) ttl: u8,
+    pub(super) made_here: bool,
+    pub(super) label: Option<Labelled>,
+    pub(super) flow: Flow,
+    pub(super) about: Option<IpAddr>,
 }
 
 impl Position {
+    pub(super) const fn new(flow: Flow, start: Start) -> Self {
+        Self {
+            router: start.router,
+            inbound: None,
+            entered: None,
+            way_back: start.way_back,
+            leaves_by: start.leaves_by,
+            at: start.at,
+            ttl: start.ttl,
+            made_here: start.made_here,
+            label: start.label,
+            flow,
+            about: start.about,
+        }
+    }
+
     /// Counts the TTL down for the router that the packet leaves; the one that made it does not.
-    fn ttl_behind(&self) -> u8 {
+    pub(super) fn ttl_behind(&self) -> u8 {
         self.ttl.saturating_sub(u8::from(!self.made_here))
     }
 
-    fn walked(&self, end: End) -> Walked {
+    pub(super) fn walked(&self, end: End) -> Walked {
         let ttl = match end {
             End::AtHost(_) | End::AtVantage => self.ttl_behind(),
             _ => self.ttl,
         };
-        let (router, inbound, entered) = (self.router, self.inbound, self.entered);
-        Walked { end, router, inbound, entered, at: self.at, ttl }
+        Walked {
+            end,
+            router: self.router,
+            inbound: self.inbound,
+            entered: self.entered,
+            at: self.at,
+            ttl,
+            label: self.label,
+            flow: self.flow,
+            about: self.about,
+        }
     }
 }
 
 /// What a router decides about a packet.
-enum Decision {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
     Send(LinkIndex),
     End(End),
 }
@@ -161,38 +212,52 @@ impl Network {
         Self { topology, routing }
     }
 
-    /// Walks a packet to its end; `visit` hears of every router on the way, with the link by which the packet
-    /// came.
+    /// How a packet begins that leaves the vantage at a time.
+    pub(super) fn from_vantage(&self, at: MonoTime, ttl: u8) -> Start {
+        let vantage = &self.topology.scenario.vantage;
+        Start {
+            router: vantage.gateway,
+            at: at.after(vantage.delay),
+            ttl,
+            made_here: false,
+            way_back: None,
+            leaves_by: None,
+            label: None,
+            about: None,
+        }
+    }
+
+    /// Walks a packet to its end; `visit` hears of every router that it comes to.
     pub(super) fn walk(
         &self,
         flow: &Flow,
         start: Start,
         dice: &mut impl Dice,
-        mut visit: impl FnMut(RouterIndex, Option<LinkIndex>),
+        mut visit: impl FnMut(&Position),
     ) -> Walked {
-        let mut here = Position {
-            router: start.router,
-            inbound: None,
-            entered: None,
-            way_back: start.way_back,
-            at: start.at,
-            ttl: start.ttl,
-            made_here: start.made_here,
-        };
-        let destination = self.destination(flow.destination);
+        let mut here = Position::new(*flow, start);
+        let mut destination = self.destination(flow.destination);
         loop {
-            visit(here.router, here.inbound);
-            let end = match self.decide(flow, &destination, &here) {
-                Decision::Send(link) => self.cross(link, &mut here, dice).err(),
+            visit(&here);
+            let came_as = self.translate(&mut here);
+            if came_as.is_some() {
+                destination = self.destination(here.flow.destination);
+            }
+            let end = match self.decide(&destination, &here) {
+                Decision::Send(link) => {
+                    self.enter_tunnel(link, &destination, &mut here);
+                    self.cross(link, &mut here, dice).err()
+                }
                 Decision::End(end) => Some(end),
             };
             if let Some(end) = end {
-                return here.walked(end);
+                let refused = came_as.filter(|_| end.is_refusal());
+                return refused.unwrap_or(here).walked(end);
             }
         }
     }
 
-    fn destination(&self, address: IpAddr) -> Destination {
+    pub(super) fn destination(&self, address: IpAddr) -> Destination {
         let announced = self.topology.announced(address);
         Destination {
             router: self.topology.router_at(address),
@@ -204,25 +269,30 @@ impl Network {
         }
     }
 
-    fn decide(&self, flow: &Flow, destination: &Destination, here: &Position) -> Decision {
+    pub(super) fn decide(&self, destination: &Destination, here: &Position) -> Decision {
+        if let Some(decision) = self.switch(here) {
+            return decision;
+        }
         if destination.router == Some(here.router) {
             return Decision::End(End::AtRouter);
         }
-        let network = destination.network.as_ref();
-        let way = network.and_then(|network| self.route(flow, network, here));
+        let way = self.route(destination, here);
         let Some(decision) = way else { return Decision::End(End::NoRoute) };
         if here.made_here {
-            return decision;
+            return here.leaves_by.map_or(decision, Decision::Send);
         }
         let Some(router) = self.topology.router(here.router) else { return Decision::End(End::Vanished) };
-        if let Some(end) = filtered(router, flow) {
+        if let Some(end) = filtered(router, &here.flow) {
             return Decision::End(end);
         }
-        if here.ttl <= 1 { Decision::End(End::Expired) } else { decision }
+        let runs_out = here.ttl <= 1 && !(here.ttl == 1 && router.forwards_zero_ttl);
+        if runs_out { Decision::End(End::Expired) } else { decision }
     }
 
     /// `None` if there is no route.
-    fn route(&self, flow: &Flow, network: &Announcement, here: &Position) -> Option<Decision> {
+    pub(super) fn route(&self, destination: &Destination, here: &Position) -> Option<Decision> {
+        let network = destination.network.as_ref()?;
+        let flow = &here.flow;
         let tables = self.routing.at(here.at)?;
         let home = self.topology.home(here.router)?;
         if home == network.origin {
@@ -269,7 +339,7 @@ impl Network {
     }
 
     /// Each router spreads flows in its own way.
-    fn choose(&self, links: &[LinkIndex], router: RouterIndex, flow: &Flow) -> Option<LinkIndex> {
+    pub(super) fn choose(&self, links: &[LinkIndex], router: RouterIndex, flow: &Flow) -> Option<LinkIndex> {
         match self.topology.router(router)?.balance {
             Balance::PerFlow => pick(links, || self.hash(flow, Key::Router(router))),
             Balance::None => links.first().copied(),
@@ -306,24 +376,25 @@ impl Network {
             here.way_back = None;
         }
         here.at = here.at.after(link.delay.saturating_add(jitter(link, dice)));
-        here.ttl = here.ttl_behind();
+        self.count_down(here);
         here.router = next;
         here.inbound = Some(index);
         here.made_here = false;
+        here.leaves_by = None;
         Ok(())
     }
 }
 
-/// What is known about where a packet goes; the same on its whole way.
-struct Destination {
+/// What is known about where a packet goes; the same on its whole way, until a router translates it.
+pub(super) struct Destination {
     /// The router that has the address.
-    router: Option<RouterIndex>,
+    pub(super) router: Option<RouterIndex>,
     /// The prefix that covers it, if one is announced.
     network: Option<Announcement>,
 }
 
 /// A prefix as a packet's way depends on it.
-struct Announcement {
+pub(super) struct Announcement {
     policy: Option<usize>,
     origin: AsIndex,
     target: Target,

@@ -1,13 +1,20 @@
 //! The scenario file as it is written: tables and keys, nothing checked but their types. `docs/scenarios.md`
 //! describes every key; [`super::check`] turns this into a [`super::Scenario`].
 
+mod habits;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::{Mangle, NatErrors, NatQuotes};
 use crate::model::{Asn, Name, Port, Prefix, WallTime};
+
+pub(super) use habits::{
+    AnswersFrom, IcmpRate, NamedAnswersFrom, NamedQuote, NatPair, Quote, Tunnel,
+};
 
 /// The whole file.
 #[derive(Deserialize)]
@@ -28,6 +35,8 @@ pub(super) struct File {
     pub(super) networks: Vec<Network>,
     #[serde(default, rename = "host")]
     pub(super) hosts: Vec<Host>,
+    #[serde(default, rename = "tunnel")]
+    pub(super) tunnels: Vec<Tunnel>,
     #[serde(default, rename = "event")]
     pub(super) events: Vec<Event>,
 }
@@ -78,8 +87,17 @@ pub(super) struct Router {
     pub(super) silent: bool,
     #[serde(default)]
     pub(super) balance: Balance,
+    pub(super) answers_from: Option<Spanned<AnswersFrom>>,
+    pub(super) icmp_rate: Option<IcmpRate>,
+    pub(super) quote: Option<Spanned<Quote>>,
     #[serde(default)]
-    pub(super) quote: Quote,
+    pub(super) mangles: Vec<Spanned<Mangle>>,
+    #[serde(default)]
+    pub(super) forwards_zero_ttl: bool,
+    #[serde(default)]
+    pub(super) nat: Vec<NatPair>,
+    pub(super) nat_quotes: Option<Spanned<NatQuotes>>,
+    pub(super) nat_errors: Option<Spanned<NatErrors>>,
     #[serde(default)]
     pub(super) labels: Vec<Spanned<u32>>,
     #[serde(default)]
@@ -95,18 +113,6 @@ pub(in crate::lab) enum Balance {
     PerFlow,
     /// Always the first link of the file.
     None,
-}
-
-/// How much of a packet a router quotes in an ICMP error of IPv4. ICMPv6 errors always quote as much as fits
-/// into 1280 bytes (RFC 4443 §2.4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(in crate::lab) enum Quote {
-    /// The IP header and 8 bytes more.
-    #[default]
-    Rfc792,
-    /// As much as fits into 576 bytes (RFC 1812 §4.3.2.3).
-    Rfc1812,
 }
 
 #[derive(Deserialize)]
