@@ -106,6 +106,7 @@ impl Busy {
             ttl: pick(&mut self.random, &TTLS)?.saturating_sub(self.random.random_range(HOPS)),
             identification: self.random.random(),
             quote: Quote::Rfc792,
+            mangles: &[],
             labels: &[],
         };
         match says {

@@ -14,9 +14,10 @@
 
 mod answer;
 mod balance;
-mod bucket;
 mod chance;
 mod forger;
+mod habits;
+mod history;
 mod namespace;
 mod origins;
 mod packet;

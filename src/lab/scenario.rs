@@ -7,6 +7,7 @@
 mod balance;
 mod check;
 mod forgers;
+mod habits;
 mod hosts;
 mod links;
 mod raw;
@@ -21,9 +22,12 @@ use crate::model::{AsLink, Asn, Event, FileErrors, LinkChange, Name, Prefix, Sou
 
 pub(super) use balance::{Balance, Field};
 pub(super) use forgers::{Forger, Forgery};
-pub(super) use hosts::{Host, IcmpRate};
+pub(super) use habits::{
+    AnswersFrom, IcmpRate, Mangle, Nat, NatErrors, NatQuotes, Quote, Tunnel, TunnelIndex, TunnelKind,
+};
+pub(super) use hosts::Host;
 pub(super) use links::{Hazards, Jitter, Link, Loss, Reorder};
-pub(super) use raw::{Carrier, Closed, FilterAnswer, Quote, Shape};
+pub(super) use raw::{Carrier, Closed, FilterAnswer, Shape};
 
 /// A checked scenario: every name in it stands for something, and every rule of `docs/scenarios.md` holds.
 #[derive(Clone, Debug)]
@@ -42,6 +46,7 @@ pub struct Scenario {
     pub(super) prefixes: Vec<Announced>,
     pub(super) hosts: Vec<Host>,
     pub(super) forgers: Vec<Forger>,
+    pub(super) tunnels: Vec<Tunnel>,
     pub(super) changes: Vec<Change>,
 }
 
@@ -205,7 +210,15 @@ pub(super) struct Router {
     pub(super) addresses: Addresses,
     pub(super) silent: bool,
     pub(super) balance: Balance,
+    pub(super) answers_from: AnswersFrom,
+    /// How often it sends ICMP errors; `None` for always.
+    pub(super) icmp_rate: Option<IcmpRate>,
     pub(super) quote: Quote,
+    /// What its quotes show wrongly.
+    pub(super) mangles: Vec<Mangle>,
+    /// Whether it sends on a packet whose TTL has run out, instead of answering.
+    pub(super) forwards_zero_ttl: bool,
+    pub(super) nat: Nat,
     /// MPLS labels that it shows in ICMP errors (RFC 4950), outermost first.
     pub(super) labels: Vec<u32>,
     pub(super) filters: Vec<Filter>,

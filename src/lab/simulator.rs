@@ -7,18 +7,19 @@
 //! bytes.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::answer::{self, Complaint, Speaker};
-use super::bucket::Bucket;
 use super::chance::{Bursts, Copies, Leg, Rolls, Walking};
 use super::forger::Forgers;
+use super::habits::nat;
+use super::habits::rate::Buckets;
 use super::packet::{Packet, TCP};
-use super::scenario::{Carrier, Closed, HostIndex, Quote, Scenario};
+use super::scenario::{Carrier, Closed, HostIndex, LinkIndex, Quote, RouterIndex, Scenario};
 use super::topology::Topology;
-use super::walk::{End, Flow, Network, Position, Start, Walked};
+use super::walk::{End, Network, Position, Start, Walked};
 use crate::model::{ClockPair, MonoTime, Port, Underlay};
 
 /// A simulated Internet around one vantage.
@@ -29,8 +30,10 @@ pub struct Simulator {
     now: MonoTime,
     packets: u64,
     bursts: Bursts,
-    /// What hosts with a rate of their own may still send by ICMP.
-    buckets: HashMap<IpAddr, Bucket>,
+    /// What routers with a rate may still send by ICMP.
+    of_routers: Buckets<RouterIndex>,
+    /// The same of hosts, each address by itself.
+    of_hosts: Buckets<IpAddr>,
     forgers: Forgers,
 }
 
@@ -88,7 +91,8 @@ impl Simulator {
             now: MonoTime::default(),
             packets: 0,
             bursts: Bursts::default(),
-            buckets: HashMap::new(),
+            of_routers: Buckets::default(),
+            of_hosts: Buckets::default(),
             forgers: Forgers::new(scenario),
         }
     }
@@ -116,29 +120,22 @@ impl Simulator {
         if self.queue.len() >= MOST_IN_FLIGHT {
             return;
         }
-        let start = Start {
-            router: vantage.gateway,
-            at: self.now.after(vantage.delay),
-            ttl: packet.ttl,
-            made_here: false,
-            way_back: None,
-            rigid_length: packet.rigid_length(),
-        };
+        let start = self.network.leaving_vantage(self.now, packet.ttl, packet.rigid_length());
         let mut copies = Copies::default();
-        let original = self.set_out(&packet.flow, start, &mut copies);
+        let original = self.set_out(Position::new(packet.flow, start), &mut copies);
         while let Some(copy) = copies.next() {
-            let (number, walked) = self.set_out(&packet.flow, copy, &mut copies);
+            let (number, walked) = self.set_out(copy, &mut copies);
             self.reaches(number, packet.clone(), walked);
         }
         self.reaches(original.0, packet, original.1);
     }
 
     /// Walks a question, or a copy of it, under a number of its own.
-    fn set_out(&mut self, flow: &Flow, from: impl Into<Position>, copies: &mut Copies) -> (u64, Walked) {
+    fn set_out(&mut self, from: Position, copies: &mut Copies) -> (u64, Walked) {
         let number = self.number();
         let mut rolls = self.rolls(number, Leg::There);
         let mut dice = Walking { rolls: &mut rolls, bursts: &mut self.bursts, copies };
-        (number, self.network.walk(flow, from, &mut dice, |_, _| {}))
+        (number, self.network.walk(from, &mut dice, |_| {}))
     }
 
     fn reaches(&mut self, number: u64, packet: Packet, mut walked: Walked) {
@@ -151,9 +148,11 @@ impl Simulator {
 
     /// Answers a packet where its walk ended, and sends the answer on its way.
     fn reach(&mut self, number: u64, packet: &Packet, walked: &Walked) {
+        let translated = nat::translated_question(packet, walked);
+        let packet = translated.as_ref().unwrap_or(packet);
         let mut dice = self.rolls(number, Leg::Back);
-        let answer = match walked.end {
-            End::AtHost(host) => self.host_answer(packet, walked, host, &mut dice),
+        let said = match walked.end {
+            End::AtHost(host) => self.host_answer(packet, walked, host, &mut dice).map(Said::plainly),
             End::AtRouter => self.router_answer(packet, walked, &mut dice),
             End::Expired => self.complaint(packet, walked, Complaint::TimeExceeded, &mut dice),
             End::NoRoute => self.complaint(packet, walked, Complaint::NoRoute, &mut dice),
@@ -161,8 +160,8 @@ impl Simulator {
             End::TooBig(mtu) => self.complaint(packet, walked, Complaint::TooBig(mtu), &mut dice),
             End::AtVantage | End::Filtered | End::Lost | End::Vanished => None,
         };
-        if let Some(answer) = answer.as_deref().and_then(Packet::read) {
-            self.send_back(number, &answer, walked, &mut dice);
+        if let Some(said) = said {
+            self.send_back(number, &said, walked, &mut dice);
         }
     }
 
@@ -186,82 +185,93 @@ impl Simulator {
         };
         let answer = manners.answer(packet, walked.ttl, dice)?;
         let rate = host.icmp_rate.filter(|_| packet.flow.protocol != TCP);
-        let Some(rate) = rate else { return Some(answer) };
-        let bucket = self.buckets.entry(packet.flow.destination);
-        let bucket = bucket.or_insert_with(|| Bucket::new(rate, walked.at));
-        bucket.take(rate, walked.at).then_some(answer)
+        self.of_hosts.let_through(packet.flow.destination, rate, walked.at).then_some(answer)
     }
 
     /// A router answers for its own addresses like a host without open ports.
-    fn router_answer(&self, packet: &Packet, walked: &Walked, dice: &mut Rolls) -> Option<Vec<u8>> {
+    fn router_answer(&mut self, packet: &Packet, walked: &Walked, dice: &mut Rolls) -> Option<Said> {
         let router = self.network.topology.router(walked.router)?;
         let manners =
             Manners { echo: true, open: &[], closed: Closed::Refused, filtered: &[], ttl: ROUTER_TTL };
-        if router.silent { None } else { manners.answer(packet, walked.ttl, dice) }
+        if router.silent {
+            return None;
+        }
+        match manners.accepted(packet)? {
+            Carrier::Udp => self.complaint(packet, walked, Complaint::PortClosed, dice),
+            Carrier::Icmp | Carrier::Tcp => manners.answer(packet, walked.ttl, dice).map(Said::plainly),
+        }
     }
 
-    /// An ICMP error from the interface by which the packet came in.
+    /// An ICMP error in the router's own voice, while its limit lets it speak.
     fn complaint(
-        &self,
+        &mut self,
         packet: &Packet,
         walked: &Walked,
         complaint: Complaint,
         dice: &mut Rolls,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<Said> {
         let topology = &self.network.topology;
         let router = topology.router(walked.router)?;
         if router.silent {
             return None;
         }
-        let is_ipv4 = packet.flow.destination.is_ipv4();
-        let inbound = walked.inbound.and_then(|link| topology.link(link)?.addresses_at(walked.router));
-        let address = inbound.and_then(|addresses| addresses.of(is_ipv4));
+        let voice = self.network.voice(walked, complaint)?;
         let speaker = Speaker {
-            address: address.or_else(|| router.addresses.of(is_ipv4))?,
+            address: voice.address,
             ttl: ROUTER_TTL,
             identification: dice.identification(),
             quote: router.quote,
-            labels: &router.labels,
+            mangles: &router.mangles,
+            labels: &self.network.shown_labels(walked),
         };
-        answer::icmp_error(packet, walked.ttl, complaint, &speaker)
+        let error = answer::icmp_error(packet, walked.ttl, complaint, &speaker)?;
+        let rate = topology.icmp_rate(walked.router, walked.at);
+        let may_speak = self.of_routers.let_through(walked.router, rate, walked.at);
+        may_speak.then_some(Said {
+            packet: error,
+            leaves_by: voice.leaves_by,
+            about: Some(packet.flow.destination),
+        })
     }
 
-    fn send_back(&mut self, number: u64, answer: &Packet, question: &Walked, dice: &mut Rolls) {
-        let topology = &self.network.topology;
-        let symmetric = topology.home(question.router).and_then(|home| topology.asys(home));
-        let symmetric = symmetric.is_some_and(|asys| asys.symmetric_replies);
+    fn send_back(&mut self, number: u64, said: &Said, question: &Walked, dice: &mut Rolls) {
+        let Some(answer) = Packet::read(&said.packet) else { return };
         let from_host = match question.end {
-            End::AtHost(host) => Some(self.host_delay(host)),
-            _ => None,
+            End::AtHost(host) => self.host_delay(host),
+            _ => Duration::ZERO,
         };
         let start = Start {
-            router: question.router,
-            at: question.at.after(from_host.unwrap_or_default()),
+            at: question.at.after(from_host),
             ttl: answer.ttl,
-            made_here: from_host.is_none(),
-            way_back: question.entered.filter(|_| symmetric),
             rigid_length: answer.rigid_length(),
+            leaves_by: said.leaves_by,
+            about: said.about,
+            ..self.network.start_of_answer(question)
         };
         let mut copies = Copies::default();
         let mut on_its_way = Walking { rolls: dice, bursts: &mut self.bursts, copies: &mut copies };
-        let walked = self.network.walk(&answer.flow, start, &mut on_its_way, |_, _| {});
-        self.arrives(number, answer, &walked);
+        let from = Position::new(answer.flow, start);
+        let walked = self.network.walk(from, &mut on_its_way, |_| {});
+        self.arrives(number, &answer, said.about, &walked);
         while let Some(copy) = copies.next() {
             let number = self.number();
             let mut rolls = self.rolls(number, Leg::Back);
             let mut on_its_way =
                 Walking { rolls: &mut rolls, bursts: &mut self.bursts, copies: &mut copies };
-            let walked = self.network.walk(&answer.flow, copy, &mut on_its_way, |_, _| {});
-            self.arrives(number, answer, &walked);
+            let walked = self.network.walk(copy, &mut on_its_way, |_| {});
+            self.arrives(number, &answer, said.about, &walked);
         }
     }
 
-    fn arrives(&mut self, number: u64, answer: &Packet, walked: &Walked) {
+    fn arrives(&mut self, number: u64, answer: &Packet, about: Option<IpAddr>, walked: &Walked) {
         let topology = &self.network.topology;
         let at = walked.at.after(topology.scenario.vantage.delay);
         if walked.end == End::AtVantage && topology.has_uplink(at) {
-            let what = What::Arrives(answer.arriving_with(walked.ttl));
-            self.queue.push(Reverse(Pending { at, number, what }));
+            let mut bytes = answer.arriving_with(walked.ttl);
+            if walked.flow != answer.flow || walked.about != about {
+                nat::translate_answer(&mut bytes, about, walked);
+            }
+            self.queue.push(Reverse(Pending { at, number, what: What::Arrives(bytes) }));
         }
     }
 
@@ -311,6 +321,21 @@ impl Underlay for Simulator {
     }
 }
 
+/// What somebody answers.
+struct Said {
+    packet: Vec<u8>,
+    /// The link by which it must leave.
+    leaves_by: Option<LinkIndex>,
+    /// Where the packet was to go that it is an error about.
+    about: Option<IpAddr>,
+}
+
+impl Said {
+    fn plainly(packet: Vec<u8>) -> Self {
+        Self { packet, leaves_by: None, about: None }
+    }
+}
+
 /// How an end system treats what is addressed to it.
 struct Manners<'a> {
     echo: bool,
@@ -321,16 +346,21 @@ struct Manners<'a> {
 }
 
 impl Manners<'_> {
-    fn answer(&self, packet: &Packet, arrived_with: u8, dice: &mut Rolls) -> Option<Vec<u8>> {
+    /// What a packet is, if it is looked at.
+    fn accepted(&self, packet: &Packet) -> Option<Carrier> {
         let carrier = packet.flow.carrier()?;
-        if self.filtered.contains(&carrier) || packet.fragment || !packet.checksum_holds() {
-            return None;
-        }
+        let dropped = self.filtered.contains(&carrier) || packet.fragment || !packet.checksum_holds();
+        (!dropped).then_some(carrier)
+    }
+
+    fn answer(&self, packet: &Packet, arrived_with: u8, dice: &mut Rolls) -> Option<Vec<u8>> {
+        let carrier = self.accepted(packet)?;
         let speaker = Speaker {
             address: packet.flow.destination,
             ttl: self.ttl,
             identification: dice.identification(),
             quote: Quote::Rfc1812,
+            mangles: &[],
             labels: &[],
         };
         match carrier {

@@ -1,18 +1,20 @@
 //! The scenario as the simulator walks it: who owns an address, what lies behind a prefix, which links a
 //! router has, and when each link is there.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 
+use super::history::History;
 use super::scenario::{
-    Announced, As, AsIndex, Change, Changed, Happening, Host, HostIndex, IcmpRate, Link, LinkIndex,
-    Relation, Router, RouterIndex, Scenario,
+    Announced, AnswersFrom, As, AsIndex, Happening, Host, HostIndex, IcmpRate, Link, LinkIndex, Nat,
+    Relation, Router, RouterIndex, Scenario, Tunnel, TunnelIndex,
 };
 use super::timeline::Timeline;
-use crate::model::{AsLink, Asn, ClockPair, LinkChange, MonoTime, Prefix};
+use crate::model::{Asn, ClockPair, MonoTime};
 
 /// Everything about a scenario that routes do not decide. Times count from the start of the lab.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub(super) struct Topology {
     v4: PrefixMap<Ipv4Net, usize>,
     v6: PrefixMap<Ipv6Net, usize>,
     history: History,
+    /// The tunnels of each ingress, the longest first.
+    tunnels: HashMap<RouterIndex, Vec<TunnelIndex>>,
 }
 
 /// What a neighbour is to an AS, the most wanted first (Gao and Rexford 2001).
@@ -82,6 +86,7 @@ impl Topology {
             v4,
             v6,
             history: History::new(scenario, &clock),
+            tunnels: tunnels(scenario),
             scenario: scenario.clone(),
         }
     }
@@ -104,6 +109,25 @@ impl Topology {
 
     pub(super) fn asn(&self, index: AsIndex) -> Option<Asn> {
         self.asys(index).map(|asys| asys.number)
+    }
+
+    pub(super) fn tunnel(&self, index: TunnelIndex) -> Option<&Tunnel> {
+        self.scenario.tunnels.get(index.0)
+    }
+
+    /// The tunnels that begin at a router, the longest first.
+    pub(super) fn tunnels_from(&self, ingress: RouterIndex) -> &[TunnelIndex] {
+        self.tunnels.get(&ingress).map_or(&[], Vec::as_slice)
+    }
+
+    /// How a router translates addresses; `None` if it does not.
+    pub(super) fn nat(&self, router: RouterIndex) -> Option<&Nat> {
+        self.router(router).map(|router| &router.nat).filter(|nat| !nat.inward.is_empty())
+    }
+
+    /// Whether any router translates addresses.
+    pub(super) fn translates(&self) -> bool {
+        self.scenario.routers.iter().any(|router| !router.nat.inward.is_empty())
     }
 
     /// The AS that a router belongs to.
@@ -162,7 +186,10 @@ impl Topology {
 
     /// How fast a router sends ICMP errors at a time; `None` without a limit.
     pub(super) fn icmp_rate(&self, router: RouterIndex, at: MonoTime) -> Option<IcmpRate> {
-        *self.history.icmp_rates.get(&router)?.at(at)
+        match self.history.icmp_rates.get(&router) {
+            Some(rate) => *rate.at(at),
+            None => self.router(router)?.icmp_rate,
+        }
     }
 
     /// To whom a prefix is announced at a time, by its position; `None` for all neighbours.
@@ -284,6 +311,15 @@ fn owners(scenario: &Scenario) -> HashMap<IpAddr, Owner> {
             owners.extend(addresses.iter().map(|address| (address, owner)));
         }
     }
+    for (index, router) in scenario.routers.iter().enumerate() {
+        let owner = Owner::Router(RouterIndex(index), None);
+        owners.extend(router.nat.inward.keys().map(|outside| (*outside, owner)));
+        if let AnswersFrom::Addresses(addresses) = router.answers_from {
+            for address in addresses.iter() {
+                owners.entry(address).or_insert(owner);
+            }
+        }
+    }
     for (index, host) in scenario.hosts.iter().enumerate() {
         let places = host.addresses.iter();
         owners.extend(places.map(|(address, router)| (*address, Owner::Host(HostIndex(index), *router))));
@@ -292,111 +328,16 @@ fn owners(scenario: &Scenario) -> HashMap<IpAddr, Owner> {
     owners
 }
 
-/// What events change, over time.
-#[derive(Debug)]
-struct History {
-    /// Of each link: it is there while it is itself, its routers are, and the link between their ASes is.
-    links: Vec<Timeline<bool>>,
-    routers: HashMap<RouterIndex, Timeline<bool>>,
-    weights: HashMap<LinkIndex, Timeline<u16>>,
-    icmp_rates: HashMap<RouterIndex, Timeline<Option<IcmpRate>>>,
-    announced_to: HashMap<usize, Timeline<Option<BTreeSet<AsIndex>>>>,
-    uplink: Timeline<bool>,
-    hosts: Vec<(Prefix, Timeline<bool>)>,
-}
-
-impl History {
-    fn new(scenario: &Scenario, clock: &ClockPair) -> Self {
-        let mut history = Self {
-            links: Vec::new(),
-            routers: HashMap::new(),
-            weights: HashMap::new(),
-            icmp_rates: HashMap::new(),
-            announced_to: HashMap::new(),
-            uplink: Timeline::new(true),
-            hosts: Vec::new(),
-        };
-        let mut presences: BTreeMap<Changed, Timeline<bool>> = BTreeMap::new();
-        for Change { at, what } in &scenario.changes {
-            let at = clock.mono(*at);
-            if let Happening::Link(what, how) = what {
-                let there = *how == LinkChange::Added;
-                presences.entry(*what).or_insert_with(|| Timeline::new(!there)).then(at, there);
-            } else {
-                history.note(scenario, at, what);
-            }
-        }
-        let link = |link| presence(scenario, link, &presences, &history.routers);
-        history.links = numbered(scenario).map(link).collect();
-        history
-    }
-
-    fn note(&mut self, scenario: &Scenario, at: MonoTime, what: &Happening) {
-        match what {
-            Happening::Router(router, up) => {
-                self.routers.entry(*router).or_insert_with(|| Timeline::new(true)).then(at, *up);
-            }
-            Happening::Announce(prefix, to) => {
-                let usual =
-                    || scenario.prefixes.get(*prefix).and_then(|announced| announced.only_to.clone());
-                let history = self.announced_to.entry(*prefix).or_insert_with(|| Timeline::new(usual()));
-                history.then(at, Some(to.clone()));
-            }
-            Happening::Weight(which, weight) => {
-                for (index, link) in numbered(scenario).filter(|link| is_meant(scenario, *which, *link)) {
-                    let history = self.weights.entry(index);
-                    history.or_insert_with(|| Timeline::new(link.weight)).then(at, *weight);
-                }
-            }
-            Happening::IcmpRate(router, rate) => {
-                self.icmp_rates.entry(*router).or_insert_with(|| Timeline::new(None)).then(at, *rate);
-            }
-            Happening::Uplink(up) => self.uplink.then(at, *up),
-            Happening::Hosts(prefix, up) => {
-                match self.hosts.iter_mut().find(|(known, _)| known == prefix) {
-                    Some((_, history)) => history.then(at, *up),
-                    None => {
-                        let mut history = Timeline::new(true);
-                        history.then(at, *up);
-                        self.hosts.push((*prefix, history));
-                    }
-                }
-            }
-            // Kept where links and neighbours are.
-            Happening::Link(..) | Happening::Relation(_) => {}
+fn tunnels(scenario: &Scenario) -> HashMap<RouterIndex, Vec<TunnelIndex>> {
+    let mut of_ingress: HashMap<RouterIndex, Vec<TunnelIndex>> = HashMap::new();
+    for (index, tunnel) in scenario.tunnels.iter().enumerate() {
+        if let Some(ingress) = tunnel.routers.first() {
+            of_ingress.entry(*ingress).or_default().push(TunnelIndex(index));
         }
     }
-}
-
-fn numbered(scenario: &Scenario) -> impl Iterator<Item = (LinkIndex, &Link)> {
-    scenario.links.iter().enumerate().map(|(index, link)| (LinkIndex(index), link))
-}
-
-/// When a link is there.
-fn presence(
-    scenario: &Scenario,
-    link: (LinkIndex, &Link),
-    presences: &BTreeMap<Changed, Timeline<bool>>,
-    routers: &HashMap<RouterIndex, Timeline<bool>>,
-) -> Timeline<bool> {
-    let own = presences.iter().filter(|(which, _)| is_meant(scenario, **which, link));
-    let ends = link.1.ends.iter().filter_map(|end| routers.get(end));
-    let parts: Vec<&Timeline<bool>> = own.map(|(_, presence)| presence).chain(ends).collect();
-    Timeline::all(&parts)
-}
-
-/// Whether an event that names links this way means this one.
-fn is_meant(scenario: &Scenario, which: Changed, (index, link): (LinkIndex, &Link)) -> bool {
-    let [one, other] = link.ends;
-    let number = |router: RouterIndex| {
-        let home = scenario.routers.get(router.0)?.home;
-        scenario.ases.get(home.0).map(|asys| asys.number)
-    };
-    match which {
-        Changed::Link(link) => link == index,
-        Changed::RouterLink(ends) => ends == [one.min(other), one.max(other)],
-        Changed::AsLink(between) => {
-            number(one).zip(number(other)).and_then(|(one, other)| AsLink::new(one, other)) == Some(between)
-        }
+    let length = |index: &TunnelIndex| scenario.tunnels.get(index.0).map(|tunnel| tunnel.routers.len());
+    for list in of_ingress.values_mut() {
+        list.sort_by_key(|index| Reverse(length(index)));
     }
+    of_ingress
 }

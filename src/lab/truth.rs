@@ -4,11 +4,13 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use super::answer::Complaint;
 use super::chance::NoDice;
+use super::habits::voice::Voice;
 use super::packet::Packet;
-use super::scenario::{AsIndex, LinkIndex, RouterIndex, Scenario};
+use super::scenario::{AsIndex, Scenario};
 use super::topology::Topology;
-use super::walk::{End, Flow, Network, Start};
+use super::walk::{End, Flow, Network, Position};
 use crate::model::{Asn, MonoTime, Prefix, WallTime};
 
 /// Answers questions about a scenario that no measurement could answer for certain.
@@ -33,8 +35,10 @@ pub struct TrueHop {
     pub router: String,
     /// The AS that it belongs to, whoever numbered its interface.
     pub asn: Asn,
-    /// The address from which it would answer; `None` if it is silent.
+    /// The address from which it would answer, as it is seen at the vantage; `None` if it never answers.
     pub answers_from: Option<IpAddr>,
+    /// Whether a packet's TTL counts it; not inside a tunnel that hides its routers.
+    pub counts_ttl: bool,
 }
 
 /// Where the way of a packet that is neither lost nor short of TTL ends.
@@ -73,33 +77,27 @@ impl Truth {
     }
 
     fn path_of(&self, flow: &Flow, rigid_length: usize, at: WallTime) -> TruePath {
-        let vantage = &self.network.topology.scenario.vantage;
-        let start = Start {
-            router: vantage.gateway,
-            at: self.network.topology.clock.mono(at).after(vantage.delay),
-            ttl: u8::MAX,
-            made_here: false,
-            way_back: None,
-            rigid_length,
-        };
+        let start =
+            self.network.leaving_vantage(self.network.topology.clock.mono(at), u8::MAX, rigid_length);
         let mut hops = Vec::new();
-        let is_ipv4 = flow.destination.is_ipv4();
-        let walked = self.network.walk(flow, start, &mut NoDice, |router, inbound| {
-            hops.extend(self.hop(router, inbound, is_ipv4));
-        });
+        let from = Position::new(*flow, start);
+        let walked = self.network.walk(from, &mut NoDice, |here| hops.extend(self.hop(here)));
         TruePath { hops, end: TrueEnd::from(walked.end) }
     }
 
-    fn hop(&self, index: RouterIndex, inbound: Option<LinkIndex>, is_ipv4: bool) -> Option<TrueHop> {
+    fn hop(&self, here: &Position) -> Option<TrueHop> {
         let topology = &self.network.topology;
-        let router = topology.router(index)?;
-        let inbound = inbound.and_then(|link| topology.link(link)?.addresses_at(index));
-        let address = inbound.and_then(|addresses| addresses.of(is_ipv4));
-        let address = address.or_else(|| router.addresses.of(is_ipv4));
+        let router = topology.router(here.router)?;
+        let question = here.walked(End::Expired);
+        let voice = self.network.voice(&question, Complaint::TimeExceeded);
+        let counts_ttl = !self.network.is_hidden(here);
+        let answers = counts_ttl && !router.silent;
+        let seen_from = |voice: Voice| self.network.seen_from(&question, voice.address, true);
         Some(TrueHop {
             router: router.name.clone(),
             asn: topology.asn(router.home)?,
-            answers_from: address.filter(|_| !router.silent),
+            answers_from: voice.filter(|_| answers).map(seen_from),
+            counts_ttl,
         })
     }
 

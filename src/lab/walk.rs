@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use super::balance::{Balancers, Seen};
 use super::chance::Dice;
+use super::habits::tunnel::Labelled;
 use super::routing::Routing;
 use super::scenario::{AsIndex, Carrier, FilterAnswer, HostIndex, LinkIndex, Router, RouterIndex};
 use super::topology::{Target, Topology};
@@ -59,6 +60,12 @@ pub(super) struct Start {
     pub(super) made_here: bool,
     /// The link by which this packet should leave its first AS, where answers leave as questions came.
     pub(super) way_back: Option<LinkIndex>,
+    /// The link by which it leaves the router, where that is settled already.
+    pub(super) leaves_by: Option<LinkIndex>,
+    /// The label that it begins with, inside a tunnel.
+    pub(super) label: Option<Labelled>,
+    /// Where the packet went that this one is an error about, as it is quoted.
+    pub(super) about: Option<IpAddr>,
     /// Its length, in bytes with the IP header; 0 if routers may fragment it.
     pub(super) rigid_length: usize,
 }
@@ -77,6 +84,12 @@ pub(super) struct Walked {
     pub(super) at: MonoTime,
     /// TTL or hop limit as it arrived: at the last router, or at the host or the vantage behind it.
     pub(super) ttl: u8,
+    /// The label with which it arrived.
+    pub(super) label: Option<Labelled>,
+    /// The packet as it arrived: its addresses may have been translated.
+    pub(super) flow: Flow,
+    /// What it quotes as its destination, if it is an error; this too may have been translated.
+    pub(super) about: Option<IpAddr>,
 }
 
 /// What became of a packet.
@@ -104,52 +117,82 @@ pub(super) enum End {
     Vanished,
 }
 
-/// Where a packet is on its way.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Position {
-    router: RouterIndex,
-    inbound: Option<LinkIndex>,
-    entered: Option<LinkIndex>,
-    way_back: Option<LinkIndex>,
-    at: MonoTime,
-    ttl: u8,
-    made_here: bool,
-    rigid_length: usize,
+impl End {
+    /// Whether the router refused the packet as it came, before it translated any address.
+    const fn is_refusal(self) -> bool {
+        matches!(self, Self::Expired | Self::NoRoute | Self::Prohibited | Self::Filtered | Self::TooBig(_))
+    }
 }
 
-impl From<Start> for Position {
-    fn from(start: Start) -> Self {
+/// Where a packet is on its way, and what has become of it so far.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Position {
+    pub(super) router: RouterIndex,
+    pub(super) inbound: Option<LinkIndex>,
+    pub(super) entered: Option<LinkIndex>,
+    pub(super) way_back: Option<LinkIndex>,
+    pub(super) leaves_by: Option<LinkIndex>,
+    pub(super) at: MonoTime,
+    pub(super) ttl: u8,
+    pub(super) made_here: bool,
+    pub(super) label: Option<Labelled>,
+    pub(super) flow: Flow,
+    pub(super) about: Option<IpAddr>,
+    pub(super) rigid_length: usize,
+    /// A number that no other packet has; `None` where chance is left out.
+    pub(super) packet: Option<u64>,
+}
+
+impl Position {
+    pub(super) const fn new(flow: Flow, start: Start) -> Self {
         Self {
             router: start.router,
             inbound: None,
             entered: None,
             way_back: start.way_back,
+            leaves_by: start.leaves_by,
             at: start.at,
             ttl: start.ttl,
             made_here: start.made_here,
+            label: start.label,
+            flow,
+            about: start.about,
             rigid_length: start.rigid_length,
+            packet: None,
         }
     }
-}
 
-impl Position {
+    const fn seen(&self) -> Seen<'_> {
+        Seen { flow: &self.flow, packet: self.packet }
+    }
+
     /// Counts the TTL down for the router that the packet leaves; the one that made it does not.
-    fn ttl_behind(&self) -> u8 {
+    pub(super) fn ttl_behind(&self) -> u8 {
         self.ttl.saturating_sub(u8::from(!self.made_here))
     }
 
-    fn walked(&self, end: End) -> Walked {
+    pub(super) fn walked(&self, end: End) -> Walked {
         let ttl = match end {
             End::AtHost(_) | End::AtVantage => self.ttl_behind(),
             _ => self.ttl,
         };
-        let (router, inbound, entered) = (self.router, self.inbound, self.entered);
-        Walked { end, router, inbound, entered, at: self.at, ttl }
+        Walked {
+            end,
+            router: self.router,
+            inbound: self.inbound,
+            entered: self.entered,
+            at: self.at,
+            ttl,
+            label: self.label,
+            flow: self.flow,
+            about: self.about,
+        }
     }
 }
 
 /// What a router decides about a packet.
-enum Decision {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
     Send(LinkIndex),
     End(End),
 }
@@ -161,34 +204,55 @@ impl Network {
         Self { topology, routing, balancers }
     }
 
-    /// Walks a packet from where it is to its end; `visit` hears of every router on the way, with the link by
-    /// which the packet came.
+    /// How a packet begins that leaves the vantage at a time. `rigid_length` as in [`Start`].
+    pub(super) fn leaving_vantage(&self, at: MonoTime, ttl: u8, rigid_length: usize) -> Start {
+        let vantage = &self.topology.scenario.vantage;
+        Start {
+            router: vantage.gateway,
+            at: at.after(vantage.delay),
+            ttl,
+            made_here: false,
+            way_back: None,
+            leaves_by: None,
+            label: None,
+            about: None,
+            rigid_length,
+        }
+    }
+
+    /// Walks a packet from where it is to its end; `visit` hears of every router that it comes to.
     pub(super) fn walk(
         &self,
-        flow: &Flow,
-        start: impl Into<Position>,
+        from: Position,
         dice: &mut impl Dice,
-        mut visit: impl FnMut(RouterIndex, Option<LinkIndex>),
+        mut visit: impl FnMut(&Position),
     ) -> Walked {
-        let mut here: Position = start.into();
-        let destination = self.destination(flow.destination);
+        let mut here = Position { packet: dice.packet(), ..from };
+        let mut destination = self.destination(here.flow.destination);
         if !self.topology.router_is_up(here.router, here.at) {
             return here.walked(End::Lost);
         }
         loop {
-            visit(here.router, here.inbound);
-            let seen = Seen { flow, packet: dice.packet() };
-            let end = match self.decide(seen, &destination, &here) {
-                Decision::Send(link) => self.cross(link, &mut here, dice).err(),
+            visit(&here);
+            let came_as = self.translate(&mut here);
+            if came_as.is_some() {
+                destination = self.destination(here.flow.destination);
+            }
+            let end = match self.decide(&destination, &here) {
+                Decision::Send(link) => {
+                    self.enter_tunnel(link, &destination, &mut here);
+                    self.cross(link, &mut here, dice).err()
+                }
                 Decision::End(end) => Some(end),
             };
             if let Some(end) = end {
-                return here.walked(end);
+                let refused = came_as.filter(|_| end.is_refusal());
+                return refused.unwrap_or(here).walked(end);
             }
         }
     }
 
-    fn destination(&self, address: IpAddr) -> Destination {
+    pub(super) fn destination(&self, address: IpAddr) -> Destination {
         let announced = self.topology.announced(address);
         Destination {
             router: self.topology.router_at(address),
@@ -200,39 +264,43 @@ impl Network {
         }
     }
 
-    fn decide(&self, seen: Seen<'_>, destination: &Destination, here: &Position) -> Decision {
+    pub(super) fn decide(&self, destination: &Destination, here: &Position) -> Decision {
+        if let Some(decision) = self.switch(here) {
+            return decision;
+        }
         if destination.router == Some(here.router) {
             return Decision::End(End::AtRouter);
         }
-        let network = destination.network.as_ref();
-        let way = network.and_then(|network| self.route(seen, network, here));
+        let way = self.route(destination, here);
         let Some(decision) = way else { return Decision::End(End::NoRoute) };
         if here.made_here {
-            return decision;
+            return here.leaves_by.map_or(decision, Decision::Send);
         }
         let Some(router) = self.topology.router(here.router) else { return Decision::End(End::Vanished) };
-        if let Some(end) = filtered(router, seen.flow) {
+        if let Some(end) = filtered(router, &here.flow) {
             return Decision::End(end);
         }
-        if here.ttl <= 1 { Decision::End(End::Expired) } else { decision }
+        let runs_out = here.ttl <= 1 && !(here.ttl == 1 && router.forwards_zero_ttl);
+        if runs_out { Decision::End(End::Expired) } else { decision }
     }
 
     /// `None` if there is no route.
-    fn route(&self, seen: Seen<'_>, network: &Announcement, here: &Position) -> Option<Decision> {
+    pub(super) fn route(&self, destination: &Destination, here: &Position) -> Option<Decision> {
+        let network = destination.network.as_ref()?;
         let home = self.topology.home(here.router)?;
         if home == network.origin {
-            return self.deliver(seen, network.target, here);
+            return self.deliver(network.target, here);
         }
-        if let Some(link) = self.back(seen, here) {
+        if let Some(link) = self.back(here) {
             return Some(Decision::Send(link));
         }
         let best = self.routing.best(&self.topology, network.prefix, home, here.at)?;
-        let next = self.balancers.neighbour(home, &best.next, seen.flow)?;
+        let next = self.balancers.neighbour(home, &best.next, &here.flow)?;
         let links = self.routing.out_to(&self.topology, (here.router, next), here.at);
-        self.choose(links, here, seen).map(Decision::Send)
+        self.choose(links, here).map(Decision::Send)
     }
 
-    fn deliver(&self, seen: Seen<'_>, target: Target, here: &Position) -> Option<Decision> {
+    fn deliver(&self, target: Target, here: &Position) -> Option<Decision> {
         let (router, last) = match target {
             Target::Router(router) => (router, Decision::End(End::AtRouter)),
             Target::Across(router, link) => (router, Decision::Send(link)),
@@ -245,11 +313,11 @@ impl Network {
             return Some(last);
         }
         let links = self.routing.towards(&self.topology, (here.router, router), here.at);
-        self.choose(links, here, seen).map(Decision::Send)
+        self.choose(links, here).map(Decision::Send)
     }
 
     /// The next link towards the one by which the question came, while that is still there.
-    fn back(&self, seen: Seen<'_>, here: &Position) -> Option<LinkIndex> {
+    fn back(&self, here: &Position) -> Option<LinkIndex> {
         let index = here.way_back.filter(|link| self.topology.is_up(*link, here.at))?;
         let link = self.topology.link(index)?;
         if link.ends.contains(&here.router) {
@@ -258,14 +326,14 @@ impl Network {
         let home = self.topology.home(here.router);
         let border = link.ends.into_iter().find(|end| self.topology.home(*end) == home)?;
         let links = self.routing.towards(&self.topology, (here.router, border), here.at);
-        self.choose(links, here, seen)
+        self.choose(links, here)
     }
 
     /// One of several links that are equally good.
-    fn choose(&self, links: &[LinkIndex], here: &Position, seen: Seen<'_>) -> Option<LinkIndex> {
+    pub(super) fn choose(&self, links: &[LinkIndex], here: &Position) -> Option<LinkIndex> {
         let balance = &self.topology.router(here.router)?.balance;
         let weight = |link| self.topology.weight(link, here.at);
-        self.balancers.link((here.router, balance), links, weight, seen)
+        self.balancers.link((here.router, balance), links, weight, here.seen())
     }
 
     /// Takes the packet over a link, or says why it did not arrive.
@@ -287,10 +355,11 @@ impl Network {
             here.way_back = None;
         }
         here.at = here.at.after(link.delay.saturating_add(fate.late));
-        here.ttl = here.ttl_behind();
+        self.count_down(here);
         here.router = next;
         here.inbound = Some(index);
         here.made_here = false;
+        here.leaves_by = None;
         if fate.twice {
             dice.copied(*here);
         }
@@ -298,16 +367,16 @@ impl Network {
     }
 }
 
-/// What is known about where a packet goes; the same on its whole way.
-struct Destination {
+/// What is known about where a packet goes; the same on its whole way, until a router translates it.
+pub(super) struct Destination {
     /// The router that has the address.
-    router: Option<RouterIndex>,
+    pub(super) router: Option<RouterIndex>,
     /// The prefix that covers it, if one is announced.
     network: Option<Announcement>,
 }
 
 /// A prefix as a packet's way depends on it.
-struct Announcement {
+pub(super) struct Announcement {
     /// Its position in the scenario.
     prefix: usize,
     origin: AsIndex,

@@ -6,8 +6,10 @@ mod events;
 mod forgers;
 mod hosts;
 mod links;
+mod nat;
 mod relations;
 mod routers;
+mod tunnels;
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
@@ -24,6 +26,7 @@ const MOST_ASES: usize = 20_000;
 const MOST_ROUTERS: usize = 50_000;
 const MOST_LINKS: usize = 200_000;
 const MOST_FORGERS: usize = 100;
+const MOST_TUNNELS: usize = 20_000;
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 const LONGEST_DURATION: Duration = Duration::from_secs(3660 * 24 * 3600);
 const USUAL_CONVERGENCE: Duration = Duration::from_millis(400);
@@ -69,10 +72,13 @@ impl<'a> Check<'a> {
         self.sizes(file)?;
         let ases = self.ases(&file.ases);
         let relations = self.relations(&file.ases);
-        let routers = self.routers(&file.routers)?;
+        let mut routers = self.routers(&file.routers)?;
         let links = self.links(&file.links)?;
+        self.answering(&file.routers, &mut routers);
+        let tunnels = self.tunnels(&file.tunnels, &links);
         self.links_follow_relations(file, &links);
         let prefixes = self.prefixes(file)?;
+        self.nats(&file.routers, &mut routers, &prefixes);
         let hosts = self.hosts(&file.hosts, &prefixes);
         let vantage = self.vantage(&file.vantage, &prefixes)?;
         let forgers = self.forgers(&file.forgers, &vantage);
@@ -103,6 +109,7 @@ impl<'a> Check<'a> {
             prefixes,
             hosts,
             forgers,
+            tunnels,
             changes,
         })
     }
@@ -113,6 +120,7 @@ impl<'a> Check<'a> {
             ("router", file.routers.len(), MOST_ROUTERS),
             ("link", file.links.len(), MOST_LINKS),
             ("forger", file.forgers.len(), MOST_FORGERS),
+            ("tunnel", file.tunnels.len(), MOST_TUNNELS),
         ];
         let excess = counts.into_iter().find(|(_, count, most)| count > most);
         let Some((table, count, most)) = excess else { return Some(()) };
@@ -248,22 +256,26 @@ impl<'a> Check<'a> {
     fn addresses(&mut self, list: &[Spanned<IpAddr>], key: &str, owner: &str) -> Addresses {
         let mut addresses = Addresses::default();
         for address in list {
-            self.owned_once(address, key, owner);
-            let taken = match *address.get_ref() {
-                IpAddr::V4(v4) => addresses.v4.replace(v4).is_some(),
-                IpAddr::V6(v6) => addresses.v6.replace(v6).is_some(),
-            };
-            if taken {
-                self.error(address, key, address.get_ref(), "must be at most one address of each family");
-            }
+            self.owned_once(*address.get_ref(), address, key, owner);
+            self.one_of_family(&mut addresses, *address.get_ref(), address, key);
         }
         addresses
     }
 
-    fn owned_once(&mut self, address: &Spanned<IpAddr>, key: &str, owner: &str) {
-        if let Some(other) = self.owners.insert(*address.get_ref(), owner.to_owned()) {
+    fn one_of_family<T>(&mut self, addresses: &mut Addresses, address: IpAddr, at: &Spanned<T>, key: &str) {
+        let taken = match address {
+            IpAddr::V4(v4) => addresses.v4.replace(v4).is_some(),
+            IpAddr::V6(v6) => addresses.v6.replace(v6).is_some(),
+        };
+        if taken {
+            self.error(at, key, address, "must be at most one address of each family");
+        }
+    }
+
+    fn owned_once<T>(&mut self, address: IpAddr, at: &Spanned<T>, key: &str, owner: &str) {
+        if let Some(other) = self.owners.insert(address, owner.to_owned()) {
             let rule = format!("must belong to nobody else: {other} has it already");
-            self.error(address, key, address.get_ref(), rule);
+            self.error(at, key, address, rule);
         }
     }
 

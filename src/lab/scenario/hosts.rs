@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Carrier, Closed, RouterIndex};
+use super::{Carrier, Closed, IcmpRate, RouterIndex};
 use crate::model::Port;
 
 /// Addresses that behave alike.
@@ -21,13 +21,4 @@ pub(in crate::lab) struct Host {
     pub(in crate::lab) icmp_rate: Option<IcmpRate>,
     /// TTL or hop limit of all that it sends.
     pub(in crate::lab) reply_ttl: u8,
-}
-
-/// A token bucket over what somebody sends by ICMP.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::lab) struct IcmpRate {
-    /// Tokens that come in, per real second.
-    pub(in crate::lab) per_second: f64,
-    /// Tokens that it holds; it begins full.
-    pub(in crate::lab) burst: u32,
 }

@@ -4,6 +4,7 @@
 mod balance;
 mod events;
 mod forgers;
+mod habits;
 mod hosts;
 mod links;
 
@@ -13,14 +14,16 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Field;
+use super::{Field, Mangle, NatErrors, NatQuotes};
 use crate::model::{Asn, Name, Prefix, WallTime};
 
 pub(super) use balance::Balance;
 pub(super) use events::{Announce, Ends, Event, Peers, Relation, RouterRate, Uplink, Weight};
 pub(super) use forgers::Forger;
+
+pub(super) use habits::{AnswersFrom, IcmpRate, NamedAnswersFrom, NamedQuote, NatPair, Quote, Tunnel};
 pub(in crate::lab) use hosts::Closed;
-pub(super) use hosts::{Host, IcmpRate};
+pub(super) use hosts::Host;
 pub(in crate::lab) use links::Shape;
 pub(super) use links::{Bursts, Jitter, Link, Loss, Reorder};
 
@@ -46,6 +49,8 @@ pub(super) struct File {
     pub(super) hosts: Vec<Host>,
     #[serde(default, rename = "forger")]
     pub(super) forgers: Vec<Forger>,
+    #[serde(default, rename = "tunnel")]
+    pub(super) tunnels: Vec<Tunnel>,
     #[serde(default, rename = "event")]
     pub(super) events: Vec<Event>,
 }
@@ -97,24 +102,21 @@ pub(super) struct Router {
     #[serde(default)]
     pub(super) balance: Balance,
     pub(super) balance_over: Option<Spanned<Vec<Spanned<Field>>>>,
+    pub(super) answers_from: Option<Spanned<AnswersFrom>>,
+    pub(super) icmp_rate: Option<IcmpRate>,
+    pub(super) quote: Option<Spanned<Quote>>,
     #[serde(default)]
-    pub(super) quote: Quote,
+    pub(super) mangles: Vec<Spanned<Mangle>>,
+    #[serde(default)]
+    pub(super) forwards_zero_ttl: bool,
+    #[serde(default)]
+    pub(super) nat: Vec<NatPair>,
+    pub(super) nat_quotes: Option<Spanned<NatQuotes>>,
+    pub(super) nat_errors: Option<Spanned<NatErrors>>,
     #[serde(default)]
     pub(super) labels: Vec<Spanned<u32>>,
     #[serde(default)]
     pub(super) filters: Vec<Filter>,
-}
-
-/// How much of a packet a router quotes in an ICMP error of IPv4. ICMPv6 errors always quote as much as fits
-/// into 1280 bytes (RFC 4443 §2.4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(in crate::lab) enum Quote {
-    /// The IP header and 8 bytes more.
-    #[default]
-    Rfc792,
-    /// As much as fits into 576 bytes (RFC 1812 §4.3.2.3).
-    Rfc1812,
 }
 
 #[derive(Deserialize)]

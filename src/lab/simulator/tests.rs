@@ -21,7 +21,7 @@ fn october() -> Scenario {
 fn calm() -> Scenario {
     let mut scenario = october();
     for link in &mut scenario.links {
-        link.hazards = Default::default();
+        link.hazards = crate::lab::scenario::Hazards::default();
     }
     scenario
 }

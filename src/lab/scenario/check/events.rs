@@ -59,15 +59,13 @@ impl Check<'_> {
             table.hosts_up.as_ref().map(|prefix| Some(Happening::Hosts(*prefix.get_ref(), true))),
         ];
         let mut said = said.into_iter().flatten();
-        match (said.next(), said.next()) {
-            (Some(one), None) => one,
-            _ => {
-                let rule = "an event must say exactly one thing: added, lost, router_down, router_up, announce, \
-                            relation, weight, icmp_rate, uplink, hosts_down or hosts_up";
-                self.error(&table.at, "event.at", table.at.get_ref().0, rule);
-                None
-            }
+        if let (Some(one), None) = (said.next(), said.next()) {
+            return one;
         }
+        let rule = "an event must say exactly one thing: added, lost, router_down, router_up, announce, \
+                    relation, weight, icmp_rate, uplink, hosts_down or hosts_up";
+        self.error(&table.at, "event.at", table.at.get_ref().0, rule);
+        None
     }
 
     fn link_event(
@@ -99,15 +97,12 @@ impl Check<'_> {
         let mut neighbours = BTreeSet::new();
         for asn in to {
             let known = self.ases.get(asn).copied();
-            match known.filter(|neighbour| self.neighbours.contains(&(announced.origin, *neighbour))) {
-                Some(neighbour) => {
-                    neighbours.insert(neighbour);
-                }
-                None => {
-                    let rule = "must be a provider, peer or customer of the AS of the network";
-                    self.error(announce, "event.announce.to", asn, rule);
-                }
+            let known = known.filter(|neighbour| self.neighbours.contains(&(announced.origin, *neighbour)));
+            if known.is_none() {
+                let rule = "must be a provider, peer or customer of the AS of the network";
+                self.error(announce, "event.announce.to", asn, rule);
             }
+            neighbours.extend(known);
         }
         Some(Happening::Announce(index, neighbours))
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Carrier, Span};
+use super::{Carrier, IcmpRate, Span};
 use crate::model::Port;
 
 #[derive(Deserialize)]
@@ -23,13 +23,6 @@ pub(in crate::lab::scenario) struct Host {
     pub(in crate::lab::scenario) delay: Option<Spanned<Span>>,
     pub(in crate::lab::scenario) icmp_rate: Option<IcmpRate>,
     pub(in crate::lab::scenario) reply_ttl: Option<Spanned<u64>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::lab::scenario) struct IcmpRate {
-    pub(in crate::lab::scenario) per_second: Spanned<f64>,
-    pub(in crate::lab::scenario) burst: Spanned<u32>,
 }
 
 const fn yes() -> bool {
