@@ -5,8 +5,9 @@ use std::net::IpAddr;
 
 use etherparse::{IpNumber, Ipv4Header, Ipv6FlowLabel, Ipv6Header, TcpHeader, TcpOptionElement};
 
-use super::packet::{ICMP, ICMPV6, Packet, TCP, checksum, put};
-use super::scenario::Quote;
+use super::habits::mangle::mangle;
+use super::packet::{ICMP, ICMPV6, Packet, SMALLEST_V6_MTU, TCP, checksum, put};
+use super::scenario::{Mangle, Quote};
 use super::walk::Flow;
 
 /// Who answers, and how.
@@ -19,8 +20,17 @@ pub(super) struct Speaker<'a> {
     /// Identification field of an IPv4 answer.
     pub(super) identification: u16,
     pub(super) quote: Quote,
-    /// Shown in ICMP errors; none for no extension.
-    pub(super) labels: &'a [u32],
+    /// What its quotes show wrongly.
+    pub(super) mangles: &'a [Mangle],
+    /// Shown in ICMP errors, the outermost first; none for no extension.
+    pub(super) labels: &'a [ShownLabel],
+}
+
+/// An entry of the label stack with which a packet came (RFC 3032 §2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct ShownLabel {
+    pub(super) value: u32,
+    pub(super) ttl: u8,
 }
 
 /// What an ICMP error says.
@@ -34,6 +44,8 @@ pub(super) enum Complaint {
     Prohibited,
     /// Nothing listens on the port.
     PortClosed,
+    /// Too long for the next link, which takes so many bytes, and not to be fragmented.
+    TooBig(u16),
 }
 
 impl Complaint {
@@ -44,14 +56,34 @@ impl Complaint {
             Self::NoRoute => [[3, 0], [1, 0]],
             Self::Prohibited => [[3, 13], [1, 1]],
             Self::PortClosed => [[3, 3], [1, 4]],
+            Self::TooBig(_) => [[3, 4], [2, 0]],
         };
         if is_ipv4 { v4 } else { v6 }
+    }
+
+    /// What the message says of the next link: RFC 1191 §4, RFC 4443 §3.2. The lower half of the word of
+    /// ICMPv6 is enough, since no link takes more.
+    fn next_mtu(self, is_ipv4: bool) -> u16 {
+        match self {
+            Self::TooBig(mtu) if is_ipv4 => mtu,
+            Self::TooBig(mtu) => mtu.max(SMALLEST_V6_MTU),
+            _ => 0,
+        }
+    }
+
+    /// ICMPv6 has no room for the length that an extension needs beside an MTU (RFC 4884 §4).
+    const fn may_be_extended(self, is_ipv4: bool) -> bool {
+        is_ipv4 || !matches!(self, Self::TooBig(_))
     }
 }
 
 /// Longest ICMP error (RFC 1812 §4.3.2.3) and ICMPv6 error (RFC 4443 §2.4), with the IP header.
 const LONGEST_V4_ERROR: usize = 576;
 const LONGEST_V6_ERROR: usize = 1280;
+/// Where a router is told how much to quote: what Ethernet carries, and what the length field of RFC 4884 can
+/// say.
+const LONGEST_PACKET: usize = 1500;
+const LONGEST_EXTENDED_V4_QUOTE: usize = 255 * 4;
 /// IP and ICMP headers in front of the quote.
 const BEFORE_V4_QUOTE: usize = 28;
 const BEFORE_V6_QUOTE: usize = 48;
@@ -69,11 +101,13 @@ pub(super) fn icmp_error(
         return None;
     }
     let is_ipv4 = speaker.address.is_ipv4();
-    let extension = extension(speaker.labels);
+    let extension = if complaint.may_be_extended(is_ipv4) { extension(speaker.labels) } else { Vec::new() };
     let mut quote = packet.arriving_with(arrived_with);
     quote.truncate(longest_quote(packet, speaker, extension.len()));
+    mangle(&mut quote, speaker.mangles);
     let [kind, code] = complaint.type_and_code(is_ipv4);
-    let mut icmp = vec![kind, code, 0, 0, 0, 0, 0, 0];
+    let [high, low] = complaint.next_mtu(is_ipv4).to_be_bytes();
+    let mut icmp = vec![kind, code, 0, 0, 0, 0, high, low];
     if !extension.is_empty() {
         let unit = if is_ipv4 { 4 } else { 8 };
         let padded = quote.len().max(SHORTEST_EXTENDED_QUOTE).next_multiple_of(unit);
@@ -109,23 +143,27 @@ fn longest_quote(packet: &Packet, speaker: &Speaker<'_>, extension: usize) -> us
     };
     // Eight bytes are kept back for the padding to whole words.
     let kept_back = if extension == 0 { 0 } else { extension.saturating_add(8) };
-    let fits = longest.saturating_sub(before).saturating_sub(kept_back);
+    let fits = |longest: usize| longest.saturating_sub(before).saturating_sub(kept_back);
     match (speaker.address, speaker.quote) {
         (IpAddr::V4(_), Quote::Rfc792) => packet.header_length().saturating_add(8),
-        _ => fits,
+        (IpAddr::V4(_), Quote::Bytes(bytes)) => {
+            let most = if extension == 0 { usize::MAX } else { LONGEST_EXTENDED_V4_QUOTE };
+            usize::from(bytes).min(fits(LONGEST_PACKET)).min(most)
+        }
+        _ => fits(longest),
     }
 }
 
 /// RFC 4884 §7 with one MPLS label stack object (RFC 4950 §3); empty without labels. Every label shows
-/// traffic class 0 and TTL 1.
-fn extension(labels: &[u32]) -> Vec<u8> {
+/// traffic class 0.
+fn extension(labels: &[ShownLabel]) -> Vec<u8> {
     let Some(last) = labels.len().checked_sub(1) else { return Vec::new() };
     let length = labels.len().saturating_mul(4).saturating_add(4);
     let [high, low] = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
     let mut bytes = vec![0x20, 0, 0, 0, high, low, 1, 1];
     for (index, label) in labels.iter().enumerate() {
         let bottom = u32::from(index == last);
-        bytes.extend(((label << 12) | (bottom << 8) | 1).to_be_bytes());
+        bytes.extend(((label.value << 12) | (bottom << 8) | u32::from(label.ttl)).to_be_bytes());
     }
     let sum = etherparse::checksum::Sum16BitWords::new().add_slice(&bytes).ones_complement();
     put(&mut bytes, 2, &sum.to_ne_bytes());
@@ -191,6 +229,7 @@ fn reply_flow(packet: &Packet, speaker: &Speaker<'_>, protocol: u8) -> Flow {
         protocol,
         first_four: [0; 4],
         label: 0,
+        tos: 0,
     }
 }
 

@@ -13,6 +13,11 @@
 //! ```
 
 mod answer;
+mod balance;
+mod chance;
+mod forger;
+mod habits;
+mod history;
 mod namespace;
 mod origins;
 mod packet;
@@ -22,6 +27,7 @@ mod scenario;
 mod simulator;
 #[cfg(test)]
 mod testing;
+mod timeline;
 mod topology;
 mod truth;
 mod walk;

@@ -18,6 +18,8 @@ pub(super) struct Packet {
     pub(super) ttl: u8,
     /// Whether it is part of a fragmented packet: such are routed, but never answered.
     pub(super) fragment: bool,
+    /// Whether no router may fragment it.
+    whole: bool,
 }
 
 impl Packet {
@@ -45,9 +47,11 @@ impl Packet {
                 protocol: header.protocol().0,
                 first_four: first_four(packet.get(header_length..)?),
                 label: 0,
+                tos: packet.get(1).copied().unwrap_or(0),
             },
             ttl: header.ttl(),
             fragment: header.is_fragmenting_payload(),
+            whole: header.dont_fragment(),
             bytes: packet.to_vec(),
             header_length,
         })
@@ -64,9 +68,11 @@ impl Packet {
                 protocol: header.next_header().0,
                 first_four: first_four(packet.get(V6_HEADER..)?),
                 label: header.flow_label().value(),
+                tos: header.traffic_class(),
             },
             ttl: header.hop_limit(),
             fragment: false,
+            whole: true,
             bytes: packet.to_vec(),
             header_length: V6_HEADER,
         })
@@ -80,6 +86,14 @@ impl Packet {
     /// Length of the IP header, in bytes.
     pub(super) const fn header_length(&self) -> usize {
         self.header_length
+    }
+
+    /// Its length, in bytes with the IP header, where that may be too much for a link: 0 if routers may
+    /// fragment it, and for what every link takes in IPv6 (RFC 8200 §5).
+    pub(super) fn rigid_length(&self) -> usize {
+        let length = self.bytes.len();
+        let always_fits = self.flow.source.is_ipv6() && length <= usize::from(SMALLEST_V6_MTU);
+        if self.whole && !always_fits { length } else { 0 }
     }
 
     /// The whole packet as it looks when it arrives somewhere with this TTL.
@@ -113,6 +127,8 @@ pub(super) const TCP: u8 = 6;
 pub(super) const UDP: u8 = 17;
 pub(super) const ICMPV6: u8 = 58;
 const V6_HEADER: usize = 40;
+/// Whatever lies under IPv6 must carry so much in one piece (RFC 8200 §5).
+pub(super) const SMALLEST_V6_MTU: u16 = 1280;
 
 /// The Internet checksum (RFC 1071) of a transport part in network byte order, with the pseudo-header of its
 /// family; ICMP in IPv4 has none. Over a part that carries its checksum it is zero if that is right.

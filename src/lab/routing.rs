@@ -1,15 +1,22 @@
 //! Routes: which AS is next, and inside an AS which link, as they stand from one convergence to the next.
 //!
 //! Between ASes: a path-vector exchange by the rules of Gao and Rexford ([`between`]). Inside: shortest
-//! paths with all ties ([`inside`]). After each change of a link the routes stay as they were for the
-//! scenario's convergence time; meanwhile packets run into the gap, as they do in reality.
+//! paths with all ties ([`inside`]). After a change every AS adopts the new routes at a moment of its own
+//! within the scenario's convergence time, and every router those inside its AS; meanwhile packets run into
+//! the gap or in circles, as they do in reality. Routes are worked out when they are first asked for: of
+//! thousands of ASes and prefixes, a campaign touches few.
 
 mod between;
 mod inside;
 #[cfg(test)]
 mod tests;
 
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
+use std::hash::Hasher;
+use std::time::Duration;
+
+use siphasher::sip::SipHasher13;
 
 use super::scenario::{AsIndex, LinkIndex, RouterIndex};
 use super::topology::Topology;
@@ -20,10 +27,12 @@ pub(super) use between::Best;
 /// The routes of the whole lab over its whole time.
 #[derive(Debug)]
 pub(super) struct Routing {
-    /// Which policy a prefix follows, in the order of the scenario's prefixes.
-    policy_of_prefix: Vec<usize>,
-    /// From when on each of them holds, in order of time; the first holds from the beginning.
-    tables: Vec<(MonoTime, Tables)>,
+    policies: Vec<Policy>,
+    /// In the order of time; the first holds from the beginning.
+    epochs: Vec<Epoch>,
+    seed: u64,
+    convergence: Duration,
+    convergence_inside: Duration,
 }
 
 /// How an AS announces some of its prefixes: prefixes with the same policy have the same routes.
@@ -33,72 +42,143 @@ struct Policy {
     only_to: Option<BTreeSet<AsIndex>>,
 }
 
-/// The routes at one time.
+/// The routes from one change to the next.
 #[derive(Debug)]
-pub(super) struct Tables {
+struct Epoch {
+    from: MonoTime,
+    /// Which policy each prefix follows, in the order of the scenario's prefixes.
+    policy_of_prefix: Vec<usize>,
     /// For each policy, for each AS, its best route.
-    between: Vec<Vec<Option<Best>>>,
-    inside: inside::Inside,
+    between: Vec<OnceCell<Vec<Option<Best>>>>,
+    /// For each AS.
+    inside: Vec<OnceCell<inside::Inside>>,
+}
+
+/// Whose moment of adopting new routes it is.
+#[derive(Clone, Copy)]
+enum Adopter {
+    As(AsIndex),
+    Router(RouterIndex),
 }
 
 impl Routing {
     pub(super) fn new(topology: &Topology) -> Self {
-        let (policies, policy_of_prefix) = policies(topology);
-        let convergence = topology.scenario.convergence;
-        let mut tables = vec![(MonoTime::default(), Tables::new(topology, &policies, MonoTime::default()))];
-        for change in topology.change_times() {
-            tables.push((change.after(convergence), Tables::new(topology, &policies, change)));
-        }
-        Self { policy_of_prefix, tables }
-    }
-
-    /// The routes that packets follow at a time.
-    pub(super) fn at(&self, time: MonoTime) -> Option<&Tables> {
-        let known = self.tables.partition_point(|(from, _)| *from <= time);
-        self.tables.get(known.saturating_sub(1)).map(|(_, tables)| tables)
-    }
-
-    /// The policy that a prefix follows, by its position in the scenario.
-    pub(super) fn policy(&self, prefix: usize) -> Option<usize> {
-        self.policy_of_prefix.get(prefix).copied()
-    }
-}
-
-impl Tables {
-    fn new(topology: &Topology, policies: &[Policy], at: MonoTime) -> Self {
+        let scenario = &topology.scenario;
+        let mut policies = Policies::default();
+        let times = std::iter::once(MonoTime::default()).chain(topology.change_times());
+        let prefixes: Vec<(MonoTime, Vec<usize>)> =
+            times.map(|at| (at, policies.of_prefixes(topology, at))).collect();
+        let Policies { list, .. } = policies;
+        let epoch = |(from, policy_of_prefix)| Epoch {
+            from,
+            policy_of_prefix,
+            between: list.iter().map(|_| OnceCell::new()).collect(),
+            inside: scenario.ases.iter().map(|_| OnceCell::new()).collect(),
+        };
         Self {
-            between: policies.iter().map(|policy| between::exchange(topology, policy, at)).collect(),
-            inside: inside::Inside::new(topology, at),
+            epochs: prefixes.into_iter().map(epoch).collect(),
+            policies: list,
+            seed: scenario.seed,
+            convergence: scenario.convergence,
+            convergence_inside: scenario.convergence_inside,
         }
     }
 
-    /// The route of an AS to the prefixes of a policy; `None` if it has none.
-    pub(super) fn best(&self, policy: usize, asys: AsIndex) -> Option<&Best> {
-        self.between.get(policy)?.get(asys.0)?.as_ref()
+    /// The route that an AS follows to a prefix at a time; `None` if it has none.
+    pub(super) fn best(
+        &self,
+        topology: &Topology,
+        prefix: usize,
+        asys: AsIndex,
+        at: MonoTime,
+    ) -> Option<&Best> {
+        let epoch = self.adopted(Adopter::As(asys), at)?;
+        let policy = *epoch.policy_of_prefix.get(prefix)?;
+        let routes = epoch.between.get(policy)?.get_or_init(|| {
+            self.policies
+                .get(policy)
+                .map_or_else(Vec::new, |policy| between::exchange(topology, policy, epoch.from))
+        });
+        routes.get(asys.0)?.as_ref()
     }
 
     /// The links over which a router reaches another one of its AS, all equally short.
-    pub(super) fn towards(&self, from: RouterIndex, to: RouterIndex) -> &[LinkIndex] {
-        self.inside.towards(from, to)
+    pub(super) fn towards(
+        &self,
+        topology: &Topology,
+        (from, to): (RouterIndex, RouterIndex),
+        at: MonoTime,
+    ) -> &[LinkIndex] {
+        self.inside(topology, from, at).map_or(&[], |inside| inside.towards(from, to))
     }
 
     /// The links over which a router comes nearer to a neighbour AS, or right into it.
-    pub(super) fn out_to(&self, from: RouterIndex, neighbour: AsIndex) -> &[LinkIndex] {
-        self.inside.out_to(from, neighbour)
+    pub(super) fn out_to(
+        &self,
+        topology: &Topology,
+        (from, neighbour): (RouterIndex, AsIndex),
+        at: MonoTime,
+    ) -> &[LinkIndex] {
+        self.inside(topology, from, at).map_or(&[], |inside| inside.out_to(from, neighbour))
+    }
+
+    fn inside(&self, topology: &Topology, router: RouterIndex, at: MonoTime) -> Option<&inside::Inside> {
+        let home = topology.home(router)?;
+        let epoch = self.adopted(Adopter::Router(router), at)?;
+        Some(epoch.inside.get(home.0)?.get_or_init(|| inside::Inside::new(topology, home, epoch.from)))
+    }
+
+    /// The youngest routes that somebody has adopted by a time.
+    fn adopted(&self, who: Adopter, at: MonoTime) -> Option<&Epoch> {
+        let convergence = match who {
+            Adopter::As(_) => self.convergence,
+            Adopter::Router(_) => self.convergence_inside,
+        };
+        let begun = self.epochs.partition_point(|epoch| epoch.from <= at);
+        let begun = self.epochs.get(..begun).unwrap_or_default();
+        let adopted = |(number, epoch): &(usize, &Epoch)| {
+            *number == 0
+                || epoch.from.after(convergence) <= at
+                || epoch.from.after(self.lag(who, *number, convergence)) <= at
+        };
+        begun.iter().enumerate().rev().find(adopted).map(|(_, epoch)| epoch)
+    }
+
+    /// How long somebody takes to adopt the routes of an epoch.
+    fn lag(&self, who: Adopter, epoch: usize, convergence: Duration) -> Duration {
+        let key = match who {
+            Adopter::As(asys) => asys.0.wrapping_mul(2),
+            Adopter::Router(router) => router.0.wrapping_mul(2).wrapping_add(1),
+        };
+        let mut hasher = SipHasher13::new_with_keys(self.seed, epoch as u64);
+        hasher.write_u64(key as u64);
+        let [high, low, ..] = hasher.finish().to_be_bytes();
+        convergence.mul_f64(f64::from(u16::from_be_bytes([high, low])) / f64::from(u16::MAX))
     }
 }
 
-fn policies(topology: &Topology) -> (Vec<Policy>, Vec<usize>) {
-    let mut policies: Vec<Policy> = Vec::new();
-    let mut known: HashMap<Policy, usize> = HashMap::new();
-    let mut of_prefix = Vec::new();
-    for announced in &topology.scenario.prefixes {
-        let policy = Policy { origin: announced.origin, only_to: announced.only_to.clone() };
-        let index = *known.entry(policy.clone()).or_insert_with(|| {
-            policies.push(policy);
-            policies.len().saturating_sub(1)
-        });
-        of_prefix.push(index);
+/// All policies that any prefix ever follows.
+#[derive(Default)]
+struct Policies {
+    list: Vec<Policy>,
+    known: HashMap<Policy, usize>,
+}
+
+impl Policies {
+    fn of_prefixes(&mut self, topology: &Topology, at: MonoTime) -> Vec<usize> {
+        let prefixes = topology.scenario.prefixes.iter().enumerate();
+        let policy = |(index, announced): (usize, &super::scenario::Announced)| Policy {
+            origin: announced.origin,
+            only_to: topology.announced_to(index, at).cloned(),
+        };
+        prefixes.map(policy).map(|policy| self.number(policy)).collect()
     }
-    (policies, of_prefix)
+
+    fn number(&mut self, policy: Policy) -> usize {
+        let list = &mut self.list;
+        *self.known.entry(policy).or_insert_with_key(|policy| {
+            list.push(policy.clone());
+            list.len().saturating_sub(1)
+        })
+    }
 }

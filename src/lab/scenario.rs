@@ -4,7 +4,12 @@
 //! reaches the simulator, so nothing behind this module meets a name that does not exist. The language is
 //! described in `docs/scenarios.md`.
 
+mod balance;
 mod check;
+mod forgers;
+mod habits;
+mod hosts;
+mod links;
 mod raw;
 #[cfg(test)]
 mod tests;
@@ -13,9 +18,16 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use crate::model::{AsLink, Asn, Event, FileErrors, LinkChange, Name, Port, Prefix, SourceText, WallTime};
+use crate::model::{AsLink, Asn, Event, FileErrors, LinkChange, Name, Prefix, SourceText, WallTime};
 
-pub(super) use raw::{Balance, Carrier, Closed, FilterAnswer, Quote};
+pub(super) use balance::{Balance, Field};
+pub(super) use forgers::{Forger, Forgery};
+pub(super) use habits::{
+    AnswersFrom, IcmpRate, Mangle, Nat, NatErrors, NatQuotes, Quote, Tunnel, TunnelIndex, TunnelKind,
+};
+pub(super) use hosts::Host;
+pub(super) use links::{Hazards, Jitter, Link, Loss, Reorder};
+pub(super) use raw::{Carrier, Closed, FilterAnswer, Shape};
 
 /// A checked scenario: every name in it stands for something, and every rule of `docs/scenarios.md` holds.
 #[derive(Clone, Debug)]
@@ -25,6 +37,7 @@ pub struct Scenario {
     pub(super) speed: f64,
     pub(super) duration: Duration,
     pub(super) convergence: Duration,
+    pub(super) convergence_inside: Duration,
     pub(super) vantage: Vantage,
     pub(super) ases: Vec<As>,
     pub(super) relations: Vec<Relation>,
@@ -32,6 +45,8 @@ pub struct Scenario {
     pub(super) links: Vec<Link>,
     pub(super) prefixes: Vec<Announced>,
     pub(super) hosts: Vec<Host>,
+    pub(super) forgers: Vec<Forger>,
+    pub(super) tunnels: Vec<Tunnel>,
     pub(super) changes: Vec<Change>,
 }
 
@@ -109,8 +124,8 @@ impl Scenario {
     /// What happens to links between ASes, in the order of time.
     pub fn events(&self) -> impl Iterator<Item = Event> + '_ {
         self.changes.iter().filter_map(|change| match change.what {
-            Changed::AsLink(link) => Some(Event { at: change.at, change: change.how, link }),
-            Changed::RouterLink(_) => None,
+            Happening::Link(Changed::AsLink(link), how) => Some(Event { at: change.at, change: how, link }),
+            _ => None,
         })
     }
 }
@@ -195,7 +210,15 @@ pub(super) struct Router {
     pub(super) addresses: Addresses,
     pub(super) silent: bool,
     pub(super) balance: Balance,
+    pub(super) answers_from: AnswersFrom,
+    /// How often it sends ICMP errors; `None` for always.
+    pub(super) icmp_rate: Option<IcmpRate>,
     pub(super) quote: Quote,
+    /// What its quotes show wrongly.
+    pub(super) mangles: Vec<Mangle>,
+    /// Whether it sends on a packet whose TTL has run out, instead of answering.
+    pub(super) forwards_zero_ttl: bool,
+    pub(super) nat: Nat,
     /// MPLS labels that it shows in ICMP errors (RFC 4950), outermost first.
     pub(super) labels: Vec<u32>,
     pub(super) filters: Vec<Filter>,
@@ -209,38 +232,6 @@ pub(super) struct Filter {
     pub(super) answer: FilterAnswer,
 }
 
-/// A link between two routers.
-#[derive(Clone, Debug)]
-pub(super) struct Link {
-    pub(super) ends: [RouterIndex; 2],
-    /// The addresses of the interfaces at both ends, in the same order.
-    pub(super) addresses: [Addresses; 2],
-    /// One way.
-    pub(super) delay: Duration,
-    /// Mean of the exponentially distributed delay that comes on top.
-    pub(super) jitter: Duration,
-    /// Probability that a packet is lost, each way.
-    pub(super) loss: f64,
-    /// What it costs in the shortest paths inside an AS.
-    pub(super) cost: u32,
-}
-
-impl Link {
-    pub(super) fn other_end(&self, router: RouterIndex) -> Option<RouterIndex> {
-        match self.ends {
-            [one, other] if one == router => Some(other),
-            [one, other] if other == router => Some(one),
-            _ => None,
-        }
-    }
-
-    /// The addresses of the interface that `router` has on this link.
-    pub(super) fn addresses_at(&self, router: RouterIndex) -> Option<Addresses> {
-        let sides = self.ends.iter().zip(self.addresses);
-        sides.into_iter().find(|(end, _)| **end == router).map(|(_, addresses)| addresses)
-    }
-}
-
 /// A prefix that an AS announces to its neighbours.
 #[derive(Clone, Debug)]
 pub(super) struct Announced {
@@ -252,31 +243,39 @@ pub(super) struct Announced {
     pub(super) router: Option<RouterIndex>,
 }
 
-/// Addresses that behave alike.
+/// Something that happens at a wall time.
 #[derive(Clone, Debug)]
-pub(super) struct Host {
-    /// Each with the router behind which it is.
-    pub(super) addresses: Vec<(IpAddr, RouterIndex)>,
-    pub(super) echo: bool,
-    pub(super) open: Vec<Port>,
-    pub(super) closed: Closed,
-    pub(super) filtered: Vec<Carrier>,
-    /// One way, from its router.
-    pub(super) delay: Duration,
-}
-
-/// Something that happens to a link. A link whose first change is "added" does not exist before it.
-#[derive(Clone, Copy, Debug)]
 pub(super) struct Change {
     pub(super) at: WallTime,
-    pub(super) what: Changed,
-    pub(super) how: LinkChange,
+    pub(super) what: Happening,
 }
 
+#[derive(Clone, Debug)]
+pub(super) enum Happening {
+    /// A link whose first change is "added" does not exist before it.
+    Link(Changed, LinkChange),
+    /// A router is there, or not.
+    Router(RouterIndex, bool),
+    /// The prefix at this position is announced to these neighbours only.
+    Announce(usize, BTreeSet<AsIndex>),
+    /// Two ASes are this to each other.
+    Relation(Relation),
+    /// All links that are meant get this weight.
+    Weight(Changed, u16),
+    IcmpRate(RouterIndex, Option<IcmpRate>),
+    /// The vantage's own line is there, or not.
+    Uplink(bool),
+    /// The hosts in a prefix answer, or not.
+    Hosts(Prefix, bool),
+}
+
+/// Which links something happens to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Changed {
     /// All router links between two ASes.
     AsLink(AsLink),
     /// All links between two routers.
     RouterLink([RouterIndex; 2]),
+    /// The link of a name.
+    Link(LinkIndex),
 }

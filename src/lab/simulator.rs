@@ -8,16 +8,18 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::net::IpAddr;
 use std::time::Duration;
 
-use rand::rngs::Xoshiro256PlusPlus;
-use rand::{Rng, RngExt, SeedableRng};
-
 use super::answer::{self, Complaint, Speaker};
-use super::packet::Packet;
-use super::scenario::{Carrier, Closed, HostIndex, Quote, Scenario};
+use super::chance::{Bursts, Copies, Leg, Rolls, Walking};
+use super::forger::Forgers;
+use super::habits::nat;
+use super::habits::rate::Buckets;
+use super::packet::{Packet, TCP};
+use super::scenario::{Carrier, Closed, HostIndex, LinkIndex, Quote, RouterIndex, Scenario};
 use super::topology::Topology;
-use super::walk::{Dice, End, Network, Start, Walked};
+use super::walk::{End, Network, Position, Start, Walked};
 use crate::model::{ClockPair, MonoTime, Port, Underlay};
 
 /// A simulated Internet around one vantage.
@@ -27,6 +29,12 @@ pub struct Simulator {
     queue: BinaryHeap<Reverse<Pending>>,
     now: MonoTime,
     packets: u64,
+    bursts: Bursts,
+    /// What routers with a rate may still send by ICMP.
+    of_routers: Buckets<RouterIndex>,
+    /// The same of hosts, each address by itself.
+    of_hosts: Buckets<IpAddr>,
+    forgers: Forgers,
 }
 
 /// The lab in virtual time: no sockets and no waiting, a whole campaign in milliseconds.
@@ -34,9 +42,8 @@ pub type VirtualInternet = Simulator;
 
 /// Packets on their way at one time; what comes on top is lost, as in a full queue.
 const MOST_IN_FLIGHT: usize = 1 << 18;
-/// TTLs with which routers and hosts send.
+/// TTL with which routers send.
 const ROUTER_TTL: u8 = 255;
-const HOST_TTL: u8 = 64;
 
 /// Something that will happen; ordered by time, then by number.
 #[derive(Debug)]
@@ -83,6 +90,10 @@ impl Simulator {
             queue: BinaryHeap::new(),
             now: MonoTime::default(),
             packets: 0,
+            bursts: Bursts::default(),
+            of_routers: Buckets::default(),
+            of_hosts: Buckets::default(),
+            forgers: Forgers::new(scenario),
         }
     }
 
@@ -95,26 +106,39 @@ impl Simulator {
     /// When something happens next, if anything does; it need not reach the vantage.
     #[must_use]
     pub fn next_due(&self) -> Option<MonoTime> {
-        self.queue.peek().map(|Reverse(pending)| pending.at)
+        let queued = self.queue.peek().map(|Reverse(pending)| pending.at);
+        queued.into_iter().chain(self.forgers.next_due()).min()
     }
 
     fn send(&mut self, packet: Packet) {
         let vantage = &self.network.topology.scenario.vantage;
         let own = vantage.addresses.iter().any(|address| address == packet.flow.source);
-        if !own || self.queue.len() >= MOST_IN_FLIGHT {
+        if !own || !self.network.topology.has_uplink(self.now) {
             return;
         }
-        let start = Start {
-            router: vantage.gateway,
-            at: self.now.after(vantage.delay),
-            ttl: packet.ttl,
-            made_here: false,
-            way_back: None,
-        };
-        let number = self.packets;
-        self.packets = self.packets.saturating_add(1);
-        let mut dice = self.dice(number, Leg::There);
-        let mut walked = self.network.walk(&packet.flow, start, &mut dice, |_, _| {});
+        self.forgers.provoke(self.now);
+        if self.queue.len() >= MOST_IN_FLIGHT {
+            return;
+        }
+        let start = self.network.leaving_vantage(self.now, packet.ttl, packet.rigid_length());
+        let mut copies = Copies::default();
+        let original = self.set_out(Position::new(packet.flow, start), &mut copies);
+        while let Some(copy) = copies.next() {
+            let (number, walked) = self.set_out(copy, &mut copies);
+            self.reaches(number, packet.clone(), walked);
+        }
+        self.reaches(original.0, packet, original.1);
+    }
+
+    /// Walks a question, or a copy of it, under a number of its own.
+    fn set_out(&mut self, from: Position, copies: &mut Copies) -> (u64, Walked) {
+        let number = self.number();
+        let mut rolls = self.rolls(number, Leg::There);
+        let mut dice = Walking { rolls: &mut rolls, bursts: &mut self.bursts, copies };
+        (number, self.network.walk(from, &mut dice, |_| {}))
+    }
+
+    fn reaches(&mut self, number: u64, packet: Packet, mut walked: Walked) {
         if let End::AtHost(host) = walked.end {
             walked.at = walked.at.after(self.host_delay(host));
         }
@@ -124,106 +148,146 @@ impl Simulator {
 
     /// Answers a packet where its walk ended, and sends the answer on its way.
     fn reach(&mut self, number: u64, packet: &Packet, walked: &Walked) {
-        let mut dice = self.dice(number, Leg::Back);
-        let answer = match walked.end {
-            End::AtHost(host) => self.host_answer(packet, walked, host, &mut dice),
+        let translated = nat::translated_question(packet, walked);
+        let packet = translated.as_ref().unwrap_or(packet);
+        let mut dice = self.rolls(number, Leg::Back);
+        let said = match walked.end {
+            End::AtHost(host) => self.host_answer(packet, walked, host, &mut dice).map(Said::plainly),
             End::AtRouter => self.router_answer(packet, walked, &mut dice),
             End::Expired => self.complaint(packet, walked, Complaint::TimeExceeded, &mut dice),
             End::NoRoute => self.complaint(packet, walked, Complaint::NoRoute, &mut dice),
             End::Prohibited => self.complaint(packet, walked, Complaint::Prohibited, &mut dice),
+            End::TooBig(mtu) => self.complaint(packet, walked, Complaint::TooBig(mtu), &mut dice),
             End::AtVantage | End::Filtered | End::Lost | End::Vanished => None,
         };
-        if let Some(answer) = answer.as_deref().and_then(Packet::read) {
-            self.send_back(number, &answer, walked, &mut dice);
+        if let Some(said) = said {
+            self.send_back(number, &said, walked, &mut dice);
         }
     }
 
     fn host_answer(
-        &self,
+        &mut self,
         packet: &Packet,
         walked: &Walked,
-        host: HostIndex,
+        index: HostIndex,
         dice: &mut Rolls,
     ) -> Option<Vec<u8>> {
-        let host = self.network.topology.host(host)?;
+        if !self.network.topology.host_is_up(packet.flow.destination, walked.at) {
+            return None;
+        }
+        let host = self.network.topology.host(index)?;
         let manners = Manners {
             echo: host.echo,
             open: &host.open,
             closed: host.closed,
             filtered: &host.filtered,
-            ttl: HOST_TTL,
+            ttl: host.reply_ttl,
         };
-        manners.answer(packet, walked.ttl, dice)
+        let answer = manners.answer(packet, walked.ttl, dice)?;
+        let rate = host.icmp_rate.filter(|_| packet.flow.protocol != TCP);
+        self.of_hosts.let_through(packet.flow.destination, rate, walked.at).then_some(answer)
     }
 
     /// A router answers for its own addresses like a host without open ports.
-    fn router_answer(&self, packet: &Packet, walked: &Walked, dice: &mut Rolls) -> Option<Vec<u8>> {
+    fn router_answer(&mut self, packet: &Packet, walked: &Walked, dice: &mut Rolls) -> Option<Said> {
         let router = self.network.topology.router(walked.router)?;
         let manners =
             Manners { echo: true, open: &[], closed: Closed::Refused, filtered: &[], ttl: ROUTER_TTL };
-        if router.silent { None } else { manners.answer(packet, walked.ttl, dice) }
+        if router.silent {
+            return None;
+        }
+        match manners.accepted(packet)? {
+            Carrier::Udp => self.complaint(packet, walked, Complaint::PortClosed, dice),
+            Carrier::Icmp | Carrier::Tcp => manners.answer(packet, walked.ttl, dice).map(Said::plainly),
+        }
     }
 
-    /// An ICMP error from the interface by which the packet came in.
+    /// An ICMP error in the router's own voice, while its limit lets it speak.
     fn complaint(
-        &self,
+        &mut self,
         packet: &Packet,
         walked: &Walked,
         complaint: Complaint,
         dice: &mut Rolls,
-    ) -> Option<Vec<u8>> {
+    ) -> Option<Said> {
         let topology = &self.network.topology;
         let router = topology.router(walked.router)?;
         if router.silent {
             return None;
         }
-        let is_ipv4 = packet.flow.destination.is_ipv4();
-        let inbound = walked.inbound.and_then(|link| topology.link(link)?.addresses_at(walked.router));
-        let address = inbound.and_then(|addresses| addresses.of(is_ipv4));
+        let voice = self.network.voice(walked, complaint)?;
         let speaker = Speaker {
-            address: address.or_else(|| router.addresses.of(is_ipv4))?,
+            address: voice.address,
             ttl: ROUTER_TTL,
             identification: dice.identification(),
             quote: router.quote,
-            labels: &router.labels,
+            mangles: &router.mangles,
+            labels: &self.network.shown_labels(walked),
         };
-        answer::icmp_error(packet, walked.ttl, complaint, &speaker)
+        let error = answer::icmp_error(packet, walked.ttl, complaint, &speaker)?;
+        let rate = topology.icmp_rate(walked.router, walked.at);
+        let may_speak = self.of_routers.let_through(walked.router, rate, walked.at);
+        may_speak.then_some(Said {
+            packet: error,
+            leaves_by: voice.leaves_by,
+            about: Some(packet.flow.destination),
+        })
     }
 
-    fn send_back(&mut self, number: u64, answer: &Packet, question: &Walked, dice: &mut Rolls) {
-        let topology = &self.network.topology;
-        let symmetric = topology.home(question.router).and_then(|home| topology.asys(home));
-        let symmetric = symmetric.is_some_and(|asys| asys.symmetric_replies);
+    fn send_back(&mut self, number: u64, said: &Said, question: &Walked, dice: &mut Rolls) {
+        let Some(answer) = Packet::read(&said.packet) else { return };
         let from_host = match question.end {
-            End::AtHost(host) => Some(self.host_delay(host)),
-            _ => None,
+            End::AtHost(host) => self.host_delay(host),
+            _ => Duration::ZERO,
         };
         let start = Start {
-            router: question.router,
-            at: question.at.after(from_host.unwrap_or_default()),
+            at: question.at.after(from_host),
             ttl: answer.ttl,
-            made_here: from_host.is_none(),
-            way_back: question.entered.filter(|_| symmetric),
+            rigid_length: answer.rigid_length(),
+            leaves_by: said.leaves_by,
+            about: said.about,
+            ..self.network.start_of_answer(question)
         };
-        let walked = self.network.walk(&answer.flow, start, dice, |_, _| {});
-        if walked.end == End::AtVantage {
-            let at = walked.at.after(topology.scenario.vantage.delay);
-            let what = What::Arrives(answer.arriving_with(walked.ttl));
-            self.queue.push(Reverse(Pending { at, number, what }));
+        let mut copies = Copies::default();
+        let mut on_its_way = Walking { rolls: dice, bursts: &mut self.bursts, copies: &mut copies };
+        let from = Position::new(answer.flow, start);
+        let walked = self.network.walk(from, &mut on_its_way, |_| {});
+        self.arrives(number, &answer, said.about, &walked);
+        while let Some(copy) = copies.next() {
+            let number = self.number();
+            let mut rolls = self.rolls(number, Leg::Back);
+            let mut on_its_way =
+                Walking { rolls: &mut rolls, bursts: &mut self.bursts, copies: &mut copies };
+            let walked = self.network.walk(copy, &mut on_its_way, |_| {});
+            self.arrives(number, &answer, said.about, &walked);
         }
+    }
+
+    fn arrives(&mut self, number: u64, answer: &Packet, about: Option<IpAddr>, walked: &Walked) {
+        let topology = &self.network.topology;
+        let at = walked.at.after(topology.scenario.vantage.delay);
+        if walked.end == End::AtVantage && topology.has_uplink(at) {
+            let mut bytes = answer.arriving_with(walked.ttl);
+            if walked.flow != answer.flow || walked.about != about {
+                nat::translate_answer(&mut bytes, about, walked);
+            }
+            self.queue.push(Reverse(Pending { at, number, what: What::Arrives(bytes) }));
+        }
+    }
+
+    /// A number that no packet has had.
+    fn number(&mut self) -> u64 {
+        let number = self.packets;
+        self.packets = self.packets.saturating_add(1);
+        number
     }
 
     fn host_delay(&self, host: HostIndex) -> Duration {
         self.network.topology.host(host).map_or(Duration::ZERO, |host| host.delay)
     }
 
-    fn dice(&self, number: u64, leg: Leg) -> Rolls {
-        let leg = match leg {
-            Leg::There => 0,
-            Leg::Back => 1,
-        };
-        let stream = number.wrapping_mul(2).wrapping_add(leg).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Rolls(Xoshiro256PlusPlus::seed_from_u64(self.network.topology.scenario.seed ^ stream))
+    fn rolls(&self, number: u64, leg: Leg) -> Rolls {
+        Rolls::new(self.network.topology.scenario.seed, number, leg)
     }
 }
 
@@ -236,7 +300,17 @@ impl Underlay for Simulator {
     }
 
     fn advance(&mut self, until: MonoTime) -> Option<(MonoTime, Vec<u8>)> {
-        while self.next_due().is_some_and(|at| at <= until) {
+        loop {
+            let queued = self.queue.peek().map(|Reverse(pending)| pending.at).filter(|at| *at <= until);
+            let forged = self.forgers.next_due().filter(|at| *at <= until);
+            if let Some(at) = forged.filter(|at| queued.is_none_or(|queued| *at < queued)) {
+                self.now = self.now.max(at);
+                if let Some(arrival) = self.forgers.strike() {
+                    return Some(arrival);
+                }
+                continue;
+            }
+            queued?;
             let Reverse(Pending { at, number, what }) = self.queue.pop()?;
             self.now = self.now.max(at);
             match what {
@@ -244,35 +318,21 @@ impl Underlay for Simulator {
                 What::Arrives(answer) => return Some((at, answer)),
             }
         }
-        None
     }
 }
 
-/// Which way a packet goes: each way has dice of its own.
-#[derive(Clone, Copy)]
-enum Leg {
-    There,
-    Back,
+/// What somebody answers.
+struct Said {
+    packet: Vec<u8>,
+    /// The link by which it must leave.
+    leaves_by: Option<LinkIndex>,
+    /// Where the packet was to go that it is an error about.
+    about: Option<IpAddr>,
 }
 
-/// Dice from the seed.
-struct Rolls(Xoshiro256PlusPlus);
-
-impl Rolls {
-    fn identification(&mut self) -> u16 {
-        self.0.random()
-    }
-}
-
-impl Dice for Rolls {
-    fn happens(&mut self, probability: f64) -> bool {
-        probability > 0.0 && self.0.random::<f64>() < probability
-    }
-
-    fn delay(&mut self, mean: Duration) -> Duration {
-        // Beyond ten means lies one packet in 22,000; a longer tail would only look like loss.
-        let means = -(1.0 - self.0.random::<f64>()).ln();
-        mean.mul_f64(means.clamp(0.0, 10.0))
+impl Said {
+    fn plainly(packet: Vec<u8>) -> Self {
+        Self { packet, leaves_by: None, about: None }
     }
 }
 
@@ -286,16 +346,21 @@ struct Manners<'a> {
 }
 
 impl Manners<'_> {
-    fn answer(&self, packet: &Packet, arrived_with: u8, dice: &mut Rolls) -> Option<Vec<u8>> {
+    /// What a packet is, if it is looked at.
+    fn accepted(&self, packet: &Packet) -> Option<Carrier> {
         let carrier = packet.flow.carrier()?;
-        if self.filtered.contains(&carrier) || packet.fragment || !packet.checksum_holds() {
-            return None;
-        }
+        let dropped = self.filtered.contains(&carrier) || packet.fragment || !packet.checksum_holds();
+        (!dropped).then_some(carrier)
+    }
+
+    fn answer(&self, packet: &Packet, arrived_with: u8, dice: &mut Rolls) -> Option<Vec<u8>> {
+        let carrier = self.accepted(packet)?;
         let speaker = Speaker {
             address: packet.flow.destination,
             ttl: self.ttl,
             identification: dice.identification(),
             quote: Quote::Rfc1812,
+            mangles: &[],
             labels: &[],
         };
         match carrier {
@@ -314,7 +379,7 @@ impl Manners<'_> {
         if !open && self.closed == Closed::Silent {
             return None;
         }
-        answer::tcp(packet, open, dice.0.next_u32(), speaker)
+        answer::tcp(packet, open, dice.sequence(), speaker)
     }
 }
 

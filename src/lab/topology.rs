@@ -1,17 +1,20 @@
 //! The scenario as the simulator walks it: who owns an address, what lies behind a prefix, which links a
 //! router has, and when each link is there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ipnet::{Ipv4Net, Ipv6Net};
 use prefix_trie::PrefixMap;
 
+use super::history::History;
 use super::scenario::{
-    Announced, As, AsIndex, Change, Changed, Host, HostIndex, Link, LinkIndex, Relation, Router,
-    RouterIndex, Scenario,
+    Announced, AnswersFrom, As, AsIndex, Happening, Host, HostIndex, IcmpRate, Link, LinkIndex, Nat,
+    Relation, Router, RouterIndex, Scenario, Tunnel, TunnelIndex,
 };
-use crate::model::{Asn, ClockPair, LinkChange, MonoTime};
+use super::timeline::Timeline;
+use crate::model::{Asn, ClockPair, MonoTime};
 
 /// Everything about a scenario that routes do not decide. Times count from the start of the lab.
 #[derive(Debug)]
@@ -19,11 +22,14 @@ pub(super) struct Topology {
     pub(super) scenario: Scenario,
     pub(super) clock: ClockPair,
     ports: Vec<Vec<LinkIndex>>,
-    neighbours: Vec<Vec<(AsIndex, Role)>>,
+    members: Vec<Vec<RouterIndex>>,
+    neighbours: Vec<Vec<(AsIndex, Timeline<Role>)>>,
     owners: HashMap<IpAddr, Owner>,
     v4: PrefixMap<Ipv4Net, usize>,
     v6: PrefixMap<Ipv6Net, usize>,
-    states: Vec<Presence>,
+    history: History,
+    /// The tunnels of each ingress, the longest first.
+    tunnels: HashMap<RouterIndex, Vec<TunnelIndex>>,
 }
 
 /// What a neighbour is to an AS, the most wanted first (Gao and Rexford 2001).
@@ -60,20 +66,6 @@ pub(super) enum Target {
     Unrouted,
 }
 
-/// Whether a link is there, and when that changes.
-#[derive(Clone, Debug)]
-struct Presence {
-    at_first: bool,
-    changes: Vec<(MonoTime, bool)>,
-}
-
-impl Presence {
-    fn at(&self, time: MonoTime) -> bool {
-        let past = self.changes.iter().take_while(|(at, _)| *at <= time);
-        past.last().map_or(self.at_first, |(_, there)| *there)
-    }
-}
-
 impl Topology {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let clock = ClockPair::new(MonoTime::default(), scenario.start).squeezed(scenario.speed);
@@ -88,11 +80,13 @@ impl Topology {
         Self {
             clock,
             ports: ports(scenario),
-            neighbours: neighbours(scenario),
+            members: members(scenario),
+            neighbours: neighbours(scenario, &clock),
             owners: owners(scenario),
             v4,
             v6,
-            states: states(scenario, &clock),
+            history: History::new(scenario, &clock),
+            tunnels: tunnels(scenario),
             scenario: scenario.clone(),
         }
     }
@@ -117,9 +111,33 @@ impl Topology {
         self.asys(index).map(|asys| asys.number)
     }
 
+    pub(super) fn tunnel(&self, index: TunnelIndex) -> Option<&Tunnel> {
+        self.scenario.tunnels.get(index.0)
+    }
+
+    /// The tunnels that begin at a router, the longest first.
+    pub(super) fn tunnels_from(&self, ingress: RouterIndex) -> &[TunnelIndex] {
+        self.tunnels.get(&ingress).map_or(&[], Vec::as_slice)
+    }
+
+    /// How a router translates addresses; `None` if it does not.
+    pub(super) fn nat(&self, router: RouterIndex) -> Option<&Nat> {
+        self.router(router).map(|router| &router.nat).filter(|nat| !nat.inward.is_empty())
+    }
+
+    /// Whether any router translates addresses.
+    pub(super) fn translates(&self) -> bool {
+        self.scenario.routers.iter().any(|router| !router.nat.inward.is_empty())
+    }
+
     /// The AS that a router belongs to.
     pub(super) fn home(&self, router: RouterIndex) -> Option<AsIndex> {
         self.router(router).map(|router| router.home)
+    }
+
+    /// The routers of an AS.
+    pub(super) fn members(&self, asys: AsIndex) -> &[RouterIndex] {
+        self.members.get(asys.0).map_or(&[], Vec::as_slice)
     }
 
     /// The links of a router, in the order of the file.
@@ -127,19 +145,67 @@ impl Topology {
         self.ports.get(router.0).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn neighbours(&self, asys: AsIndex) -> &[(AsIndex, Role)] {
-        self.neighbours.get(asys.0).map_or(&[], Vec::as_slice)
+    /// The neighbours of an AS, and what they are to it at a time.
+    pub(super) fn neighbours(
+        &self,
+        asys: AsIndex,
+        at: MonoTime,
+    ) -> impl Iterator<Item = (AsIndex, Role)> + '_ {
+        let neighbours = self.neighbours.get(asys.0).into_iter().flatten();
+        neighbours.map(move |(other, role)| (*other, *role.at(at)))
     }
 
-    /// Whether the link is there at a time.
+    /// Whether a link and the routers at its ends are there at a time.
     pub(super) fn is_up(&self, link: LinkIndex, at: MonoTime) -> bool {
-        self.states.get(link.0).is_some_and(|presence| presence.at(at))
+        self.history.links.get(link.0).is_some_and(|there| *there.at(at))
     }
 
-    /// The times at which any link comes or goes, in order.
+    /// Whether a router is there at a time.
+    pub(super) fn router_is_up(&self, router: RouterIndex, at: MonoTime) -> bool {
+        self.history.routers.get(&router).is_none_or(|there| *there.at(at))
+    }
+
+    /// Whether the vantage's own line is there at a time.
+    pub(super) fn has_uplink(&self, at: MonoTime) -> bool {
+        *self.history.uplink.at(at)
+    }
+
+    /// Whether the host at an address is on at a time.
+    pub(super) fn host_is_up(&self, address: IpAddr, at: MonoTime) -> bool {
+        let about = self.history.hosts.iter().filter(|(prefix, _)| prefix.contains(address));
+        about.max_by_key(|(prefix, _)| prefix.length()).is_none_or(|(_, there)| *there.at(at))
+    }
+
+    /// The share of a link among equally good ones, at a time.
+    pub(super) fn weight(&self, link: LinkIndex, at: MonoTime) -> u16 {
+        match self.history.weights.get(&link) {
+            Some(weight) => *weight.at(at),
+            None => self.link(link).map_or(1, |link| link.weight),
+        }
+    }
+
+    /// How fast a router sends ICMP errors at a time; `None` without a limit.
+    pub(super) fn icmp_rate(&self, router: RouterIndex, at: MonoTime) -> Option<IcmpRate> {
+        match self.history.icmp_rates.get(&router) {
+            Some(rate) => *rate.at(at),
+            None => self.router(router)?.icmp_rate,
+        }
+    }
+
+    /// To whom a prefix is announced at a time, by its position; `None` for all neighbours.
+    pub(super) fn announced_to(&self, prefix: usize, at: MonoTime) -> Option<&BTreeSet<AsIndex>> {
+        match self.history.announced_to.get(&prefix) {
+            Some(only_to) => only_to.at(at).as_ref(),
+            None => self.scenario.prefixes.get(prefix)?.only_to.as_ref(),
+        }
+    }
+
+    /// The times at which routes may change, in order.
     pub(super) fn change_times(&self) -> Vec<MonoTime> {
-        let times = self.states.iter().flat_map(|presence| &presence.changes);
-        let mut times: Vec<MonoTime> = times.map(|(at, _)| *at).collect();
+        let links = self.history.links.iter().flat_map(Timeline::times);
+        let policies = self.history.announced_to.values().flat_map(Timeline::times);
+        let roles = self.neighbours.iter().flatten().flat_map(|(_, role)| role.times());
+        let mut times: Vec<MonoTime> = links.chain(policies).chain(roles).collect();
         times.sort_unstable();
         times.dedup();
         times
@@ -192,26 +258,45 @@ fn ports(scenario: &Scenario) -> Vec<Vec<LinkIndex>> {
     ports
 }
 
-fn neighbours(scenario: &Scenario) -> Vec<Vec<(AsIndex, Role)>> {
-    let mut neighbours = vec![Vec::new(); scenario.ases.len()];
-    let mut add = |me: AsIndex, other: AsIndex, role: Role| {
-        if let Some(list) = neighbours.get_mut(me.0) {
-            list.push((other, role));
+fn members(scenario: &Scenario) -> Vec<Vec<RouterIndex>> {
+    let mut members = vec![Vec::new(); scenario.ases.len()];
+    for (index, router) in scenario.routers.iter().enumerate() {
+        if let Some(list) = members.get_mut(router.home.0) {
+            list.push(RouterIndex(index));
         }
-    };
+    }
+    members
+}
+
+fn neighbours(scenario: &Scenario, clock: &ClockPair) -> Vec<Vec<(AsIndex, Timeline<Role>)>> {
+    let mut neighbours: Vec<Vec<(AsIndex, Timeline<Role>)>> = vec![Vec::new(); scenario.ases.len()];
     for relation in &scenario.relations {
-        match *relation {
-            Relation::Transit { provider, customer } => {
-                add(provider, customer, Role::Customer);
-                add(customer, provider, Role::Provider);
+        for (me, other, role) in roles(*relation) {
+            if let Some(list) = neighbours.get_mut(me.0) {
+                list.push((other, Timeline::new(role)));
             }
-            Relation::Peering(one, other) => {
-                add(one, other, Role::Peer);
-                add(other, one, Role::Peer);
+        }
+    }
+    for change in &scenario.changes {
+        let Happening::Relation(relation) = change.what else { continue };
+        for (me, other, role) in roles(relation) {
+            let list = neighbours.get_mut(me.0).into_iter().flatten();
+            for (_, history) in list.filter(|(neighbour, _)| *neighbour == other) {
+                history.then(clock.mono(change.at), role);
             }
         }
     }
     neighbours
+}
+
+/// What each of both ASes has in the other.
+const fn roles(relation: Relation) -> [(AsIndex, AsIndex, Role); 2] {
+    match relation {
+        Relation::Transit { provider, customer } => {
+            [(provider, customer, Role::Customer), (customer, provider, Role::Provider)]
+        }
+        Relation::Peering(one, other) => [(one, other, Role::Peer), (other, one, Role::Peer)],
+    }
 }
 
 fn owners(scenario: &Scenario) -> HashMap<IpAddr, Owner> {
@@ -226,6 +311,15 @@ fn owners(scenario: &Scenario) -> HashMap<IpAddr, Owner> {
             owners.extend(addresses.iter().map(|address| (address, owner)));
         }
     }
+    for (index, router) in scenario.routers.iter().enumerate() {
+        let owner = Owner::Router(RouterIndex(index), None);
+        owners.extend(router.nat.inward.keys().map(|outside| (*outside, owner)));
+        if let AnswersFrom::Addresses(addresses) = router.answers_from {
+            for address in addresses.iter() {
+                owners.entry(address).or_insert(owner);
+            }
+        }
+    }
     for (index, host) in scenario.hosts.iter().enumerate() {
         let places = host.addresses.iter();
         owners.extend(places.map(|(address, router)| (*address, Owner::Host(HostIndex(index), *router))));
@@ -234,34 +328,16 @@ fn owners(scenario: &Scenario) -> HashMap<IpAddr, Owner> {
     owners
 }
 
-/// A router link is there while it is itself, and while the link between its ASes is.
-fn states(scenario: &Scenario, clock: &ClockPair) -> Vec<Presence> {
-    let mut histories: BTreeMap<Changed, Presence> = BTreeMap::new();
-    for Change { at, what, how } in &scenario.changes {
-        let there = *how == LinkChange::Added;
-        let history =
-            histories.entry(*what).or_insert_with(|| Presence { at_first: !there, changes: Vec::new() });
-        history.changes.push((clock.mono(*at), there));
+fn tunnels(scenario: &Scenario) -> HashMap<RouterIndex, Vec<TunnelIndex>> {
+    let mut of_ingress: HashMap<RouterIndex, Vec<TunnelIndex>> = HashMap::new();
+    for (index, tunnel) in scenario.tunnels.iter().enumerate() {
+        if let Some(ingress) = tunnel.routers.first() {
+            of_ingress.entry(*ingress).or_default().push(TunnelIndex(index));
+        }
     }
-    scenario.links.iter().map(|link| state(scenario, link, &histories)).collect()
-}
-
-fn state(scenario: &Scenario, link: &Link, histories: &BTreeMap<Changed, Presence>) -> Presence {
-    let [one, other] = link.ends;
-    let of_routers = histories.get(&Changed::RouterLink([one.min(other), one.max(other)]));
-    let number = |router: RouterIndex| {
-        let home = scenario.routers.get(router.0)?.home;
-        scenario.ases.get(home.0).map(|asys| asys.number)
-    };
-    let between =
-        number(one).zip(number(other)).and_then(|(one, other)| crate::model::AsLink::new(one, other));
-    let of_ases = between.and_then(|link| histories.get(&Changed::AsLink(link)));
-    let parts: Vec<&Presence> = of_routers.into_iter().chain(of_ases).collect();
-    let mut times: Vec<MonoTime> = parts.iter().flat_map(|part| &part.changes).map(|(at, _)| *at).collect();
-    times.sort_unstable();
-    times.dedup();
-    Presence {
-        at_first: parts.iter().all(|part| part.at_first),
-        changes: times.into_iter().map(|at| (at, parts.iter().all(|part| part.at(at)))).collect(),
+    let length = |index: &TunnelIndex| scenario.tunnels.get(index.0).map(|tunnel| tunnel.routers.len());
+    for list in of_ingress.values_mut() {
+        list.sort_by_key(|index| Reverse(length(index)));
     }
+    of_ingress
 }

@@ -4,10 +4,13 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
+use super::answer::Complaint;
+use super::chance::NoDice;
+use super::habits::voice::Voice;
 use super::packet::Packet;
-use super::scenario::{AsIndex, LinkIndex, RouterIndex, Scenario};
+use super::scenario::{AsIndex, Scenario};
 use super::topology::Topology;
-use super::walk::{End, Flow, Network, NoDice, Start};
+use super::walk::{End, Flow, Network, Position};
 use crate::model::{Asn, MonoTime, Prefix, WallTime};
 
 /// Answers questions about a scenario that no measurement could answer for certain.
@@ -32,8 +35,10 @@ pub struct TrueHop {
     pub router: String,
     /// The AS that it belongs to, whoever numbered its interface.
     pub asn: Asn,
-    /// The address from which it would answer; `None` if it is silent.
+    /// The address from which it would answer, as it is seen at the vantage; `None` if it never answers.
     pub answers_from: Option<IpAddr>,
+    /// Whether a packet's TTL counts it; not inside a tunnel that hides its routers.
+    pub counts_ttl: bool,
 }
 
 /// Where the way of a packet that is neither lost nor short of TTL ends.
@@ -47,8 +52,12 @@ pub enum TrueEnd {
     NoRoute,
     /// The last hop filters it.
     Filtered,
+    /// The link behind the last hop takes no packet so long, and this one is not to be fragmented.
+    TooBig,
     /// Behind the last hop, in a link that is gone while the routes still lead there.
     DeadLink,
+    /// Nowhere: routers that have adopted new routes and others that have not send it to each other.
+    Loop,
 }
 
 impl Truth {
@@ -59,40 +68,36 @@ impl Truth {
     }
 
     /// The way that this very packet takes from the vantage if it leaves at a wall time and nothing of it is
-    /// lost; its TTL is taken to be large enough. `None` if it is no IP packet.
+    /// lost; its TTL is taken to be large enough. Where a router draws for each packet, one of the ways that it
+    /// may take. `None` if it is no IP packet.
     #[must_use]
     pub fn path(&self, packet: &[u8], at: WallTime) -> Option<TruePath> {
         let packet = Packet::read(packet)?;
-        Some(self.path_of(&packet.flow, at))
+        Some(self.path_of(&packet.flow, packet.rigid_length(), at))
     }
 
-    fn path_of(&self, flow: &Flow, at: WallTime) -> TruePath {
-        let vantage = &self.network.topology.scenario.vantage;
-        let start = Start {
-            router: vantage.gateway,
-            at: self.network.topology.clock.mono(at).after(vantage.delay),
-            ttl: u8::MAX,
-            made_here: false,
-            way_back: None,
-        };
+    fn path_of(&self, flow: &Flow, rigid_length: usize, at: WallTime) -> TruePath {
+        let start =
+            self.network.leaving_vantage(self.network.topology.clock.mono(at), u8::MAX, rigid_length);
         let mut hops = Vec::new();
-        let is_ipv4 = flow.destination.is_ipv4();
-        let walked = self.network.walk(flow, start, &mut NoDice, |router, inbound| {
-            hops.extend(self.hop(router, inbound, is_ipv4));
-        });
+        let from = Position::new(*flow, start);
+        let walked = self.network.walk(from, &mut NoDice, |here| hops.extend(self.hop(here)));
         TruePath { hops, end: TrueEnd::from(walked.end) }
     }
 
-    fn hop(&self, index: RouterIndex, inbound: Option<LinkIndex>, is_ipv4: bool) -> Option<TrueHop> {
+    fn hop(&self, here: &Position) -> Option<TrueHop> {
         let topology = &self.network.topology;
-        let router = topology.router(index)?;
-        let inbound = inbound.and_then(|link| topology.link(link)?.addresses_at(index));
-        let address = inbound.and_then(|addresses| addresses.of(is_ipv4));
-        let address = address.or_else(|| router.addresses.of(is_ipv4));
+        let router = topology.router(here.router)?;
+        let question = here.walked(End::Expired);
+        let voice = self.network.voice(&question, Complaint::TimeExceeded);
+        let counts_ttl = !self.network.is_hidden(here);
+        let answers = counts_ttl && !router.silent;
+        let seen_from = |voice: Voice| self.network.seen_from(&question, voice.address, true);
         Some(TrueHop {
             router: router.name.clone(),
             asn: topology.asn(router.home)?,
-            answers_from: address.filter(|_| !router.silent),
+            answers_from: voice.filter(|_| answers).map(seen_from),
+            counts_ttl,
         })
     }
 
@@ -135,8 +140,7 @@ impl Truth {
     /// The ASes that may follow the last one of a path; empty at the origin, `None` without a route.
     fn next_ases(&self, path: &[AsIndex], destination: IpAddr, at: MonoTime) -> Option<&[AsIndex]> {
         let (prefix, _) = self.network.topology.announced(destination)?;
-        let policy = self.network.routing.policy(prefix)?;
-        let best = self.network.routing.at(at)?.best(policy, *path.last()?)?;
+        let best = self.network.routing.best(&self.network.topology, prefix, *path.last()?, at)?;
         Some(&best.next)
     }
 }
@@ -145,9 +149,11 @@ impl From<End> for TrueEnd {
     fn from(end: End) -> Self {
         match end {
             End::AtRouter | End::AtHost(_) | End::AtVantage => Self::Arrived,
-            // The TTL of 255 runs out only in a loop, which valley-free routes do not have.
-            End::Expired | End::NoRoute => Self::NoRoute,
+            // A TTL of 255 runs out only in a circle.
+            End::Expired => Self::Loop,
+            End::NoRoute => Self::NoRoute,
             End::Prohibited | End::Filtered => Self::Filtered,
+            End::TooBig(_) => Self::TooBig,
             End::Lost => Self::DeadLink,
             End::Vanished => Self::Nobody,
         }

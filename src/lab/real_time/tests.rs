@@ -89,8 +89,7 @@ fn meet_the_simulated_internet() {
     let namespace = Namespace::adopt().expect("must run in a network namespace that has only lo");
     let mut scenario = Scenario::october_2017().unwrap().at_speed(1.0);
     for link in &mut scenario.links {
-        link.loss = 0.0;
-        link.jitter = Duration::ZERO;
+        link.hazards = crate::lab::scenario::Hazards::default();
     }
     let clock = SystemClock::start();
     let lab = RealTimeLab::start(&scenario, &namespace, clock).unwrap();

@@ -66,7 +66,7 @@ fn sessions(topology: &Topology, at: MonoTime) -> Vec<Vec<(AsIndex, Role)>> {
     }
     let of = |me: usize| {
         let me = AsIndex(me);
-        let neighbours = topology.neighbours(me).iter().copied();
+        let neighbours = topology.neighbours(me, at);
         neighbours.filter(|(other, _)| linked.contains(&(me, *other))).collect()
     };
     (0..topology.scenario.ases.len()).map(of).collect()

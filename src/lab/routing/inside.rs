@@ -18,16 +18,14 @@ pub(super) struct Inside {
 type Distances = BTreeMap<RouterIndex, u64>;
 
 impl Inside {
-    pub(super) fn new(topology: &Topology, at: MonoTime) -> Self {
+    pub(super) fn new(topology: &Topology, asys: AsIndex, at: MonoTime) -> Self {
         let mut inside = Self::default();
-        for members in members(topology) {
-            let distances: BTreeMap<RouterIndex, Distances> =
-                members.iter().map(|to| (*to, distances(topology, at, *to))).collect();
-            for (to, from_to) in &distances {
-                inside.ways_to(topology, at, *to, from_to);
-            }
-            inside.ways_out(topology, at, &distances);
+        let distances: BTreeMap<RouterIndex, Distances> =
+            topology.members(asys).iter().map(|to| (*to, distances(topology, at, *to))).collect();
+        for (to, from_to) in &distances {
+            inside.ways_to(topology, at, *to, from_to);
         }
+        inside.ways_out(topology, at, &distances);
         inside
     }
 
@@ -79,17 +77,6 @@ impl Inside {
             nearest.flat_map(|border| self.towards(from, *border)).copied().collect();
         links.into_iter().collect()
     }
-}
-
-/// The routers of each AS.
-fn members(topology: &Topology) -> Vec<Vec<RouterIndex>> {
-    let mut members = vec![Vec::new(); topology.scenario.ases.len()];
-    for (index, router) in topology.scenario.routers.iter().enumerate() {
-        if let Some(list) = members.get_mut(router.home.0) {
-            list.push(RouterIndex(index));
-        }
-    }
-    members
 }
 
 /// Dijkstra 1959, over the links inside the AS that are there.

@@ -1,33 +1,36 @@
 //! Checks a scenario file as a whole and turns names into positions. All errors are collected: a reader
 //! mends a file once, not once an error.
 
+mod balance;
 mod events;
+mod forgers;
+mod hosts;
+mod links;
+mod nat;
 mod relations;
+mod routers;
+mod tunnels;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use toml::Spanned;
 
-use super::{
-    Addresses, Announced, As, AsIndex, FASTEST, Filter, Host, Link, Router, RouterIndex, SLOWEST, Scenario,
-    Vantage, raw,
-};
+use super::{Addresses, Announced, As, AsIndex, FASTEST, RouterIndex, SLOWEST, Scenario, Vantage, raw};
 use crate::model::{Asn, FileError, FileErrors, Prefix, SourceText};
 
 /// How much of everything a scenario may hold: enough for a large one, too little to fill a memory.
 const MOST_ASES: usize = 20_000;
 const MOST_ROUTERS: usize = 50_000;
-const MOST_ROUTERS_PER_AS: usize = 512;
 const MOST_LINKS: usize = 200_000;
-const MOST_ADDRESSES_PER_HOST: usize = 65_536;
-const MOST_LABELS: usize = 8;
-const HIGHEST_LABEL: u32 = 0xf_ffff;
+const MOST_FORGERS: usize = 100;
+const MOST_TUNNELS: usize = 20_000;
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 const LONGEST_DURATION: Duration = Duration::from_secs(3660 * 24 * 3600);
 const USUAL_CONVERGENCE: Duration = Duration::from_millis(400);
+const USUAL_CONVERGENCE_INSIDE: Duration = Duration::from_millis(50);
 
 pub(super) fn check(source: &SourceText<'_>, file: &raw::File) -> Result<Scenario, FileErrors> {
     let mut check = Check::new(source);
@@ -69,26 +72,35 @@ impl<'a> Check<'a> {
         self.sizes(file)?;
         let ases = self.ases(&file.ases);
         let relations = self.relations(&file.ases);
-        let routers = self.routers(&file.routers)?;
+        let mut routers = self.routers(&file.routers)?;
         let links = self.links(&file.links)?;
+        self.answering(&file.routers, &mut routers);
+        let tunnels = self.tunnels(&file.tunnels, &links);
         self.links_follow_relations(file, &links);
         let prefixes = self.prefixes(file)?;
+        self.nats(&file.routers, &mut routers, &prefixes);
         let hosts = self.hosts(&file.hosts, &prefixes);
         let vantage = self.vantage(&file.vantage, &prefixes)?;
+        let forgers = self.forgers(&file.forgers, &vantage);
         let start = file.clock.start.0;
         let speed = self.speed(file.clock.speed.as_ref());
         let duration = self.span("clock.duration", &file.clock.duration, LONGEST_DURATION);
-        let changes = self.events(file, &links, start..=start.after(duration));
+        let changes = self.events(file, (&links, &prefixes), start..=start.after(duration));
         let convergence = file
             .convergence
             .as_ref()
             .map_or(USUAL_CONVERGENCE, |span| self.span("convergence", span, LONGEST_DELAY));
+        let convergence_inside = file
+            .convergence_inside
+            .as_ref()
+            .map_or(USUAL_CONVERGENCE_INSIDE, |span| self.span("convergence_inside", span, LONGEST_DELAY));
         Some(Scenario {
             seed: file.seed,
             start,
             speed,
             duration,
             convergence,
+            convergence_inside,
             vantage,
             ases,
             relations,
@@ -96,6 +108,8 @@ impl<'a> Check<'a> {
             links,
             prefixes,
             hosts,
+            forgers,
+            tunnels,
             changes,
         })
     }
@@ -105,6 +119,8 @@ impl<'a> Check<'a> {
             ("as", file.ases.len(), MOST_ASES),
             ("router", file.routers.len(), MOST_ROUTERS),
             ("link", file.links.len(), MOST_LINKS),
+            ("forger", file.forgers.len(), MOST_FORGERS),
+            ("tunnel", file.tunnels.len(), MOST_TUNNELS),
         ];
         let excess = counts.into_iter().find(|(_, count, most)| count > most);
         let Some((table, count, most)) = excess else { return Some(()) };
@@ -128,80 +144,6 @@ impl<'a> Check<'a> {
             });
         }
         ases
-    }
-
-    fn routers(&mut self, tables: &[raw::Router]) -> Option<Vec<Router>> {
-        let mut routers = Vec::new();
-        let mut of_as: BTreeMap<AsIndex, usize> = BTreeMap::new();
-        for table in tables {
-            let name = table.name.get_ref();
-            if self.routers.insert(name.clone(), RouterIndex(routers.len())).is_some() {
-                self.error(&table.name, "router.name", name, "must be defined only once");
-            }
-            let home = self.asn(&table.asn, "router.as")?;
-            let count = of_as.entry(home).or_default();
-            *count = count.saturating_add(1);
-            if *count > MOST_ROUTERS_PER_AS {
-                let rule = format!("an AS must have at most {MOST_ROUTERS_PER_AS} routers");
-                self.error(&table.asn, "router.as", table.asn.get_ref(), rule);
-                return None;
-            }
-            self.router_homes.push(home);
-            routers.push(self.router(table, home));
-        }
-        Some(routers)
-    }
-
-    fn router(&mut self, table: &raw::Router, home: AsIndex) -> Router {
-        let name = table.name.get_ref();
-        for label in table.labels.iter().filter(|label| *label.get_ref() > HIGHEST_LABEL) {
-            self.error(label, "router.labels", label.get_ref(), "must be at most 1048575 (20 bits)");
-        }
-        if let Some(label) = table.labels.get(MOST_LABELS) {
-            let rule = format!("must be at most {MOST_LABELS} labels");
-            self.error(label, "router.labels", label.get_ref(), rule);
-        }
-        let filter = |filter: &raw::Filter| Filter {
-            carrier: filter.protocol,
-            to: filter.to,
-            answer: filter.answer,
-        };
-        Router {
-            name: name.clone(),
-            home,
-            addresses: self.addresses(&table.addresses, "router.addresses", name),
-            silent: table.silent,
-            balance: table.balance,
-            quote: table.quote,
-            labels: table.labels.iter().map(|label| *label.get_ref()).collect(),
-            filters: table.filters.iter().map(filter).collect(),
-        }
-    }
-
-    fn links(&mut self, tables: &[raw::Link]) -> Option<Vec<Link>> {
-        let mut links = Vec::new();
-        for table in tables {
-            let [one, other] = table.between.get_ref();
-            let ends = [self.router_named(one, "link.between")?, self.router_named(other, "link.between")?];
-            if ends.first() == ends.last() {
-                self.error(one, "link.between", one.get_ref(), "must be two different routers");
-            }
-            let addresses = table.addresses.as_ref().map_or_else(Default::default, |[at_one, at_other]| {
-                [
-                    self.addresses(at_one, "link.addresses", one.get_ref()),
-                    self.addresses(at_other, "link.addresses", other.get_ref()),
-                ]
-            });
-            links.push(Link {
-                ends,
-                addresses,
-                delay: self.span("link.delay", &table.delay, LONGEST_DELAY),
-                jitter: self.optional_span("link.jitter", table.jitter.as_ref()),
-                loss: self.loss(table.loss.as_ref()),
-                cost: self.cost(table.cost.as_ref()),
-            });
-        }
-        Some(links)
     }
 
     /// Infrastructure prefixes of the ASes, and networks.
@@ -248,39 +190,6 @@ impl<'a> Check<'a> {
         to
     }
 
-    fn hosts(&mut self, tables: &[raw::Host], prefixes: &[Announced]) -> Vec<Host> {
-        let mut hosts = Vec::new();
-        for table in tables {
-            if let Some(address) = table.addresses.get(MOST_ADDRESSES_PER_HOST) {
-                let rule = format!("must be at most {MOST_ADDRESSES_PER_HOST} addresses");
-                self.error(address, "host.addresses", address.get_ref(), rule);
-            }
-            let places = table.addresses.iter().filter_map(|address| self.host_address(address, prefixes));
-            hosts.push(Host {
-                addresses: places.collect(),
-                echo: table.echo,
-                open: table.open.clone(),
-                closed: table.closed,
-                filtered: table.filtered.clone(),
-                delay: self.optional_span("host.delay", table.delay.as_ref()),
-            });
-        }
-        hosts
-    }
-
-    fn host_address(
-        &mut self,
-        address: &Spanned<IpAddr>,
-        prefixes: &[Announced],
-    ) -> Option<(IpAddr, RouterIndex)> {
-        self.owned_once(address, "host.addresses", "another host");
-        let router = covering(prefixes, *address.get_ref()).and_then(|announced| announced.router);
-        if router.is_none() {
-            self.error(address, "host.addresses", address.get_ref(), "must lie inside a [[network]]");
-        }
-        Some((*address.get_ref(), router?))
-    }
-
     fn vantage(&mut self, table: &raw::Vantage, prefixes: &[Announced]) -> Option<Vantage> {
         let gateway = self.router_named(&table.gateway, "vantage.gateway")?;
         let home = self.home(gateway)?;
@@ -313,58 +222,60 @@ impl<'a> Check<'a> {
         value
     }
 
-    fn loss(&mut self, loss: Option<&Spanned<f64>>) -> f64 {
-        let Some(loss) = loss else { return 0.0 };
-        let value = *loss.get_ref();
-        if !(0.0..=1.0).contains(&value) {
-            self.error(loss, "link.loss", value, "must be a probability: 0 to 1");
-        }
-        value
-    }
-
-    fn cost(&mut self, cost: Option<&Spanned<u32>>) -> u32 {
-        let Some(cost) = cost else { return 1 };
-        let value = *cost.get_ref();
-        if !(1..=65_535).contains(&value) {
-            self.error(cost, "link.cost", value, "must be 1 to 65535");
-        }
-        value
-    }
-
     fn optional_span(&mut self, key: &str, span: Option<&Spanned<raw::Span>>) -> Duration {
         span.map_or(Duration::ZERO, |span| self.span(key, span, LONGEST_DELAY))
     }
 
     fn span(&mut self, key: &str, span: &Spanned<raw::Span>, longest: Duration) -> Duration {
         let value = span.get_ref().0;
+        self.not_longer_than(key, span, value, longest);
+        value
+    }
+
+    fn not_longer_than<T>(&mut self, key: &str, at: &Spanned<T>, value: Duration, longest: Duration) {
         if value > longest {
             let shown = humantime::format_duration(value);
             let rule = format!("must be at most {}", humantime::format_duration(longest));
-            self.error(span, key, shown, rule);
+            self.error(at, key, shown, rule);
         }
-        value
+    }
+
+    /// A whole number from `least` to `most`; `most` where it is not.
+    fn whole<N>(&mut self, key: &str, number: &Spanned<u64>, least: N, most: N) -> N
+    where
+        N: Copy + fmt::Display + PartialOrd + TryFrom<u64>,
+    {
+        let value = N::try_from(*number.get_ref()).ok().filter(|value| (least..=most).contains(value));
+        if value.is_none() {
+            self.error(number, key, number.get_ref(), format!("must be {least} to {most}"));
+        }
+        value.unwrap_or(most)
     }
 
     /// At most one address of each family, each belonging to nobody else.
     fn addresses(&mut self, list: &[Spanned<IpAddr>], key: &str, owner: &str) -> Addresses {
         let mut addresses = Addresses::default();
         for address in list {
-            self.owned_once(address, key, owner);
-            let taken = match *address.get_ref() {
-                IpAddr::V4(v4) => addresses.v4.replace(v4).is_some(),
-                IpAddr::V6(v6) => addresses.v6.replace(v6).is_some(),
-            };
-            if taken {
-                self.error(address, key, address.get_ref(), "must be at most one address of each family");
-            }
+            self.owned_once(*address.get_ref(), address, key, owner);
+            self.one_of_family(&mut addresses, *address.get_ref(), address, key);
         }
         addresses
     }
 
-    fn owned_once(&mut self, address: &Spanned<IpAddr>, key: &str, owner: &str) {
-        if let Some(other) = self.owners.insert(*address.get_ref(), owner.to_owned()) {
+    fn one_of_family<T>(&mut self, addresses: &mut Addresses, address: IpAddr, at: &Spanned<T>, key: &str) {
+        let taken = match address {
+            IpAddr::V4(v4) => addresses.v4.replace(v4).is_some(),
+            IpAddr::V6(v6) => addresses.v6.replace(v6).is_some(),
+        };
+        if taken {
+            self.error(at, key, address, "must be at most one address of each family");
+        }
+    }
+
+    fn owned_once<T>(&mut self, address: IpAddr, at: &Spanned<T>, key: &str, owner: &str) {
+        if let Some(other) = self.owners.insert(address, owner.to_owned()) {
             let rule = format!("must belong to nobody else: {other} has it already");
-            self.error(address, key, address.get_ref(), rule);
+            self.error(at, key, address, rule);
         }
     }
 

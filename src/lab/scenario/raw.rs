@@ -1,13 +1,31 @@
 //! The scenario file as it is written: tables and keys, nothing checked but their types. `docs/scenarios.md`
 //! describes every key; [`super::check`] turns this into a [`super::Scenario`].
 
+mod balance;
+mod events;
+mod forgers;
+mod habits;
+mod hosts;
+mod links;
+
 use std::net::IpAddr;
 use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::model::{Asn, Name, Port, Prefix, WallTime};
+use super::{Field, Mangle, NatErrors, NatQuotes};
+use crate::model::{Asn, Name, Prefix, WallTime};
+
+pub(super) use balance::Balance;
+pub(super) use events::{Announce, Ends, Event, Peers, Relation, RouterRate, Uplink, Weight};
+pub(super) use forgers::Forger;
+
+pub(super) use habits::{AnswersFrom, IcmpRate, NamedAnswersFrom, NamedQuote, NatPair, Quote, Tunnel};
+pub(in crate::lab) use hosts::Closed;
+pub(super) use hosts::Host;
+pub(in crate::lab) use links::Shape;
+pub(super) use links::{Bursts, Jitter, Link, Loss, Reorder};
 
 /// The whole file.
 #[derive(Deserialize)]
@@ -16,6 +34,7 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) seed: u64,
     pub(super) convergence: Option<Spanned<Span>>,
+    pub(super) convergence_inside: Option<Spanned<Span>>,
     pub(super) clock: Clock,
     pub(super) vantage: Vantage,
     #[serde(default, rename = "as")]
@@ -28,6 +47,10 @@ pub(super) struct File {
     pub(super) networks: Vec<Network>,
     #[serde(default, rename = "host")]
     pub(super) hosts: Vec<Host>,
+    #[serde(default, rename = "forger")]
+    pub(super) forgers: Vec<Forger>,
+    #[serde(default, rename = "tunnel")]
+    pub(super) tunnels: Vec<Tunnel>,
     #[serde(default, rename = "event")]
     pub(super) events: Vec<Event>,
 }
@@ -78,35 +101,22 @@ pub(super) struct Router {
     pub(super) silent: bool,
     #[serde(default)]
     pub(super) balance: Balance,
+    pub(super) balance_over: Option<Spanned<Vec<Spanned<Field>>>>,
+    pub(super) answers_from: Option<Spanned<AnswersFrom>>,
+    pub(super) icmp_rate: Option<IcmpRate>,
+    pub(super) quote: Option<Spanned<Quote>>,
     #[serde(default)]
-    pub(super) quote: Quote,
+    pub(super) mangles: Vec<Spanned<Mangle>>,
+    #[serde(default)]
+    pub(super) forwards_zero_ttl: bool,
+    #[serde(default)]
+    pub(super) nat: Vec<NatPair>,
+    pub(super) nat_quotes: Option<Spanned<NatQuotes>>,
+    pub(super) nat_errors: Option<Spanned<NatErrors>>,
     #[serde(default)]
     pub(super) labels: Vec<Spanned<u32>>,
     #[serde(default)]
     pub(super) filters: Vec<Filter>,
-}
-
-/// Over what a router spreads packets where several next hops are equally good.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(in crate::lab) enum Balance {
-    /// Each flow keeps to one of them.
-    #[default]
-    PerFlow,
-    /// Always the first link of the file.
-    None,
-}
-
-/// How much of a packet a router quotes in an ICMP error of IPv4. ICMPv6 errors always quote as much as fits
-/// into 1280 bytes (RFC 4443 §2.4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(in crate::lab) enum Quote {
-    /// The IP header and 8 bytes more.
-    #[default]
-    Rfc792,
-    /// As much as fits into 576 bytes (RFC 1812 §4.3.2.3).
-    Rfc1812,
 }
 
 #[derive(Deserialize)]
@@ -140,67 +150,10 @@ pub(in crate::lab) enum FilterAnswer {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Link {
-    pub(super) between: Spanned<[Spanned<String>; 2]>,
-    pub(super) addresses: Option<[Vec<Spanned<IpAddr>>; 2]>,
-    pub(super) delay: Spanned<Span>,
-    pub(super) jitter: Option<Spanned<Span>>,
-    pub(super) loss: Option<Spanned<f64>>,
-    pub(super) cost: Option<Spanned<u32>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 pub(super) struct Network {
     pub(super) prefix: Spanned<Prefix>,
     pub(super) router: Spanned<String>,
     pub(super) announce_to: Option<Vec<Spanned<Asn>>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Host {
-    pub(super) addresses: Vec<Spanned<IpAddr>>,
-    #[serde(default = "yes")]
-    pub(super) echo: bool,
-    #[serde(default)]
-    pub(super) open: Vec<Port>,
-    #[serde(default)]
-    pub(super) closed: Closed,
-    #[serde(default)]
-    pub(super) filtered: Vec<Carrier>,
-    pub(super) delay: Option<Spanned<Span>>,
-}
-
-const fn yes() -> bool {
-    true
-}
-
-/// What a host does with TCP segments and UDP datagrams to ports on which nothing listens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(in crate::lab) enum Closed {
-    /// RST, and port unreachable.
-    #[default]
-    Refused,
-    /// Nothing.
-    Silent,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Event {
-    pub(super) at: Spanned<Time>,
-    pub(super) added: Option<Spanned<Ends>>,
-    pub(super) lost: Option<Spanned<Ends>>,
-}
-
-/// Both ends of a link: `"AS4837-AS131279"`, or the names of two routers.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub(super) enum Ends {
-    AsLink(String),
-    Routers([String; 2]),
 }
 
 /// A time as RFC 3339 text.

@@ -153,10 +153,10 @@ fn a_relation_without_a_link_and_a_link_without_a_relation_are_refused() {
 #[test]
 fn events_must_take_turns() {
     let twice = format!("{SMALL}[[event]]\nat = \"2017-10-01T08:10:00Z\"\nlost = \"AS680-AS3356\"\n");
-    assert!(errors(&twice).to_string().contains("lost only while it is there"));
+    assert!(errors(&twice).to_string().contains("a link: must come only while it is away"));
     let both =
         SMALL.replace("lost = \"AS680-AS3356\"", "lost = \"AS680-AS3356\"\nadded = \"AS680-AS3356\"");
-    assert!(errors(&both).to_string().contains("must say one thing"));
+    assert!(errors(&both).to_string().contains("must say exactly one thing"));
 }
 
 #[test]

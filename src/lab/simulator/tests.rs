@@ -21,8 +21,7 @@ fn october() -> Scenario {
 fn calm() -> Scenario {
     let mut scenario = october();
     for link in &mut scenario.links {
-        link.loss = 0.0;
-        link.jitter = Duration::ZERO;
+        link.hazards = crate::lab::scenario::Hazards::default();
     }
     scenario
 }

@@ -1,0 +1,113 @@
+//! What the events of a scenario change, each thing over time.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::scenario::{
+    AsIndex, Change, Changed, Happening, IcmpRate, Link, LinkIndex, RouterIndex, Scenario,
+};
+use super::timeline::Timeline;
+use crate::model::{AsLink, ClockPair, LinkChange, MonoTime, Prefix};
+
+/// What events change, over time.
+#[derive(Debug)]
+pub(super) struct History {
+    /// Of each link: it is there while it is itself, its routers are, and the link between their ASes is.
+    pub(super) links: Vec<Timeline<bool>>,
+    pub(super) routers: HashMap<RouterIndex, Timeline<bool>>,
+    pub(super) weights: HashMap<LinkIndex, Timeline<u16>>,
+    pub(super) icmp_rates: HashMap<RouterIndex, Timeline<Option<IcmpRate>>>,
+    pub(super) announced_to: HashMap<usize, Timeline<Option<BTreeSet<AsIndex>>>>,
+    pub(super) uplink: Timeline<bool>,
+    pub(super) hosts: HashMap<Prefix, Timeline<bool>>,
+}
+
+impl History {
+    pub(super) fn new(scenario: &Scenario, clock: &ClockPair) -> Self {
+        let mut history = Self {
+            links: Vec::new(),
+            routers: HashMap::new(),
+            weights: HashMap::new(),
+            icmp_rates: HashMap::new(),
+            announced_to: HashMap::new(),
+            uplink: Timeline::new(true),
+            hosts: HashMap::new(),
+        };
+        let mut presences: BTreeMap<Changed, Timeline<bool>> = BTreeMap::new();
+        for Change { at, what } in &scenario.changes {
+            let at = clock.mono(*at);
+            if let Happening::Link(what, how) = what {
+                let there = *how == LinkChange::Added;
+                presences.entry(*what).or_insert_with(|| Timeline::new(!there)).then(at, there);
+            } else {
+                history.note(scenario, at, what);
+            }
+        }
+        let link = |link| presence(scenario, link, &presences, &history.routers);
+        history.links = numbered(scenario).map(link).collect();
+        history
+    }
+
+    fn note(&mut self, scenario: &Scenario, at: MonoTime, what: &Happening) {
+        match what {
+            Happening::Router(router, up) => {
+                self.routers.entry(*router).or_insert_with(|| Timeline::new(true)).then(at, *up);
+            }
+            Happening::Announce(prefix, to) => {
+                let usual =
+                    || scenario.prefixes.get(*prefix).and_then(|announced| announced.only_to.clone());
+                let history = self.announced_to.entry(*prefix).or_insert_with(|| Timeline::new(usual()));
+                history.then(at, Some(to.clone()));
+            }
+            Happening::Weight(which, weight) => {
+                for (index, link) in numbered(scenario).filter(|link| is_meant(scenario, *which, *link)) {
+                    let history = self.weights.entry(index);
+                    history.or_insert_with(|| Timeline::new(link.weight)).then(at, *weight);
+                }
+            }
+            Happening::IcmpRate(router, rate) => {
+                let usual = || scenario.routers.get(router.0).and_then(|router| router.icmp_rate);
+                let history = self.icmp_rates.entry(*router).or_insert_with(|| Timeline::new(usual()));
+                history.then(at, *rate);
+            }
+            Happening::Uplink(up) => self.uplink.then(at, *up),
+            Happening::Hosts(prefix, up) => {
+                self.hosts.entry(*prefix).or_insert_with(|| Timeline::new(true)).then(at, *up);
+            }
+            // Kept where links and neighbours are.
+            Happening::Link(..) | Happening::Relation(_) => {}
+        }
+    }
+}
+
+fn numbered(scenario: &Scenario) -> impl Iterator<Item = (LinkIndex, &Link)> {
+    scenario.links.iter().enumerate().map(|(index, link)| (LinkIndex(index), link))
+}
+
+/// When a link is there.
+fn presence(
+    scenario: &Scenario,
+    link: (LinkIndex, &Link),
+    presences: &BTreeMap<Changed, Timeline<bool>>,
+    routers: &HashMap<RouterIndex, Timeline<bool>>,
+) -> Timeline<bool> {
+    let own = presences.iter().filter(|(which, _)| is_meant(scenario, **which, link));
+    let ends = link.1.ends.iter().filter_map(|end| routers.get(end));
+    let parts: Vec<&Timeline<bool>> = own.map(|(_, presence)| presence).chain(ends).collect();
+    Timeline::all(&parts)
+}
+
+/// Whether an event that names links this way means this one.
+fn is_meant(scenario: &Scenario, which: Changed, (index, link): (LinkIndex, &Link)) -> bool {
+    let [one, other] = link.ends;
+    let number = |router: RouterIndex| {
+        let home = scenario.routers.get(router.0)?.home;
+        scenario.ases.get(home.0).map(|asys| asys.number)
+    };
+    match which {
+        Changed::Link(link) => link == index,
+        Changed::RouterLink(ends) => ends == [one.min(other), one.max(other)],
+        Changed::AsLink(between) => {
+            number(one).zip(number(other)).and_then(|(one, other)| AsLink::new(one, other)) == Some(between)
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Hosts: each address once, inside a network, and no faster than makes sense.
+
+use std::net::IpAddr;
+
+use toml::Spanned;
+
+use super::{Check, covering};
+use crate::lab::scenario::{Announced, Host, RouterIndex, raw};
+
+const MOST_ADDRESSES_PER_HOST: usize = 65_536;
+/// What most systems send with.
+const USUAL_TTL: u8 = 64;
+
+impl Check<'_> {
+    pub(super) fn hosts(&mut self, tables: &[raw::Host], prefixes: &[Announced]) -> Vec<Host> {
+        let mut hosts = Vec::new();
+        for table in tables {
+            if let Some(address) = table.addresses.get(MOST_ADDRESSES_PER_HOST) {
+                let rule = format!("must be at most {MOST_ADDRESSES_PER_HOST} addresses");
+                self.error(address, "host.addresses", address.get_ref(), rule);
+            }
+            let places = table.addresses.iter().filter_map(|address| self.host_address(address, prefixes));
+            hosts.push(Host {
+                addresses: places.collect(),
+                echo: table.echo,
+                open: table.open.clone(),
+                closed: table.closed,
+                filtered: table.filtered.clone(),
+                delay: self.optional_span("host.delay", table.delay.as_ref()),
+                icmp_rate: table.icmp_rate.as_ref().map(|rate| self.icmp_rate("host.icmp_rate", rate)),
+                reply_ttl: table
+                    .reply_ttl
+                    .as_ref()
+                    .map_or(USUAL_TTL, |ttl| self.whole("host.reply_ttl", ttl, 1, u8::MAX)),
+            });
+        }
+        hosts
+    }
+
+    fn host_address(
+        &mut self,
+        address: &Spanned<IpAddr>,
+        prefixes: &[Announced],
+    ) -> Option<(IpAddr, RouterIndex)> {
+        self.owned_once(*address.get_ref(), address, "host.addresses", "another host");
+        let router = covering(prefixes, *address.get_ref()).and_then(|announced| announced.router);
+        if router.is_none() {
+            self.error(address, "host.addresses", address.get_ref(), "must lie inside a [[network]]");
+        }
+        Some((*address.get_ref(), router?))
+    }
+}

@@ -1,0 +1,41 @@
+//! The table `[[host]]` as it is written.
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{Carrier, IcmpRate, Span};
+use crate::model::Port;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::lab::scenario) struct Host {
+    pub(in crate::lab::scenario) addresses: Vec<Spanned<IpAddr>>,
+    #[serde(default = "yes")]
+    pub(in crate::lab::scenario) echo: bool,
+    #[serde(default)]
+    pub(in crate::lab::scenario) open: Vec<Port>,
+    #[serde(default)]
+    pub(in crate::lab::scenario) closed: Closed,
+    #[serde(default)]
+    pub(in crate::lab::scenario) filtered: Vec<Carrier>,
+    pub(in crate::lab::scenario) delay: Option<Spanned<Span>>,
+    pub(in crate::lab::scenario) icmp_rate: Option<IcmpRate>,
+    pub(in crate::lab::scenario) reply_ttl: Option<Spanned<u64>>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+/// What a host does with TCP segments and UDP datagrams to ports on which nothing listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::lab) enum Closed {
+    /// RST, and port unreachable.
+    #[default]
+    Refused,
+    /// Nothing.
+    Silent,
+}
