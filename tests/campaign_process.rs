@@ -786,5 +786,9 @@ fn every_command_says_what_it_does() {
     for command in Cli::command().get_subcommands() {
         let name = command.get_name();
         insta::assert_snapshot!(format!("help-{name}"), help(&[name, "--help"]));
+        for sub in command.get_subcommands() {
+            let sub = sub.get_name();
+            insta::assert_snapshot!(format!("help-{name}-{sub}"), help(&[name, sub, "--help"]));
+        }
     }
 }

@@ -1,5 +1,9 @@
-//! `lab`: runs any command inside a simulated Internet, from which no packet can leave.
+//! `lab`: runs any command inside a simulated Internet, from which no packet can leave, or looks at a scenario
+//! without running it.
 
+mod check;
+
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -7,23 +11,31 @@ use std::process::{Command, ExitStatus};
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::LabArgs;
 use super::exit::{Code, Failure, OrFail};
 use super::lab_tables::LabTables;
+use super::{LabArgs, LabCommand};
 use crate::lab::{Namespace, RealTimeLab, Scenario};
 use crate::model::SystemClock;
 
-/// The name of the built-in scenario.
+/// The name of the built-in scenario; it stands for the file wherever one can be given.
 const BUILT_IN: &str = "october-2017";
 
 pub(super) fn run(args: &LabArgs) -> Result<(), Failure> {
-    let scenario = load(&args.scenario)?;
+    match (&args.subcommand, &args.scenario) {
+        (Some(LabCommand::Check(args)), _) => check::run(args),
+        (None, Some(scenario)) => run_inside(scenario, &args.command),
+        (None, None) => Err(Failure::new(Code::Usage, "no scenario: give a file, or october-2017")),
+    }
+}
+
+fn run_inside(scenario: &Path, command: &[OsString]) -> Result<(), Failure> {
+    let scenario = load(scenario)?;
+    let Some((program, arguments)) = command.split_first() else {
+        return Err(Failure::new(Code::Usage, "no command: give one after `--`"));
+    };
     leave_interrupts_to_the_command().or_fail(Code::Failed)?;
     let namespace = Namespace::enter().or_fail(Code::VantageUnfit)?;
     let lab = RealTimeLab::start(&scenario, &namespace, SystemClock::start()).or_fail(Code::Failed)?;
-    let Some((program, arguments)) = args.command.split_first() else {
-        return Err(Failure::new(Code::Usage, "no command: give one after `--`"));
-    };
     let mut command = Command::new(program);
     let folder = tempfile::Builder::new().prefix("tetherline-lab-").tempdir().or_fail(Code::Failed)?;
     let tables = LabTables::of(&scenario).or_fail(Code::Failed)?;
@@ -36,6 +48,7 @@ pub(super) fn run(args: &LabArgs) -> Result<(), Failure> {
     pass_on(status)
 }
 
+/// The scenario of a file, or the built-in one.
 fn load(path: &Path) -> Result<Scenario, Failure> {
     if path == Path::new(BUILT_IN) {
         return Scenario::october_2017().or_fail(Code::Failed);

@@ -20,7 +20,7 @@ pub(super) fn page() -> Result<(), Failure> {
     out::data(write_page)
 }
 
-/// One page for all commands, each in a section with its usage and options.
+/// One page for all commands, each in a section with its usage and options; the commands of a command follow it.
 fn write_page(out: &mut dyn Write) -> io::Result<()> {
     let command = without_help(Cli::command());
     let man = Man::new(command.clone());
@@ -43,7 +43,10 @@ fn write_page(out: &mut dyn Write) -> io::Result<()> {
 fn write_command(out: &mut dyn Write, command: &Command) -> io::Result<()> {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.strip_prefix("Usage: ").unwrap_or(&usage);
-    writeln!(out, ".SS \"{}\"", roff(usage))?;
+    for (index, way) in usage.lines().map(str::trim).enumerate() {
+        let way = roff(way);
+        if index == 0 { writeln!(out, ".SS \"{way}\"")? } else { writeln!(out, ".B \"{way}\"\n.PP")? }
+    }
     if let Some(about) = command.get_about() {
         writeln!(out, "{}.", roff(&about.to_string()))?;
     }
@@ -53,18 +56,21 @@ fn write_command(out: &mut dyn Write, command: &Command) -> io::Result<()> {
     let at = options.windows(heading.len()).position(|piece| piece == heading);
     let (before, behind) = options.split_at(at.unwrap_or(options.len()));
     out.write_all(before)?;
-    out.write_all(behind.get(heading.len()..).unwrap_or_default())
+    out.write_all(behind.get(heading.len()..).unwrap_or_default())?;
+    command.get_subcommands().try_for_each(|sub| write_command(out, sub))
 }
 
 /// The definitions without what every command has and nobody looks up.
 fn without_help(command: Command) -> Command {
-    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
-    let command = names
-        .into_iter()
-        .fold(command, |command, name| command.mut_subcommand(name, |sub| sub.disable_help_flag(true)));
-    let mut command = command.disable_help_subcommand(true);
+    let mut command = bare(command).disable_help_flag(false);
     command.build();
     command
+}
+
+fn bare(command: Command) -> Command {
+    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
+    let command = names.into_iter().fold(command, |command, name| command.mut_subcommand(name, bare));
+    command.disable_help_flag(true).disable_help_subcommand(true)
 }
 
 /// A line of text in roff: what stands between backticks in bold, nothing taken for a request.
@@ -81,13 +87,20 @@ fn roff(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Every command with its long options, as `--help` has them.
+    /// Every command with its long options, as `--help` has them; `lab check` for a command of a command.
     fn definitions() -> Vec<(String, Vec<String>)> {
-        let command = Cli::command();
-        let options = |sub: &Command| {
-            sub.get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned)).collect()
-        };
-        command.get_subcommands().map(|sub| (sub.get_name().to_owned(), options(sub))).collect()
+        let mut all = Vec::new();
+        define(&Cli::command(), "", &mut all);
+        all
+    }
+
+    fn define(command: &Command, before: &str, all: &mut Vec<(String, Vec<String>)>) {
+        for sub in command.get_subcommands() {
+            let name = format!("{before}{}", sub.get_name());
+            let options = sub.get_arguments().filter_map(|argument| argument.get_long().map(str::to_owned));
+            all.push((name.clone(), options.collect()));
+            define(sub, &format!("{name} "), all);
+        }
     }
 
     #[test]
@@ -115,7 +128,8 @@ mod tests {
             clap_complete::generate(*shell, &mut Cli::command(), "tetherline", &mut script);
             let script = String::from_utf8(script).unwrap();
             for (name, options) in definitions() {
-                assert!(script.contains(&name), "{shell}: {name}");
+                let name = name.rsplit(' ').next().unwrap();
+                assert!(script.contains(name), "{shell}: {name}");
                 assert!(options.iter().all(|option| script.contains(option)), "{shell}: {name}");
             }
         }

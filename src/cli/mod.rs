@@ -76,7 +76,7 @@ enum Command {
     Report(ReportArgs),
     /// Write the records of a dataset in another format
     Export(ExportArgs),
-    /// Run any command inside a simulated Internet
+    /// Run any command inside a simulated Internet, or look at one
     #[command(after_help = HANDED_OVER)]
     Lab(LabArgs),
     /// Print shell completions
@@ -221,14 +221,35 @@ struct ExportArgs {
     format: ExportFormat,
 }
 
-/// Arguments of `lab`.
+/// Arguments of `lab`: a scenario and a command to run in it, or one of its own commands.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(override_usage = "tetherline lab <SCENARIO> -- <COMMAND>...\n       tetherline lab <SUBCOMMAND>")]
+#[command(subcommand_value_name = "SUBCOMMAND", subcommand_help_heading = "Subcommands")]
 struct LabArgs {
+    #[command(subcommand)]
+    subcommand: Option<LabCommand>,
     /// A scenario file, or `october-2017` for the built-in one
-    scenario: PathBuf,
+    #[arg(required = true)]
+    scenario: Option<PathBuf>,
     /// The command and its arguments, after `--`
     #[arg(last = true, required = true)]
     command: Vec<std::ffi::OsString>,
+}
+
+/// What can be done with a scenario beside running it. None of it needs a namespace or sends anything.
+#[derive(Subcommand, Debug)]
+enum LabCommand {
+    /// Say everything that is wrong with a scenario, or what is in it
+    Check(ScenarioArgs),
+}
+
+/// Which scenario.
+#[derive(Args, Debug)]
+struct ScenarioArgs {
+    /// A scenario file, or `october-2017` for the built-in one
+    #[arg(value_name = "SCENARIO")]
+    scenario: PathBuf,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -35,6 +35,6 @@ mod walk;
 pub use namespace::{Namespace, NoNamespace};
 pub use origins::{write_as_names, write_origins};
 pub use real_time::{NoRealTimeLab, RealTimeLab};
-pub use scenario::Scenario;
+pub use scenario::{Scenario, Summary};
 pub use simulator::{Simulator, VirtualInternet};
 pub use truth::{TrueEnd, TrueHop, TruePath, Truth};

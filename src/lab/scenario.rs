@@ -11,6 +11,7 @@ mod habits;
 mod hosts;
 mod links;
 mod raw;
+mod summary;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ pub(super) use habits::{
 pub(super) use hosts::Host;
 pub(super) use links::{Hazards, Jitter, Link, Loss, Reorder};
 pub(super) use raw::{Carrier, Closed, FilterAnswer, Shape};
+pub use summary::Summary;
 
 /// A checked scenario: every name in it stands for something, and every rule of `docs/scenarios.md` holds.
 #[derive(Clone, Debug)]
