@@ -1,7 +1,5 @@
 //! `lab check`: reads a scenario and says everything that is wrong with it, or what is in it.
 
-use std::io::Write;
-
 use crate::cli::exit::Failure;
 use crate::cli::{ScenarioArgs, out};
 use crate::lab::{Scenario, Summary};
