@@ -29,6 +29,10 @@ pub struct Simulator {
     queue: BinaryHeap<Reverse<Pending>>,
     now: MonoTime,
     packets: u64,
+    /// Packets that were handed over, read or not.
+    questions: u64,
+    /// Which of them the last arrival answers.
+    answered: Option<u64>,
     bursts: Bursts,
     /// What routers with a rate may still send by ICMP.
     of_routers: Buckets<RouterIndex>,
@@ -49,8 +53,17 @@ const ROUTER_TTL: u8 = 255;
 #[derive(Debug)]
 struct Pending {
     at: MonoTime,
-    number: u64,
+    descent: Descent,
     what: What,
+}
+
+/// Where a packet of the lab comes from.
+#[derive(Clone, Copy, Debug)]
+struct Descent {
+    /// Its own number.
+    number: u64,
+    /// Which of the vantage's packets it is, or answers.
+    question: u64,
 }
 
 #[derive(Debug)]
@@ -77,7 +90,7 @@ impl PartialOrd for Pending {
 
 impl Ord for Pending {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
+        (self.at, self.descent.number).cmp(&(other.at, other.descent.number))
     }
 }
 
@@ -90,6 +103,8 @@ impl Simulator {
             queue: BinaryHeap::new(),
             now: MonoTime::default(),
             packets: 0,
+            questions: 0,
+            answered: None,
             bursts: Bursts::default(),
             of_routers: Buckets::default(),
             of_hosts: Buckets::default(),
@@ -110,7 +125,14 @@ impl Simulator {
         queued.into_iter().chain(self.forgers.next_due()).min()
     }
 
-    fn send(&mut self, packet: Packet) {
+    /// Which packet the last arrival answers, counted from 0 in the order in which they were injected; `None`
+    /// if it was forged. No packet tells this: it is for whoever judges a prober.
+    #[must_use]
+    pub const fn answered(&self) -> Option<u64> {
+        self.answered
+    }
+
+    fn send(&mut self, packet: Packet, question: u64) {
         let vantage = &self.network.topology.scenario.vantage;
         let own = vantage.addresses.iter().any(|address| address == packet.flow.source);
         if !own || !self.network.topology.has_uplink(self.now) {
@@ -125,9 +147,9 @@ impl Simulator {
         let original = self.set_out(Position::new(packet.flow, start), &mut copies);
         while let Some(copy) = copies.next() {
             let (number, walked) = self.set_out(copy, &mut copies);
-            self.reaches(number, packet.clone(), walked);
+            self.reaches(Descent { number, question }, packet.clone(), walked);
         }
-        self.reaches(original.0, packet, original.1);
+        self.reaches(Descent { number: original.0, question }, packet, original.1);
     }
 
     /// Walks a question, or a copy of it, under a number of its own.
@@ -138,19 +160,19 @@ impl Simulator {
         (number, self.network.walk(from, &mut dice, |_| {}))
     }
 
-    fn reaches(&mut self, number: u64, packet: Packet, mut walked: Walked) {
+    fn reaches(&mut self, descent: Descent, packet: Packet, mut walked: Walked) {
         if let End::AtHost(host) = walked.end {
             walked.at = walked.at.after(self.host_delay(host));
         }
         let what = What::Reaches(Box::new((packet, walked)));
-        self.queue.push(Reverse(Pending { at: walked.at, number, what }));
+        self.queue.push(Reverse(Pending { at: walked.at, descent, what }));
     }
 
     /// Answers a packet where its walk ended, and sends the answer on its way.
-    fn reach(&mut self, number: u64, packet: &Packet, walked: &Walked) {
+    fn reach(&mut self, descent: Descent, packet: &Packet, walked: &Walked) {
         let translated = nat::translated_question(packet, walked);
         let packet = translated.as_ref().unwrap_or(packet);
-        let mut dice = self.rolls(number, Leg::Back);
+        let mut dice = self.rolls(descent.number, Leg::Back);
         let said = match walked.end {
             End::AtHost(host) => self.host_answer(packet, walked, host, &mut dice).map(Said::plainly),
             End::AtRouter => self.router_answer(packet, walked, &mut dice),
@@ -161,7 +183,7 @@ impl Simulator {
             End::AtVantage | End::Filtered | End::Lost | End::Vanished => None,
         };
         if let Some(said) = said {
-            self.send_back(number, &said, walked, &mut dice);
+            self.send_back(descent, &said, walked, &mut dice);
         }
     }
 
@@ -234,7 +256,7 @@ impl Simulator {
         })
     }
 
-    fn send_back(&mut self, number: u64, said: &Said, question: &Walked, dice: &mut Rolls) {
+    fn send_back(&mut self, descent: Descent, said: &Said, question: &Walked, dice: &mut Rolls) {
         let Some(answer) = Packet::read(&said.packet) else { return };
         let from_host = match question.end {
             End::AtHost(host) => self.host_delay(host),
@@ -252,18 +274,18 @@ impl Simulator {
         let mut on_its_way = Walking { rolls: dice, bursts: &mut self.bursts, copies: &mut copies };
         let from = Position::new(answer.flow, start);
         let walked = self.network.walk(from, &mut on_its_way, |_| {});
-        self.arrives(number, &answer, said.about, &walked);
+        self.arrives(descent, &answer, said.about, &walked);
         while let Some(copy) = copies.next() {
             let number = self.number();
             let mut rolls = self.rolls(number, Leg::Back);
             let mut on_its_way =
                 Walking { rolls: &mut rolls, bursts: &mut self.bursts, copies: &mut copies };
             let walked = self.network.walk(copy, &mut on_its_way, |_| {});
-            self.arrives(number, &answer, said.about, &walked);
+            self.arrives(Descent { number, ..descent }, &answer, said.about, &walked);
         }
     }
 
-    fn arrives(&mut self, number: u64, answer: &Packet, about: Option<IpAddr>, walked: &Walked) {
+    fn arrives(&mut self, descent: Descent, answer: &Packet, about: Option<IpAddr>, walked: &Walked) {
         let topology = &self.network.topology;
         let at = walked.at.after(topology.scenario.vantage.delay);
         if walked.end == End::AtVantage && topology.has_uplink(at) {
@@ -271,7 +293,7 @@ impl Simulator {
             if walked.flow != answer.flow || walked.about != about {
                 nat::translate_answer(&mut bytes, about, walked);
             }
-            self.queue.push(Reverse(Pending { at, number, what: What::Arrives(bytes) }));
+            self.queue.push(Reverse(Pending { at, descent, what: What::Arrives(bytes) }));
         }
     }
 
@@ -294,8 +316,10 @@ impl Simulator {
 impl Underlay for Simulator {
     fn inject(&mut self, now: MonoTime, packet: &[u8]) {
         self.now = self.now.max(now);
+        let question = self.questions;
+        self.questions = question.saturating_add(1);
         if let Some(packet) = Packet::read(packet) {
-            self.send(packet);
+            self.send(packet, question);
         }
     }
 
@@ -306,16 +330,20 @@ impl Underlay for Simulator {
             if let Some(at) = forged.filter(|at| queued.is_none_or(|queued| *at < queued)) {
                 self.now = self.now.max(at);
                 if let Some(arrival) = self.forgers.strike() {
+                    self.answered = None;
                     return Some(arrival);
                 }
                 continue;
             }
             queued?;
-            let Reverse(Pending { at, number, what }) = self.queue.pop()?;
+            let Reverse(Pending { at, descent, what }) = self.queue.pop()?;
             self.now = self.now.max(at);
             match what {
-                What::Reaches(reached) => self.reach(number, &reached.0, &reached.1),
-                What::Arrives(answer) => return Some((at, answer)),
+                What::Reaches(reached) => self.reach(descent, &reached.0, &reached.1),
+                What::Arrives(answer) => {
+                    self.answered = Some(descent.question);
+                    return Some((at, answer));
+                }
             }
         }
     }

@@ -400,3 +400,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_arrival_says_which_question_it_answers_however_late_and_however_often_it_comes() {
+    let mut scenario = calm();
+    for link in &mut scenario.links {
+        link.hazards.duplicate = 0.2;
+        link.hazards.reorder =
+            crate::lab::scenario::Reorder { probability: 0.3, by: Duration::from_millis(40) };
+    }
+    let mut lab = Simulator::new(&scenario);
+    for number in 0..200_u16 {
+        let now = MonoTime::from_nanos(u64::from(number) * 1_000_000);
+        lab.inject(now, &echo_request("210.52.109.20", 64, 7, number));
+    }
+    let mut order = Vec::new();
+    while let Some((_, packet)) = lab.advance(MonoTime::NEVER) {
+        let echo = received(&packet).payload;
+        let sequence = u64::from(u16::from_be_bytes([echo[6], echo[7]]));
+        assert_eq!(lab.answered(), Some(sequence));
+        order.push(sequence);
+    }
+    assert!(!order.is_sorted() && order.len() > 220, "{} arrivals", order.len());
+}
