@@ -33,22 +33,24 @@ pub(super) struct Seen<'a> {
     pub(super) packet: Option<u64>,
 }
 
-impl Balancers {
-    pub(super) fn new(scenario: &Scenario) -> Self {
-        Self {
-            seed: scenario.seed,
-            ases: scenario
-                .ases
-                .iter()
-                .map(|asys| identity(&[b"as", &asys.number.get().to_be_bytes()]))
-                .collect(),
-            routers: scenario.routers.iter().map(|router| router_identity(&router.name)).collect(),
-            links: link_identities(scenario),
-        }
-    }
-
+/// Who decides among equally good ways.
+pub(super) trait Choose {
     /// The link by which a router sends a packet; `None` if there is none.
-    pub(super) fn link(
+    fn link(
+        &self,
+        router: (RouterIndex, &Balance),
+        links: &[LinkIndex],
+        weight: impl Fn(LinkIndex) -> u16,
+        seen: Seen<'_>,
+    ) -> Option<LinkIndex>;
+
+    /// The neighbour to which an AS sends a flow. All its routers agree, whatever they balance over; otherwise
+    /// the flow could circle inside.
+    fn neighbour(&self, home: AsIndex, next: &[AsIndex], flow: &Flow) -> Option<AsIndex>;
+}
+
+impl Choose for Balancers {
+    fn link(
         &self,
         (router, balance): (RouterIndex, &Balance),
         links: &[LinkIndex],
@@ -68,15 +70,28 @@ impl Balancers {
         highest(links, spot, way)
     }
 
-    /// The neighbour to which an AS sends a flow. All its routers agree, whatever they balance over; otherwise
-    /// the flow could circle inside.
-    pub(super) fn neighbour(&self, home: AsIndex, next: &[AsIndex], flow: &Flow) -> Option<AsIndex> {
+    fn neighbour(&self, home: AsIndex, next: &[AsIndex], flow: &Flow) -> Option<AsIndex> {
         if next.len() < 2 {
             return next.first().copied();
         }
         let me = self.ases.get(home.0).copied()?;
         let spot = self.flow_spot(me, &Field::FLOW, flow);
         highest(next, spot, |asys| Some((*self.ases.get(asys.0)?, 1)))
+    }
+}
+
+impl Balancers {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        Self {
+            seed: scenario.seed,
+            ases: scenario
+                .ases
+                .iter()
+                .map(|asys| identity(&[b"as", &asys.number.get().to_be_bytes()]))
+                .collect(),
+            routers: scenario.routers.iter().map(|router| router_identity(&router.name)).collect(),
+            links: link_identities(scenario),
+        }
     }
 
     fn flow_spot(&self, me: u64, fields: &[Field], flow: &Flow) -> u64 {

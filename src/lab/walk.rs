@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 
-use super::balance::{Balancers, Seen};
+use super::balance::{Balancers, Choose, Seen};
 use super::chance::Dice;
 use super::habits::tunnel::Labelled;
 use super::routing::Routing;
@@ -17,10 +17,10 @@ use crate::model::MonoTime;
 
 /// Topology and routes together: all that a walk needs to know.
 #[derive(Debug)]
-pub(super) struct Network {
+pub(super) struct Network<C = Balancers> {
     pub(super) topology: Topology,
     pub(super) routing: Routing,
-    balancers: Balancers,
+    pub(super) choices: C,
 }
 
 /// What load balancers look at.
@@ -199,9 +199,14 @@ pub(super) enum Decision {
 
 impl Network {
     pub(super) fn new(topology: Topology) -> Self {
-        let routing = Routing::new(&topology);
         let balancers = Balancers::new(&topology.scenario);
-        Self { topology, routing, balancers }
+        Self::with_choices(topology, balancers)
+    }
+}
+
+impl<C: Choose> Network<C> {
+    pub(super) fn with_choices(topology: Topology, choices: C) -> Self {
+        Self { routing: Routing::new(&topology), topology, choices }
     }
 
     /// How a packet begins that leaves the vantage at a time. `rigid_length` as in [`Start`].
@@ -234,22 +239,32 @@ impl Network {
         }
         loop {
             visit(&here);
-            let came_as = self.translate(&mut here);
-            if came_as.is_some() {
-                destination = self.destination(here.flow.destination);
-            }
-            let end = match self.decide(&destination, &here) {
-                Decision::Send(link) => {
-                    self.enter_tunnel(link, &destination, &mut here);
-                    self.cross(link, &mut here, dice).err()
-                }
-                Decision::End(end) => Some(end),
-            };
-            if let Some(end) = end {
-                let refused = came_as.filter(|_| end.is_refusal());
-                return refused.unwrap_or(here).walked(end);
+            if let Some(walked) = self.step(&mut here, &mut destination, dice) {
+                return walked;
             }
         }
+    }
+
+    /// Takes a packet on to the next router, or says how and where its walk ends.
+    pub(super) fn step(
+        &self,
+        here: &mut Position,
+        destination: &mut Destination,
+        dice: &mut impl Dice,
+    ) -> Option<Walked> {
+        let came_as = self.translate(here);
+        if came_as.is_some() {
+            *destination = self.destination(here.flow.destination);
+        }
+        let end = match self.decide(destination, here) {
+            Decision::Send(link) => {
+                self.enter_tunnel(link, destination, here);
+                self.cross(link, here, dice).err()?
+            }
+            Decision::End(end) => end,
+        };
+        let refused = came_as.filter(|_| end.is_refusal());
+        Some(refused.unwrap_or(*here).walked(end))
     }
 
     pub(super) fn destination(&self, address: IpAddr) -> Destination {
@@ -295,7 +310,7 @@ impl Network {
             return Some(Decision::Send(link));
         }
         let best = self.routing.best(&self.topology, network.prefix, home, here.at)?;
-        let next = self.balancers.neighbour(home, &best.next, &here.flow)?;
+        let next = self.choices.neighbour(home, &best.next, &here.flow)?;
         let links = self.routing.out_to(&self.topology, (here.router, next), here.at);
         self.choose(links, here).map(Decision::Send)
     }
@@ -333,7 +348,7 @@ impl Network {
     pub(super) fn choose(&self, links: &[LinkIndex], here: &Position) -> Option<LinkIndex> {
         let balance = &self.topology.router(here.router)?.balance;
         let weight = |link| self.topology.weight(link, here.at);
-        self.balancers.link((here.router, balance), links, weight, here.seen())
+        self.choices.link((here.router, balance), links, weight, here.seen())
     }
 
     /// Takes the packet over a link, or says why it did not arrive.

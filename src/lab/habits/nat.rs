@@ -15,11 +15,12 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use etherparse::checksum::Sum16BitWords;
 
+use crate::lab::balance::Choose;
 use crate::lab::packet::{Packet, TCP, UDP, put};
 use crate::lab::scenario::{Nat, NatErrors, NatQuotes};
 use crate::lab::walk::{Network, Position, Walked};
 
-impl Network {
+impl<C: Choose> Network<C> {
     /// Translates the addresses of a packet that comes through a router, and gives it as it was before;
     /// `None` if it stays as it is. A router that switches labels does not look at addresses.
     pub(in crate::lab) fn translate(&self, here: &mut Position) -> Option<Position> {

@@ -12,6 +12,7 @@
 //! of both TTLs, as routers do (Vanaubel et al. 2019); only answers sent with 255 notice.
 
 use crate::lab::answer::ShownLabel;
+use crate::lab::balance::Choose;
 use crate::lab::scenario::{Link, LinkIndex, RouterIndex, Tunnel, TunnelIndex, TunnelKind};
 use crate::lab::walk::{Decision, Destination, End, Network, Position, Walked};
 
@@ -19,7 +20,7 @@ use crate::lab::walk::{Decision, Destination, End, Network, Position, Walked};
 const PIPE_TTL: u8 = 255;
 
 /// The label of a packet in a tunnel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::lab) struct Labelled {
     pub(in crate::lab) tunnel: TunnelIndex,
     /// Where the packet is, as a position in the tunnel's routers.
@@ -38,7 +39,7 @@ impl Tunnel {
     }
 }
 
-impl Network {
+impl<C: Choose> Network<C> {
     /// The tunnel in whose inside a packet is, neither at its ingress nor at its egress.
     fn inside(&self, label: Option<Labelled>) -> Option<(Labelled, &Tunnel)> {
         let label = label?;

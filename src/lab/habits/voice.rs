@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::lab::answer::Complaint;
+use crate::lab::balance::Choose;
 use crate::lab::chance::NoDice;
 use crate::lab::packet::{ICMP, ICMPV6};
 use crate::lab::scenario::{AnswersFrom, LinkIndex, RouterIndex};
@@ -17,7 +18,7 @@ pub(in crate::lab) struct Voice {
     pub(in crate::lab) leaves_by: Option<LinkIndex>,
 }
 
-impl Network {
+impl<C: Choose> Network<C> {
     /// The voice in which the last router complains about a question; `None` if it has no address of the
     /// family. A closed port is told from the address that was asked, unless the router always answers in
     /// one way of its own.
