@@ -37,4 +37,4 @@ pub use origins::{write_as_names, write_origins};
 pub use real_time::{NoRealTimeLab, RealTimeLab};
 pub use scenario::{Scenario, Summary};
 pub use simulator::{Simulator, VirtualInternet};
-pub use truth::{TrueEnd, TrueHop, TruePath, Truth};
+pub use truth::{Flows, SeenLink, TrueEnd, TrueHop, TrueInterface, TrueLink, TruePath, TrueWays, Truth};

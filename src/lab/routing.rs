@@ -144,6 +144,26 @@ impl Routing {
         begun.iter().enumerate().rev().find(adopted).map(|(_, epoch)| epoch)
     }
 
+    /// The moments, behind the first of two times and up to the second, at which a router or its AS adopts the
+    /// routes of an epoch.
+    pub(super) fn adoptions(
+        &self,
+        topology: &Topology,
+        router: RouterIndex,
+        (from, to): (MonoTime, MonoTime),
+    ) -> Vec<MonoTime> {
+        let home = topology.home(router).map(|home| (Adopter::As(home), self.convergence));
+        let adopters = home.into_iter().chain([(Adopter::Router(router), self.convergence_inside)]);
+        let moments = adopters.flat_map(|(who, convergence)| {
+            let epochs = self.epochs.iter().enumerate().skip(1).skip_while(move |(_, epoch)| {
+                // What everybody has adopted before is past.
+                epoch.from.after(convergence) <= from
+            });
+            epochs.map(move |(number, epoch)| epoch.from.after(self.lag(who, number, convergence)))
+        });
+        moments.filter(|moment| *moment > from && *moment <= to).collect()
+    }
+
     /// How long somebody takes to adopt the routes of an epoch.
     fn lag(&self, who: Adopter, epoch: usize, convergence: Duration) -> Duration {
         let key = match who {

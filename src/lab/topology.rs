@@ -211,6 +211,17 @@ impl Topology {
         times
     }
 
+    /// The times at which anything changes that a packet may meet, in order.
+    pub(super) fn moments(&self) -> Vec<MonoTime> {
+        let weights = self.history.weights.values().flat_map(Timeline::times);
+        let hosts = self.history.hosts.values().flat_map(Timeline::times);
+        let mut times: Vec<MonoTime> =
+            self.change_times().into_iter().chain(weights).chain(hosts).collect();
+        times.sort_unstable();
+        times.dedup();
+        times
+    }
+
     /// The router that holds an address.
     pub(super) fn router_at(&self, address: IpAddr) -> Option<RouterIndex> {
         match self.owners.get(&address)? {

@@ -1,10 +1,18 @@
-//! The truth: which way packets really go in a scenario, and which AS paths there are. What every finding is
-//! held against.
+//! The truth: which way packets really go in a scenario, all ways that they may take, and which AS paths there
+//! are. What every finding is held against.
+
+mod flows;
+mod script;
+#[cfg(test)]
+mod tests;
+mod true_ways;
+mod ways;
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::answer::Complaint;
+use super::balance::Balancers;
 use super::chance::NoDice;
 use super::habits::voice::Voice;
 use super::packet::Packet;
@@ -13,10 +21,15 @@ use super::topology::Topology;
 use super::walk::{End, Flow, Network, Position};
 use crate::model::{Asn, MonoTime, Prefix, WallTime};
 
+pub use flows::Flows;
+use script::Script;
+pub use true_ways::{SeenLink, TrueInterface, TrueLink, TrueWays};
+use ways::Search;
+
 /// Answers questions about a scenario that no measurement could answer for certain.
 #[derive(Debug)]
 pub struct Truth {
-    network: Network,
+    network: Network<Script>,
 }
 
 /// The way of one packet.
@@ -42,7 +55,7 @@ pub struct TrueHop {
 }
 
 /// Where the way of a packet that is neither lost nor short of TTL ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TrueEnd {
     /// At whoever has the address.
     Arrived,
@@ -64,7 +77,8 @@ impl Truth {
     /// The truth about a scenario.
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
-        Self { network: Network::new(Topology::new(scenario)) }
+        let script = Script::new(Balancers::new(scenario));
+        Self { network: Network::with_choices(Topology::new(scenario), script) }
     }
 
     /// The way that this very packet takes from the vantage if it leaves at a wall time and nothing of it is
@@ -99,6 +113,24 @@ impl Truth {
             answers_from: voice.filter(|_| answers).map(seen_from),
             counts_ttl,
         })
+    }
+
+    /// All ways that packets from the vantage may take at a wall time, over all flows. Routes are taken as they
+    /// stand at that moment, as if packets took no time. Chance is left out.
+    #[must_use]
+    pub fn ways(&self, flows: &Flows, at: WallTime) -> TrueWays {
+        self.ways_during(flows, (at, at))
+    }
+
+    /// All ways of packets that are under way from one wall time to another, both included. A packet may meet
+    /// one router with old routes and the next with new ones: here every router may do what it does at any moment
+    /// of that time. Where the ways are not [steady](TrueWays::steady), their shares say nothing but that they
+    /// are above 0.
+    #[must_use]
+    pub fn ways_during(&self, flows: &Flows, (from, to): (WallTime, WallTime)) -> TrueWays {
+        let clock = &self.network.topology.clock;
+        let found = Search::new(&self.network, *flows, (clock.mono(from), clock.mono(to))).run();
+        TrueWays::new(&self.network, flows, found)
     }
 
     /// The AS paths that packets from the vantage to an address follow at a wall time, over all flows: the
