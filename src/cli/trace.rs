@@ -117,7 +117,7 @@ fn trace(
                     Report::Record(record) => records.push(record),
                     Report::RoundOver { ledger: whole, .. } => ledger.add(whole),
                     Report::Beside { round: None, counts } => ledger.add(counts),
-                    Report::Beside { .. } => {}
+                    Report::Beside { .. } | Report::Dropped { .. } => {}
                 }
             }
         });

@@ -29,7 +29,8 @@ const TABLES: &str = "
         state TEXT NOT NULL CHECK (state IN ('open', 'complete', 'interrupted')),
         ledger TEXT NOT NULL,
         file TEXT, rows INTEGER, bytes INTEGER, crc32 INTEGER,
-        first_sent_at_ns INTEGER, last_sent_at_ns INTEGER
+        first_sent_at_ns INTEGER, last_sent_at_ns INTEGER,
+        dropped INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE TABLE beside (
         duplicates INTEGER NOT NULL,
@@ -60,7 +61,8 @@ const INDEXES: &str = "
     CREATE INDEX in_flight_order ON in_flight (round, seq);";
 
 const ROUND_COLUMNS: &str = "round, prober, method, due_at_ns, started_at_ns, state, ledger, file,
-     coalesce(rows, (SELECT count(*) FROM in_flight f WHERE f.round = rounds.round)), bytes, crc32";
+     coalesce(rows, (SELECT count(*) FROM in_flight f WHERE f.round = rounds.round)), bytes, crc32,
+     dropped";
 
 /// The open catalogue.
 #[derive(Debug)]
@@ -201,6 +203,13 @@ impl Catalogue {
             transaction.execute("DELETE FROM in_flight WHERE round = ?", [round])
         })?;
         Ok(())
+    }
+
+    /// Counts packets that the kernel dropped while a round ran.
+    pub(super) fn add_drops(&mut self, round: RoundId, packets: u64) -> Result<(), DatasetError> {
+        let sql = "UPDATE rounds SET dropped = dropped + ? WHERE round = ?";
+        let values = [sql_int(packets), sql_int(round.0)];
+        self.change(|transaction| transaction.execute(sql, values)).map(drop)
     }
 
     /// One round.
@@ -432,7 +441,7 @@ fn read_round(row: &rusqlite::Row<'_>) -> rusqlite::Result<RoundSummary> {
     } else {
         None
     };
-    Ok(RoundSummary { header, state, ledger, rows, file })
+    Ok(RoundSummary { header, state, ledger, rows, file, dropped: count(row, 11)? })
 }
 
 /// The columns of a record follow the place in the row.

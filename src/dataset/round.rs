@@ -45,6 +45,8 @@ pub struct RoundSummary {
     pub ledger: Ledger,
     /// How many records it has.
     pub rows: u64,
+    /// Packets that the kernel dropped while it ran; where there are any, silence in it may be no silence.
+    pub dropped: u64,
     /// Where a sealed round's records are; `None` for an open one.
     pub file: Option<SealedFile>,
 }

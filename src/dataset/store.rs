@@ -190,6 +190,16 @@ impl Dataset {
         self.with_writer(|catalogue| catalogue.insert_opt_outs(opt_outs))
     }
 
+    /// Flags a round: the kernel dropped so many packets while it ran. A round that is flagged already has
+    /// them added.
+    ///
+    /// # Errors
+    /// The system's reason; then nothing was added.
+    pub fn add_drops(&mut self, round: RoundId, packets: u64) -> Result<(), DatasetError> {
+        self.must_be_writable()?;
+        self.catalogue.add_drops(round, packets)
+    }
+
     /// Counts packets that belong to no round: the last four counts of a ledger.
     ///
     /// # Errors

@@ -227,6 +227,22 @@ fn what_belongs_to_no_round_is_added_up_kept_and_in_the_ledger() {
 }
 
 #[test]
+fn a_round_in_which_the_kernel_dropped_packets_stays_flagged() {
+    let (_temporary, mut dataset) = new_dataset();
+    with_round(&mut dataset, 1, 2);
+    with_round(&mut dataset, 2, 2);
+    dataset.add_drops(RoundId(1), 3).unwrap();
+    dataset.seal(RoundId(1), &ledger_of(2), true).unwrap();
+    dataset.add_drops(RoundId(1), 4).unwrap();
+    let dir = dataset.path().to_owned();
+    drop(dataset);
+    let dataset = Dataset::open_read_only(&dir).unwrap();
+    let dropped: Vec<u64> = dataset.rounds().unwrap().iter().map(|round| round.dropped).collect();
+    assert_eq!(dropped, [7, 0]);
+    assert_eq!(dataset.total_ledger().unwrap().kernel_dropped, 0, "the flag counts nothing twice");
+}
+
+#[test]
 fn steps_of_the_wall_clock_are_kept_in_the_order_in_which_they_were_noticed() {
     let (_temporary, mut dataset) = new_dataset();
     let slept = ClockStep { at: time("2017-10-02T08:03:00Z"), by_ns: 28_980_000_000_000 };

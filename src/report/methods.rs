@@ -64,6 +64,7 @@ fn unseen(findings: &Findings) -> Vec<String> {
         ));
     }
     notes.extend(wording::clock_steps(findings));
+    notes.extend(wording::dropped(findings));
     notes.push(match findings.vantages.len() {
         0 | 1 => "There was one vantage: what it cannot see, this report does not know.".to_owned(),
         several => {

@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::analyse::compare::{Findings, Question, analyse};
 use crate::analyse::origin::OriginTable;
-use crate::dataset::{Dataset, DatasetError, Manifest, ProbeRecord, RoundState};
+use crate::dataset::{Dataset, DatasetError, Manifest, ProbeRecord, RoundState, RoundSummary};
 use crate::formats::as_names::load_as_names;
 use crate::formats::dns::DnsCache;
 use crate::formats::pfx2as::load_pfx2as;
-use crate::model::{Asn, FileError, Prefix, WallTime};
+use crate::model::{Asn, FileError, Name, Prefix, RoundId, WallTime};
 
 /// The level of every interval in a report.
 pub const CONFIDENCE: f64 = 0.95;
@@ -111,11 +111,18 @@ fn question(dataset: &Dataset, table: &OriginTable) -> Result<Question, Recomput
         events,
         opt_outs: opt_outs(dataset)?,
         clock_steps: dataset.clock_steps()?,
+        dropped: dropped(&rounds),
         ledger: dataset.total_ledger()?,
         rounds: (whole, (rounds.len() as u64).saturating_sub(whole)),
         names: load_as_names(&dataset.as_name_paths())?,
         confidence: CONFIDENCE,
     })
+}
+
+/// The rounds that are flagged because the kernel dropped packets.
+fn dropped(rounds: &[RoundSummary]) -> Vec<(RoundId, Name, u64)> {
+    let flagged = rounds.iter().filter(|round| round.dropped > 0);
+    flagged.map(|round| (round.header.id, round.header.prober.clone(), round.dropped)).collect()
 }
 
 /// Opt-outs that concern the campaign, in the order of time; who asked is nobody's business in a report.

@@ -16,7 +16,7 @@ use super::dictionary::{self, Kind};
 use super::*;
 use crate::analyse::compare::{Estimate, Findings, Reach};
 use crate::dataset::ClockStep;
-use crate::model::{Untrusted, WallTime};
+use crate::model::{RoundId, Untrusted, WallTime};
 use october::{asn, nothing, october};
 use reading::{CsvFile, brief_row, page_brief_row, page_rows, terminal_rows, without_colour};
 
@@ -285,6 +285,17 @@ fn a_wall_clock_that_was_stepped_is_told_where_it_is_told_how_to_read() {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(text.contains(told), "{text}");
     assert!(!terminal(&october(), Style::PLAIN).contains("slept"));
+}
+
+#[test]
+fn rounds_in_which_the_kernel_dropped_packets_are_named() {
+    let round = |number| (RoundId(number), "trace-icmp".parse().unwrap(), 1_200);
+    let findings = Findings { dropped: (1..=22).map(round).collect(), ..october() };
+    let text = terminal(&findings, Style { width: 120, ..Style::PLAIN });
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(text.contains("round 20 of trace-icmp (1,200 packets); 2 more."), "{text}");
+    assert!(html(&findings).unwrap().contains("round 1 of trace-icmp (1,200 packets);"));
+    assert!(!terminal(&october(), Style::PLAIN).contains("dropped packets"));
 }
 
 #[test]

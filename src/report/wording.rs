@@ -151,6 +151,24 @@ pub(super) fn clock_steps(findings: &Findings) -> Option<String> {
     })
 }
 
+/// In which rounds the kernel dropped packets; `None` if in none.
+pub(super) fn dropped(findings: &Findings) -> Option<String> {
+    const MOST: usize = 20;
+    let shown = findings.dropped.iter().take(MOST).map(|(round, prober, packets)| {
+        format!("round {round} of {prober} ({} packets)", number::count(*packets))
+    });
+    let shown: Vec<String> = shown.collect();
+    let more = findings.dropped.len().saturating_sub(MOST);
+    let rest = if more > 0 { format!("; {more} more") } else { String::new() };
+    (!shown.is_empty()).then(|| {
+        format!(
+            "The vantage's kernel dropped packets while these rounds ran, so that answers may be missing from them: \
+             {}{rest}.",
+            shown.join("; ")
+        )
+    })
+}
+
 /// What was not to be probed any more, and from when on; `None` if nobody asked.
 pub(super) fn opt_outs(findings: &Findings) -> Option<String> {
     const MOST: usize = 20;

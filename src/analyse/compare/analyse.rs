@@ -127,6 +127,7 @@ impl Intake {
             names,
             opt_outs: question.opt_outs.clone(),
             clock_steps: question.clock_steps.clone(),
+            dropped: question.dropped.clone(),
             ledger: question.ledger,
             rounds: question.rounds,
             confidence,

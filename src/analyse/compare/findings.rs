@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::dataset::{ClockStep, Ledger};
-use crate::model::{Asn, Event, Method, Name, Prefix, Unit, Untrusted, WallTime};
+use crate::model::{Asn, Event, Method, Name, Prefix, RoundId, Unit, Untrusted, WallTime};
 
 /// Everything that a report says about a dataset.
 #[derive(Clone, Debug)]
@@ -31,6 +31,8 @@ pub struct Findings {
     pub opt_outs: Vec<(Prefix, WallTime)>,
     /// When the vantage's wall clock was stepped, or its machine slept.
     pub clock_steps: Vec<ClockStep>,
+    /// Rounds during which the kernel dropped packets: each with its prober, and how many packets.
+    pub dropped: Vec<(RoundId, Name, u64)>,
     /// All rounds together.
     pub ledger: Ledger,
     /// Rounds that were sealed whole, and rounds that were interrupted.

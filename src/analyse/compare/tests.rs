@@ -43,6 +43,7 @@ fn question(events: &[Event]) -> Question {
         events: events.to_vec(),
         opt_outs: Vec::new(),
         clock_steps: Vec::new(),
+        dropped: Vec::new(),
         ledger: Ledger::default(),
         rounds: (9, 0),
         names: names.into_iter().map(|(number, name)| (asn(number), Untrusted::new(name))).collect(),

@@ -76,6 +76,13 @@ pub enum Report {
         /// Its ledger.
         ledger: Ledger,
     },
+    /// The kernel dropped packets while a round was running: it may have been answered where it heard nothing.
+    Dropped {
+        /// Which.
+        round: RoundId,
+        /// How many; the same packets are told of each round that was running.
+        packets: u64,
+    },
     /// Packets that are no answer to count: duplicates, and what cannot be read or matched, or was dropped.
     Beside {
         /// The round that they belong to; `None` for those that belong to none.
@@ -253,7 +260,12 @@ impl Engine {
     /// Takes in the kernel's count of packets that it dropped since the link was opened.
     pub fn note_kernel_drops(&mut self, total: u64) {
         let fresh = total.saturating_sub(self.kernel_drops);
+        if fresh == 0 {
+            return;
+        }
         self.kernel_drops = total;
+        let running = self.rounds.iter().map(|round| round.order.id);
+        self.reports.extend(running.map(|round| Report::Dropped { round, packets: fresh }));
         self.stray.kernel_dropped = self.stray.kernel_dropped.saturating_add(fresh);
     }
 

@@ -22,6 +22,8 @@ struct Pending {
     ledger: Ledger,
     /// Whether the ledger holds something that is not durable yet.
     counted: bool,
+    /// Packets that the kernel dropped while the round ran, not durable yet.
+    dropped: u64,
 }
 
 impl Recorder {
@@ -57,6 +59,7 @@ impl Recorder {
             match report {
                 Report::Record(record) => self.note(record),
                 Report::Beside { round, counts } => self.note_beside(round, counts),
+                Report::Dropped { round, packets } => self.note_dropped(round, packets),
                 Report::RoundOver { round, ledger } => {
                     self.flush_round(round)?;
                     self.rounds.remove(&round);
@@ -130,12 +133,22 @@ impl Recorder {
         }
     }
 
+    fn note_dropped(&mut self, round: RoundId, packets: u64) {
+        if let Some(pending) = self.rounds.get_mut(&round) {
+            pending.dropped = pending.dropped.saturating_add(packets);
+        }
+    }
+
     fn flush_round(&mut self, round: RoundId) -> Result<(), DatasetError> {
         let Some(pending) = self.rounds.get_mut(&round) else { return Ok(()) };
         if pending.counted {
             self.dataset.append(round, &pending.records, &pending.ledger)?;
             pending.records.clear();
             pending.counted = false;
+        }
+        if pending.dropped > 0 {
+            self.dataset.add_drops(round, pending.dropped)?;
+            pending.dropped = 0;
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ fn question() -> Question {
         events: Vec::new(),
         opt_outs: Vec::new(),
         clock_steps: Vec::new(),
+        dropped: Vec::new(),
         ledger: Ledger::default(),
         rounds: (1, 0),
         names: BTreeMap::new(),

@@ -108,6 +108,7 @@ pub(super) fn october() -> Findings {
         names: names(),
         opt_outs: vec![("175.45.177.0/24".parse().unwrap(), time("11:20:00"))],
         clock_steps: Vec::new(),
+        dropped: Vec::new(),
         ledger: ledger(),
         rounds: (212, 1),
         confidence: 0.95,

@@ -25,6 +25,7 @@ fn question() -> Question {
         events: vec![added],
         opt_outs: Vec::new(),
         clock_steps: Vec::new(),
+        dropped: Vec::new(),
         ledger: Ledger::default(),
         rounds: (3, 0),
         names: BTreeMap::new(),

@@ -301,6 +301,7 @@ impl Bench {
                 Report::Record(record) => self.records.push((self.now, record)),
                 Report::RoundOver { round, ledger } => self.over.push((self.now, round, ledger)),
                 Report::Beside { round, counts } => self.beside.push((round, counts)),
+                Report::Dropped { .. } => {}
             }
         }
     }

@@ -63,7 +63,7 @@ impl Link for Deaf {
     }
 
     fn kernel_drops(&self) -> u64 {
-        3
+        if self.lost.is_some() { 3 } else { 0 }
     }
 
     fn lost(&self) -> Option<LinkLost> {
@@ -128,6 +128,7 @@ fn an_interface_that_is_gone_ends_the_run_and_blames_no_target() {
         expected,
         "what was counted beside is kept although no round was sealed"
     );
+    assert_eq!(dataset.rounds().unwrap()[0].dropped, 3, "the first was running, and is flagged");
     assert_eq!(
         dataset.records().unwrap().count(),
         0,

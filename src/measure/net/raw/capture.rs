@@ -1,6 +1,8 @@
 //! The packet socket: sees every packet of one interface that passes the filter, in both directions, from
 //! the first byte of its IP header, with the kernel's stamp of that moment.
 
+use std::array;
+use std::cell::RefCell;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
@@ -9,8 +11,10 @@ use nix::errno::Errno;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::if_indextoname;
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::socket::sockopt::{RcvBufForce, ReceiveTimestampns, RxqOvfl};
-use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, bind, recvmsg, setsockopt};
+use nix::sys::socket::sockopt::{GetStruct, RcvBufForce, ReceiveTimestampns};
+use nix::sys::socket::{
+    ControlMessageOwned, LinkAddr, MsgFlags, MultiHeaders, RecvMsg, bind, getsockopt, recvmmsg, setsockopt,
+};
 use nix::sys::time::TimeSpec;
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -25,8 +29,24 @@ const ALL_PROTOCOLS: u16 = 3;
 /// any rate that a campaign may have.
 const RECEIVE_BUFFER: usize = 8 * 1024 * 1024;
 
-/// More packets than a socket's first buffer can hold.
-const MOST_EARLY_PACKETS: usize = 65_536;
+/// More batches than a socket's first buffer can hold.
+const MOST_EARLY_BATCHES: usize = 1_024;
+
+/// Packets read in one system call at most.
+pub(super) const BATCH: usize = 64;
+
+/// Room for one packet, in bytes. An answer quotes a probe of a few hundred bytes, or is a probe come back;
+/// what is longer is none of ours, and reads as such without its end.
+const ROOM: usize = 2_048;
+
+thread_local! {
+    /// What the system call is told of its buffers. It lives outside of the tap because it holds addresses,
+    /// and may not go from thread to thread. The kernel leaves each header only as much room for what it says
+    /// beside a packet as it used the last time; that never changes here, since every packet has its stamp
+    /// and nothing else.
+    static HEADERS: RefCell<MultiHeaders<LinkAddr>> =
+        RefCell::new(MultiHeaders::preallocate(BATCH, Some(nix::cmsg_space!(TimeSpec))));
+}
 
 /// Which way a packet went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,11 +55,9 @@ pub(super) enum Direction {
     Outgoing,
 }
 
-/// A packet that was seen; its bytes are in the caller's buffer.
+/// How a packet was seen.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Seen {
-    /// Bytes that were read.
-    pub(super) length: usize,
     pub(super) direction: Direction,
     /// The kernel's stamp.
     pub(super) kernel: Option<WallTime>,
@@ -50,8 +68,9 @@ pub(super) trait Capture {
     /// Returns when a packet may be there, at the latest after `patience`.
     fn watch(&mut self, patience: Duration);
 
-    /// The next packet; `None` if there is none now. Never waits.
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<Seen>>;
+    /// Shows the packets that are there now to `each`, at most a batch of them, and returns how many they
+    /// were. Never waits.
+    fn read(&mut self, each: &mut dyn FnMut(Seen, &[u8])) -> io::Result<usize>;
 }
 
 /// What a step was for, and how it failed.
@@ -65,9 +84,10 @@ pub(super) struct Tap {
     index: u32,
     /// Whether the interface is gone. The socket is silent from then on, also if one of its name comes.
     gone: bool,
-    /// Where the kernel writes what it says beside a packet.
-    control: Vec<u8>,
-    drops: Drops,
+    /// Where packets are read to.
+    buffer: Vec<u8>,
+    /// Packets that the kernel dropped on this socket.
+    dropped: u64,
 }
 
 impl Tap {
@@ -81,16 +101,17 @@ impl Tap {
             .map_err(|error| ("attach the packet filter", error))?;
         socket.set_nonblocking(true).map_err(|error| ("make the packet socket non-blocking", error))?;
         enlarge(&socket).map_err(|error| ("enlarge the receive buffer", error))?;
-        ask_for_details(&socket).map_err(|error| ("ask for kernel time stamps", error.into()))?;
+        setsockopt(&socket, ReceiveTimestampns, &true)
+            .map_err(|error| ("ask for kernel time stamps", error.into()))?;
         attach(&socket, vantage.index).map_err(|error| ("listen", error))?;
-        let control = nix::cmsg_space!(TimeSpec, u32);
-        let mut tap = Self { socket, index: vantage.index, gone: false, control, drops: Drops::default() };
+        let buffer = vec![0; BATCH.saturating_mul(ROOM)];
+        let mut tap = Self { socket, index: vantage.index, gone: false, buffer, dropped: 0 };
         tap.forget_early_packets();
         Ok(tap)
     }
 
     pub(super) const fn dropped(&self) -> u64 {
-        self.drops.total
+        self.dropped
     }
 
     pub(super) const fn is_gone(&self) -> bool {
@@ -107,14 +128,33 @@ impl Tap {
 
     /// Discards what came in before the filter and the interface were set.
     fn forget_early_packets(&mut self) {
-        let mut byte = [0];
-        for _ in 0..MOST_EARLY_PACKETS {
-            if !matches!(self.read(&mut byte), Ok(Some(_))) {
+        for _ in 0..MOST_EARLY_BATCHES {
+            if !matches!(self.read(&mut |_, _| ()), Ok(1..)) {
                 break;
             }
         }
+        self.dropped = 0;
+    }
+
+    /// The kernel's counters begin anew each time that they are read.
+    fn count_drops(&mut self) {
+        if let Ok(statistics) = getsockopt(&self.socket, Statistics) {
+            self.dropped = self.dropped.saturating_add(statistics.tp_drops.into());
+        }
     }
 }
+
+/// Packets that passed the filter, and those of them that found no room (packet(7)).
+#[derive(Clone, Copy, Debug)]
+struct Statistics;
+
+nix::getsockopt_impl!(
+    Statistics,
+    libc::SOL_PACKET,
+    libc::PACKET_STATISTICS,
+    libc::tpacket_stats,
+    GetStruct<libc::tpacket_stats>
+);
 
 /// As large as wanted with `CAP_NET_ADMIN`, else as large as `net.core.rmem_max` allows.
 fn enlarge(socket: &Socket) -> io::Result<()> {
@@ -122,11 +162,6 @@ fn enlarge(socket: &Socket) -> io::Result<()> {
         Ok(()) => Ok(()),
         Err(_) => socket.set_recv_buffer_size(RECEIVE_BUFFER),
     }
-}
-
-fn ask_for_details(socket: &Socket) -> nix::Result<()> {
-    setsockopt(socket, ReceiveTimestampns, &true)?;
-    setsockopt(socket, RxqOvfl, &1)
 }
 
 /// Binds to the interface alone. The address is the kernel's own of that interface; its protocol is 0,
@@ -145,34 +180,50 @@ impl Capture for Tap {
         let mut watched = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
         // Why it returned does not matter: the next read tells, and the caller watches the clock.
         let _ = ppoll(&mut watched, Some(TimeSpec::from_duration(patience)), None);
+        self.count_drops();
     }
 
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<Seen>> {
-        let mut parts = [IoSliceMut::new(buffer)];
-        let flags = MsgFlags::MSG_DONTWAIT;
-        let message = match recvmsg::<LinkAddr>(
-            self.socket.as_raw_fd(),
-            &mut parts,
-            Some(&mut self.control),
-            flags,
-        ) {
-            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(None),
+    fn read(&mut self, each: &mut dyn FnMut(Seen, &[u8])) -> io::Result<usize> {
+        let read = HEADERS.with_borrow_mut(|headers| self.read_with(headers, each));
+        match read {
+            Ok(0) | Err(Errno::EAGAIN | Errno::EINTR) => Ok(0),
+            Ok(count) => {
+                self.count_drops();
+                Ok(count)
+            }
             Err(error) => {
                 self.look_for_interface();
-                return Err(error.into());
-            }
-            Ok(message) => message,
-        };
-        let mut seen = Seen { length: message.bytes, direction: direction(message.address), kernel: None };
-        for detail in message.cmsgs()? {
-            match detail {
-                ControlMessageOwned::ScmTimestampns(stamp) => seen.kernel = wall_time(stamp),
-                ControlMessageOwned::RxqOvfl(count) => self.drops.observe(count),
-                _ => {}
+                Err(error.into())
             }
         }
-        Ok(Some(seen))
     }
+}
+
+impl Tap {
+    fn read_with(
+        &mut self,
+        headers: &mut MultiHeaders<LinkAddr>,
+        each: &mut dyn FnMut(Seen, &[u8]),
+    ) -> nix::Result<usize> {
+        let mut rooms = self.buffer.chunks_exact_mut(ROOM);
+        let mut rooms: [_; BATCH] = array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let messages = recvmmsg(self.socket.as_raw_fd(), headers, &mut rooms, flags, None)?;
+        let mut count = 0_usize;
+        for message in messages {
+            count = count.saturating_add(1);
+            let seen = Seen { direction: direction(message.address), kernel: stamp(&message) };
+            each(seen, message.iovs().next().unwrap_or_default());
+        }
+        Ok(count)
+    }
+}
+
+fn stamp(message: &RecvMsg<'_, '_, LinkAddr>) -> Option<WallTime> {
+    message.cmsgs().ok()?.find_map(|detail| match detail {
+        ControlMessageOwned::ScmTimestampns(stamp) => wall_time(stamp),
+        _ => None,
+    })
 }
 
 fn direction(address: Option<LinkAddr>) -> Direction {
@@ -185,32 +236,4 @@ fn direction(address: Option<LinkAddr>) -> Direction {
 fn wall_time(stamp: TimeSpec) -> Option<WallTime> {
     let nanos = stamp.tv_sec().checked_mul(1_000_000_000)?.checked_add(stamp.tv_nsec())?;
     Some(WallTime::from_nanos(nanos))
-}
-
-/// The kernel's count of packets that it dropped on this socket: 32 bits, and it wraps.
-#[derive(Clone, Copy, Debug, Default)]
-struct Drops {
-    last: u32,
-    total: u64,
-}
-
-impl Drops {
-    fn observe(&mut self, count: u32) {
-        self.total = self.total.saturating_add(u64::from(count.wrapping_sub(self.last)));
-        self.last = count;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_count_of_dropped_packets_survives_its_wrap() {
-        let mut drops = Drops::default();
-        for count in [5, u32::MAX, 3] {
-            drops.observe(count);
-        }
-        assert_eq!(drops.total, u64::from(u32::MAX) + 4);
-    }
 }

@@ -1,18 +1,16 @@
 //! From captured packets to arrivals: decodes, sorts by direction, counts what is not ours, and survives
 //! every error.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::super::Arrival;
-use super::capture::{Capture, Direction, Seen};
+use super::capture::{BATCH, Capture, Direction, Seen};
 use crate::model::{Clock, MonoTime, WallTime};
 use crate::wire::{Codec, Received};
 
-/// No IP packet is longer.
-const LONGEST_PACKET: usize = 65_535;
-
-/// A caller that is late still gets this many packets looked at in one call, so that it catches up.
-const LEAST_EFFORT: u32 = 64;
+/// A caller that is late still gets this many batches looked at in one call, so that it catches up.
+const LEAST_EFFORT: u32 = 4;
 
 /// How far the wall clock may be from where it should be before it counts as stepped. Slewing moves both
 /// clocks alike; the rest is the time between reading one and the other.
@@ -62,7 +60,10 @@ impl Bridge {
 /// Reads captured packets.
 #[derive(Debug)]
 pub(super) struct Intake {
-    buffer: Vec<u8>,
+    /// What was read and not given out yet.
+    waiting: VecDeque<Arrival>,
+    /// Whether all packets that were there have been read.
+    drained: bool,
     bridge: Option<Bridge>,
     foreign: u64,
     errors: u64,
@@ -70,7 +71,13 @@ pub(super) struct Intake {
 
 impl Intake {
     pub(super) fn new() -> Self {
-        Self { buffer: vec![0; LONGEST_PACKET], bridge: None, foreign: 0, errors: 0 }
+        Self {
+            waiting: VecDeque::with_capacity(BATCH),
+            drained: false,
+            bridge: None,
+            foreign: 0,
+            errors: 0,
+        }
     }
 
     pub(super) const fn foreign(&self) -> u64 {
@@ -91,46 +98,66 @@ impl Intake {
     ) -> Option<Arrival> {
         let mut effort = 0_u32;
         loop {
-            effort = effort.saturating_add(1);
-            match capture.read(&mut self.buffer) {
-                Ok(Some(seen)) => {
-                    let bridge =
-                        self.bridge.map_or_else(|| Bridge::new(clock), |bridge| bridge.kept(clock));
-                    self.bridge = Some(bridge);
-                    let arrival = self.sort(codec, seen, clock.mono(), bridge);
-                    if arrival.is_some() {
-                        return arrival;
-                    }
-                }
-                Ok(None) if clock.mono() >= deadline => return None,
-                Ok(None) => capture.watch(deadline.since(clock.mono())),
-                Err(_) => self.errors = self.errors.saturating_add(1),
+            if let Some(arrival) = self.waiting.pop_front() {
+                return Some(arrival);
             }
-            if effort >= LEAST_EFFORT && clock.mono() >= deadline {
+            let late = clock.mono() >= deadline;
+            if late && (effort >= LEAST_EFFORT || std::mem::take(&mut self.drained)) {
                 return None;
             }
+            effort = effort.saturating_add(1);
+            if std::mem::take(&mut self.drained) {
+                capture.watch(deadline.since(clock.mono()));
+            }
+            self.take_batch(capture, codec, clock);
         }
     }
 
-    /// Answers come in, and probes go out. On the loopback interface every packet does both; the half
-    /// that means something is kept, and its twin is neither ours nor foreign.
-    fn sort(&mut self, codec: &Codec, seen: Seen, at: MonoTime, bridge: Bridge) -> Option<Arrival> {
-        let packet = self.buffer.get(..seen.length).unwrap_or(&self.buffer);
-        match (seen.direction, codec.decode(packet)) {
-            (Direction::Outgoing, Ok(Received::OwnProbe(key))) => {
-                seen.kernel.map(|stamp| Arrival::Departed { key, kernel: bridge.on_monotonic(stamp) })
+    /// Reads what is there. The time at which this program saw it is read once for all.
+    fn take_batch(&mut self, capture: &mut impl Capture, codec: &Codec, clock: &impl Clock) {
+        let mut reading = None;
+        let read = capture.read(&mut |seen, packet| {
+            let (at, bridge) = *reading.get_or_insert_with(|| {
+                let bridge = self.bridge.map_or_else(|| Bridge::new(clock), |bridge| bridge.kept(clock));
+                (clock.mono(), bridge)
+            });
+            match sort(codec, seen, packet, at, bridge) {
+                Sorted::Arrival(arrival) => self.waiting.push_back(arrival),
+                Sorted::Foreign => self.foreign = self.foreign.saturating_add(1),
+                Sorted::Twin => {}
             }
-            (Direction::Incoming, Ok(Received::Answer(answer))) => {
-                let kernel = seen.kernel.map(|stamp| bridge.on_monotonic(stamp));
-                Some(Arrival::Answer { answer, at, kernel })
-            }
-            (Direction::Incoming, Err(malformed)) => Some(Arrival::Malformed(malformed)),
-            (Direction::Incoming, Ok(Received::Foreign)) => {
-                self.foreign = self.foreign.saturating_add(1);
-                None
-            }
-            (Direction::Incoming, Ok(Received::OwnProbe(_))) | (Direction::Outgoing, _) => None,
+        });
+        self.bridge = reading.map(|(_, bridge)| bridge).or(self.bridge);
+        match read {
+            Ok(count) => self.drained = count < BATCH,
+            Err(_) => self.errors = self.errors.saturating_add(1),
         }
+    }
+}
+
+/// What a captured packet is to us.
+enum Sorted {
+    Arrival(Arrival),
+    /// It has nothing to do with us.
+    Foreign,
+    /// The half of an exchange that says nothing new.
+    Twin,
+}
+
+/// Answers come in, and probes go out. On the loopback interface every packet does both; the half that means
+/// something is kept, and its twin is neither ours nor foreign.
+fn sort(codec: &Codec, seen: Seen, packet: &[u8], at: MonoTime, bridge: Bridge) -> Sorted {
+    let kernel = seen.kernel.map(|stamp| bridge.on_monotonic(stamp));
+    match (seen.direction, codec.decode(packet)) {
+        (Direction::Outgoing, Ok(Received::OwnProbe(key))) => {
+            kernel.map_or(Sorted::Twin, |kernel| Sorted::Arrival(Arrival::Departed { key, kernel }))
+        }
+        (Direction::Incoming, Ok(Received::Answer(answer))) => {
+            Sorted::Arrival(Arrival::Answer { answer, at, kernel })
+        }
+        (Direction::Incoming, Err(malformed)) => Sorted::Arrival(Arrival::Malformed(malformed)),
+        (Direction::Incoming, Ok(Received::Foreign)) => Sorted::Foreign,
+        (Direction::Incoming, Ok(Received::OwnProbe(_))) | (Direction::Outgoing, _) => Sorted::Twin,
     }
 }
 
@@ -169,7 +196,7 @@ mod tests {
     impl Capture for Failing {
         fn watch(&mut self, _: Duration) {}
 
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<Option<Seen>> {
+        fn read(&mut self, each: &mut dyn FnMut(Seen, &[u8])) -> io::Result<usize> {
             if self.failures > 0 {
                 self.failures = self.failures.saturating_sub(1);
                 let all =
@@ -177,10 +204,11 @@ mod tests {
                 let code = all[self.failures as usize % all.len()];
                 return Err(io::Error::from_raw_os_error(code));
             }
-            let Some((direction, packet)) = self.packets.pop() else { return Ok(None) };
-            buffer[..packet.len()].copy_from_slice(&packet);
-            let kernel = Some(WallTime::from_nanos(7));
-            Ok(Some(Seen { length: packet.len(), direction, kernel }))
+            let batch = self.packets.split_off(self.packets.len().saturating_sub(BATCH));
+            for (direction, packet) in &batch {
+                each(Seen { direction: *direction, kernel: Some(WallTime::from_nanos(7)) }, packet);
+            }
+            Ok(batch.len())
         }
     }
 
@@ -248,19 +276,20 @@ mod tests {
 
     #[test]
     fn a_flood_of_errors_or_strangers_does_not_hold_the_caller() {
+        let batches = 100 * u64::from(LEAST_EFFORT);
         let stranger = {
             let mut packet = own_probe();
             packet[12..16].copy_from_slice(&[203, 0, 113, 5]);
             packet
         };
         let packets = vec![(Direction::Incoming, stranger); 10_000];
-        let mut capture = Failing { failures: 5_000, packets };
+        let mut capture = Failing { failures: 300, packets };
         let mut intake = Intake::new();
         for _ in 0..100 {
             assert!(next(&mut intake, &mut capture, 1).is_none());
         }
-        let looked_at = intake.errors().saturating_add(intake.foreign());
-        assert_eq!(looked_at, 100 * u64::from(LEAST_EFFORT), "each call ends, and none is in vain");
+        let looked_at = intake.errors() + intake.foreign() / BATCH as u64;
+        assert_eq!(looked_at, batches, "each call ends, and none is in vain");
     }
 
     #[test]
