@@ -4,7 +4,6 @@
 mod check;
 
 use std::ffi::OsString;
-use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -17,14 +16,11 @@ use super::{LabArgs, LabCommand};
 use crate::lab::{Namespace, RealTimeLab, Scenario};
 use crate::model::SystemClock;
 
-/// The name of the built-in scenario; it stands for the file wherever one can be given.
-const BUILT_IN: &str = "october-2017";
-
 pub(super) fn run(args: &LabArgs) -> Result<(), Failure> {
     match (&args.subcommand, &args.scenario) {
         (Some(LabCommand::Check(args)), _) => check::run(args),
         (None, Some(scenario)) => run_inside(scenario, &args.command),
-        (None, None) => Err(Failure::new(Code::Usage, "no scenario: give a file, or october-2017")),
+        (None, None) => Err(Failure::new(Code::Usage, "no scenario: give a file, or the name of a built-in one")),
     }
 }
 
@@ -48,19 +44,9 @@ fn run_inside(scenario: &Path, command: &[OsString]) -> Result<(), Failure> {
     pass_on(status)
 }
 
-/// The scenario of a file, or the built-in one.
+/// The scenario of a file, or a built-in one.
 fn load(path: &Path) -> Result<Scenario, Failure> {
-    if path == Path::new(BUILT_IN) {
-        return Scenario::october_2017().or_fail(Code::Failed);
-    }
-    let name = path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|error| {
-        Failure::new(
-            Code::Usage,
-            format!("{name}: cannot be read: {error}; give a scenario file or {BUILT_IN}"),
-        )
-    })?;
-    Scenario::parse(&name, &text).or_fail(Code::Usage)
+    Scenario::load(path).or_fail(Code::Usage)
 }
 
 /// A terminal sends ^C to the whole group, and the lab must stay until the command has come to its end. The

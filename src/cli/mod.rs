@@ -22,6 +22,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use exit::{Code, Failure};
 pub use out::say;
 
+use crate::lab::BuiltIn;
 use crate::model::{Port, Protocol};
 
 /// Tells how many independent lines hold a network to the Internet, and what changes when one is added
@@ -55,7 +56,13 @@ fn after_help() -> String {
     format!("Exit codes:\n{}\n\n{SENDERS}", codes.join("\n"))
 }
 
-/// What a command in a lab is given beside the network.
+/// The scenarios that need no file, and what a command in a lab is given beside the network.
+fn about_labs() -> String {
+    let line = |built_in: &BuiltIn| format!("  {:<18}  {}", built_in.name, built_in.about);
+    let lines: Vec<String> = BuiltIn::all().iter().map(line).collect();
+    format!("Built-in scenarios:\n{}\n\n{HANDED_OVER}", lines.join("\n"))
+}
+
 const HANDED_OVER: &str = "\
 The command finds the scenario's prefixes and AS names in the files that TETHERLINE_LAB_ORIGINS and
 TETHERLINE_LAB_AS_NAMES name; `run` and `trace` take them where no others are named.";
@@ -77,7 +84,7 @@ enum Command {
     /// Write the records of a dataset in another format
     Export(ExportArgs),
     /// Run any command inside a simulated Internet, or look at one
-    #[command(after_help = HANDED_OVER)]
+    #[command(after_help = about_labs())]
     Lab(LabArgs),
     /// Print shell completions
     Completions {
@@ -229,7 +236,7 @@ struct ExportArgs {
 struct LabArgs {
     #[command(subcommand)]
     subcommand: Option<LabCommand>,
-    /// A scenario file, or `october-2017` for the built-in one
+    /// A scenario file, or the name of a built-in one
     #[arg(required = true)]
     scenario: Option<PathBuf>,
     /// The command and its arguments, after `--`
@@ -247,7 +254,7 @@ enum LabCommand {
 /// Which scenario.
 #[derive(Args, Debug)]
 struct ScenarioArgs {
-    /// A scenario file, or `october-2017` for the built-in one
+    /// A scenario file, or the name of a built-in one
     #[arg(value_name = "SCENARIO")]
     scenario: PathBuf,
 }

@@ -35,6 +35,6 @@ mod walk;
 pub use namespace::{Namespace, NoNamespace};
 pub use origins::{write_as_names, write_origins};
 pub use real_time::{NoRealTimeLab, RealTimeLab};
-pub use scenario::{Scenario, Summary};
+pub use scenario::{BuiltIn, Scenario, Summary};
 pub use simulator::{Simulator, VirtualInternet};
 pub use truth::{Flows, SeenLink, TrueEnd, TrueHop, TrueInterface, TrueLink, TruePath, TrueWays, Truth};

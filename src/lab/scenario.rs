@@ -5,21 +5,26 @@
 //! described in `docs/scenarios.md`.
 
 mod balance;
+mod built_in;
 mod check;
 mod forgers;
 mod habits;
 mod hosts;
 mod links;
 mod raw;
+mod read;
 mod summary;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 use std::time::Duration;
 
-use crate::model::{AsLink, Asn, Event, FileErrors, LinkChange, Name, Prefix, SourceText, WallTime};
+use crate::model::{AsLink, Asn, Event, FileErrors, LinkChange, Name, Prefix, WallTime};
+
+pub use built_in::BuiltIn;
 
 pub(super) use balance::{Balance, Field};
 pub(super) use forgers::{Forger, Forgery};
@@ -53,18 +58,21 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// Reads and checks a scenario; `file_name` is what errors call it.
+    /// Reads and checks a scenario; `file_name` is what errors call it. It may extend a built-in one.
     ///
     /// # Errors
     /// Everything that is wrong, with line, key, value and the rule broken. Mistakes of syntax and type
     /// come alone, since nothing behind them can be trusted.
     pub fn parse(file_name: &str, text: &str) -> Result<Self, FileErrors> {
-        let source = SourceText::new(file_name, text);
-        if text.len() > LONGEST_FILE {
-            let rule = format!("must be at most {LONGEST_FILE} bytes long");
-            return Err(FileErrors(vec![source.error(rule)]));
-        }
-        check::check(&source, &source.parse()?)
+        read::parse(file_name, text, None)
+    }
+
+    /// Reads and checks a file, which may extend another one; or a built-in scenario under its name.
+    ///
+    /// # Errors
+    /// If it cannot be read, or as [`Scenario::parse`].
+    pub fn load(path: &Path) -> Result<Self, FileErrors> {
+        read::named(path)
     }
 
     /// The scenario of the demo: AS131279 in October 2017, with the counterfactual loss of AS4837.
@@ -72,7 +80,7 @@ impl Scenario {
     /// # Errors
     /// None in a released build: a test reads the file.
     pub fn october_2017() -> Result<Self, FileErrors> {
-        Self::parse("october_2017.toml", include_str!("october_2017.toml"))
+        Self::load(Path::new("october-2017"))
     }
 
     /// The same scenario with another number of wall seconds in a real one; kept within 1 to 100,000.
@@ -132,8 +140,6 @@ impl Scenario {
     }
 }
 
-/// Larger files are refused unread.
-const LONGEST_FILE: usize = 16 * 1024 * 1024;
 const SLOWEST: f64 = 1.0;
 const FASTEST: f64 = 100_000.0;
 

@@ -2,6 +2,7 @@
 //! mends a file once, not once an error.
 
 mod balance;
+mod course;
 mod events;
 mod forgers;
 mod hosts;
@@ -18,6 +19,8 @@ use std::time::Duration;
 
 use toml::Spanned;
 
+pub(super) use course::Course;
+
 use super::{Addresses, Announced, As, AsIndex, FASTEST, RouterIndex, SLOWEST, Scenario, Vantage, raw};
 use crate::model::{Asn, FileError, FileErrors, Prefix, SourceText};
 
@@ -32,10 +35,15 @@ const LONGEST_DURATION: Duration = Duration::from_secs(3660 * 24 * 3600);
 const USUAL_CONVERGENCE: Duration = Duration::from_millis(400);
 const USUAL_CONVERGENCE_INSIDE: Duration = Duration::from_millis(50);
 
-pub(super) fn check(source: &SourceText<'_>, file: &raw::File) -> Result<Scenario, FileErrors> {
+/// `course` may come from another file than the topology.
+pub(super) fn check(
+    source: &SourceText<'_>,
+    file: &raw::File,
+    course: &Course<'_>,
+) -> Result<Scenario, FileErrors> {
     let mut check = Check::new(source);
-    let scenario = check.file(file);
-    check.errors.sort_by_key(|error| error.line);
+    let scenario = check.file(file, course);
+    check.errors.sort_by(|one, other| (&one.file, one.line).cmp(&(&other.file, other.line)));
     match scenario {
         Some(scenario) if check.errors.is_empty() => Ok(scenario),
         _ => Err(FileErrors(check.errors)),
@@ -44,6 +52,7 @@ pub(super) fn check(source: &SourceText<'_>, file: &raw::File) -> Result<Scenari
 
 /// The names that a file defines, and what was found to be wrong with it.
 struct Check<'a> {
+    /// The file in which stands what is being looked at.
     source: &'a SourceText<'a>,
     errors: Vec<FileError>,
     ases: HashMap<Asn, AsIndex>,
@@ -68,7 +77,7 @@ impl<'a> Check<'a> {
     }
 
     /// `None` if something is so wrong that what depends on it cannot even be looked at.
-    fn file(&mut self, file: &raw::File) -> Option<Scenario> {
+    fn file(&mut self, file: &raw::File, course: &Course<'a>) -> Option<Scenario> {
         self.sizes(file)?;
         let ases = self.ases(&file.ases);
         let relations = self.relations(&file.ases);
@@ -82,20 +91,20 @@ impl<'a> Check<'a> {
         let hosts = self.hosts(&file.hosts, &prefixes);
         let vantage = self.vantage(&file.vantage, &prefixes)?;
         let forgers = self.forgers(&file.forgers, &vantage);
-        let start = file.clock.start.0;
-        let speed = self.speed(file.clock.speed.as_ref());
-        let duration = self.span("clock.duration", &file.clock.duration, LONGEST_DURATION);
-        let changes = self.events(file, (&links, &prefixes), start..=start.after(duration));
-        let convergence = file
-            .convergence
-            .as_ref()
+        let clock = self.part(course.clock);
+        let start = clock.start.0;
+        let speed = self.speed(clock.speed.as_ref());
+        let duration = self.span("clock.duration", &clock.duration, LONGEST_DURATION);
+        let events = self.part(course.events);
+        let changes = self.events(events, (&links, &prefixes), start..=start.after(duration));
+        let convergence = self
+            .part(course.convergence)
             .map_or(USUAL_CONVERGENCE, |span| self.span("convergence", span, LONGEST_DELAY));
-        let convergence_inside = file
-            .convergence_inside
-            .as_ref()
+        let convergence_inside = self
+            .part(course.convergence_inside)
             .map_or(USUAL_CONVERGENCE_INSIDE, |span| self.span("convergence_inside", span, LONGEST_DELAY));
         Some(Scenario {
-            seed: file.seed,
+            seed: course.seed,
             start,
             speed,
             duration,

@@ -55,6 +55,26 @@ pub(super) struct File {
     pub(super) events: Vec<Event>,
 }
 
+/// What a file may name beside everything else: the scenario that it extends.
+#[derive(Deserialize)]
+pub(super) struct Head {
+    pub(super) extends: Option<Spanned<String>>,
+}
+
+/// A file that extends another: what is named here stands in for what the other one says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Extension {
+    #[serde(rename = "extends")]
+    _extends: String,
+    pub(super) seed: Option<u64>,
+    pub(super) convergence: Option<Spanned<Span>>,
+    pub(super) convergence_inside: Option<Spanned<Span>>,
+    pub(super) clock: Option<Clock>,
+    #[serde(rename = "event")]
+    pub(super) events: Option<Vec<Event>>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Clock {

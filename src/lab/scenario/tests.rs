@@ -1,4 +1,6 @@
-use super::Scenario;
+use std::fs;
+
+use super::{BuiltIn, Scenario};
 use crate::model::{FileErrors, LinkChange};
 
 /// Two ASes, a vantage in one and a host in the other.
@@ -73,6 +75,93 @@ fn the_scenario_of_the_demo_is_as_documented() {
             "2017-10-01T11:05:00Z link AS4837-AS131279 lost",
         ]
     );
+}
+
+#[test]
+fn every_built_in_scenario_is_found_by_its_name_and_is_valid() {
+    for built_in in BuiltIn::all() {
+        let scenario = Scenario::load(built_in.name.as_ref()).unwrap();
+        let ends = scenario.start().after(scenario.duration());
+        assert!(scenario.events().all(|event| event.at <= ends), "{}", built_in.name);
+        assert_eq!(scenario.as_name("AS131279".parse().unwrap()), Some("Star JV"), "{}", built_in.name);
+    }
+    let unknown = Scenario::load("october-2018".as_ref()).unwrap_err().to_string();
+    assert!(unknown.starts_with("october-2018: cannot be read: "), "{unknown}");
+    assert!(unknown.ends_with("or october-2017, october-2017-exact, december-2014"), "{unknown}");
+}
+
+/// A folder with the small scenario in it.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("small.toml"), SMALL).unwrap();
+    folder
+}
+
+/// What becomes of a file that lies beside the small scenario.
+fn beside(folder: &tempfile::TempDir, text: &str) -> Result<Scenario, FileErrors> {
+    let path = folder.path().join("longer.toml");
+    fs::write(&path, text).unwrap();
+    Scenario::load(&path)
+}
+
+const LONGER: &str = "extends = \"small.toml\"
+seed = 7
+
+[clock]
+start = \"2017-10-01T07:30:00Z\"
+duration = \"3h\"
+
+[[event]]
+at = \"2017-10-01T10:00:00Z\"
+lost = \"AS680-AS3356\"
+";
+
+#[test]
+fn a_scenario_that_extends_another_has_its_network_and_its_own_clock_and_events() {
+    let folder = folder();
+    let longer = beside(&folder, LONGER).unwrap();
+    assert_eq!((longer.seed, longer.duration().as_secs()), (7, 3 * 3600));
+    assert_eq!(longer.as_name("AS3356".parse().unwrap()), Some("Two"));
+    let times: Vec<String> = longer.events().map(|event| event.at.to_string()).collect();
+    assert_eq!(times, ["2017-10-01T10:00:00Z"]);
+    let same = beside(&folder, "extends = \"small.toml\"\n").unwrap();
+    assert_eq!((same.seed, same.duration().as_secs(), same.events().count()), (0, 3600, 1));
+}
+
+#[test]
+fn a_mistake_is_told_with_the_file_in_which_it_stands() {
+    let folder = folder();
+    let cases = [
+        ("10:00:00Z", "23:00:00Z", "longer.toml:9: event.at = 2017-10-01T23:00:00Z: must be from"),
+        ("AS680-AS3356", "AS680-AS9", "longer.toml:10: event = AS9-AS680: must be a link"),
+        ("\"3h\"", "\"20m\"", "longer.toml:9: event.at"),
+        ("seed = 7", "convergence = \"2h\"", "longer.toml:2: convergence = 2h: must be at most 1m"),
+        ("seed = 7", "speed = 7", "longer.toml:2: speed = 7: unknown field"),
+        ("small.toml", "smell.toml", "longer.toml:1: extends = smell.toml: cannot be read: "),
+        ("small.toml", "longer.toml", "longer.toml:1: extends = longer.toml: must be a whole scenario"),
+    ];
+    for (old, new, said) in cases {
+        let errors = beside(&folder, &LONGER.replacen(old, new, 1)).unwrap_err();
+        assert!(errors.0.iter().any(|error| error.to_string().contains(said)), "{new}: {errors}");
+    }
+    // An event of the other file that this file's clock does not reach.
+    let moved = LONGER.replace("T07:30", "T08:30");
+    let moved = moved.split("[[event]]").next().unwrap().to_owned();
+    let errors = beside(&folder, &moved).unwrap_err().to_string();
+    assert!(errors.contains("small.toml:43: event.at = 2017-10-01T08:00:00Z"), "{errors}");
+    // What is wrong with the other file is no matter of this one.
+    fs::write(folder.path().join("small.toml"), SMALL.replace("4.0.1.10", "9.9.9.9")).unwrap();
+    let errors = beside(&folder, LONGER).unwrap_err().to_string();
+    assert!(errors.contains("small.toml:40: host.addresses = 9.9.9.9"), "{errors}");
+    assert_eq!(errors.lines().count(), 1);
+}
+
+#[test]
+fn a_text_without_a_folder_extends_only_built_in_scenarios() {
+    let of = |name: &str| Scenario::parse("s.toml", &format!("extends = \"{name}\"\n"));
+    assert_eq!(of("october-2017").unwrap().events().count(), 2);
+    let refused = of("src/lab/october_2017.toml").unwrap_err().to_string();
+    assert!(refused.starts_with("s.toml:1: extends = src/lab/october_2017.toml: must be october-2017"));
 }
 
 #[test]

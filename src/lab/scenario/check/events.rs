@@ -19,12 +19,12 @@ type Things<'a> = (&'a [Link], &'a [Announced]);
 impl Check<'_> {
     pub(super) fn events(
         &mut self,
-        file: &raw::File,
+        tables: &[raw::Event],
         things: Things<'_>,
         time: RangeInclusive<WallTime>,
     ) -> Vec<Change> {
         let mut changes = Vec::new();
-        for table in &file.events {
+        for table in tables {
             let at = table.at.get_ref().0;
             if !time.contains(&at) {
                 let rule = format!("must be from {} to {}", time.start(), time.end());
