@@ -20,7 +20,9 @@ pub(super) fn run(args: &LabArgs) -> Result<(), Failure> {
     match (&args.subcommand, &args.scenario) {
         (Some(LabCommand::Check(args)), _) => check::run(args),
         (None, Some(scenario)) => run_inside(scenario, &args.command),
-        (None, None) => Err(Failure::new(Code::Usage, "no scenario: give a file, or the name of a built-in one")),
+        (None, None) => {
+            Err(Failure::new(Code::Usage, "no scenario: give a file, or the name of a built-in one"))
+        }
     }
 }
 
