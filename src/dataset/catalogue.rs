@@ -13,8 +13,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, ToSql, TransactionBehav
 use crate::model::{AsLink, Event, LinkChange, Method, Prefix, RoundId, WallTime};
 
 use super::columns::{self, BadCell, COLUMNS, Cell, ColumnType, FORMAT_VERSION};
+use super::disk::DiskStep;
 use super::round::{RoundHeader, RoundState, RoundSummary, SealedFile};
-use super::{ClockStep, DatasetError, EventSource, Ledger, OptOut, ProbeRecord};
+use super::{ClockStep, DatasetError, Disk, EventSource, Ledger, OptOut, ProbeRecord};
 
 /// How long a statement waits for another process, which holds the catalogue only for a moment.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -69,12 +70,13 @@ const ROUND_COLUMNS: &str = "round, prober, method, due_at_ns, started_at_ns, st
 pub(super) struct Catalogue {
     connection: Connection,
     path: PathBuf,
+    disk: Disk,
 }
 
 impl Catalogue {
     /// Makes the tables in an empty file that is there.
-    pub(super) fn create(path: &Path, events: &[Event]) -> Result<Self, DatasetError> {
-        let mut catalogue = Self::open(path)?;
+    pub(super) fn create(disk: Disk, path: &Path, events: &[Event]) -> Result<Self, DatasetError> {
+        let mut catalogue = Self::open(disk, path)?;
         let tables = format!("{TABLES} CREATE TABLE in_flight ({}) STRICT; {INDEXES}", in_flight_columns());
         catalogue.change(|transaction| {
             transaction.execute_batch(&tables)?;
@@ -85,8 +87,8 @@ impl Catalogue {
     }
 
     /// Opens it to read and write.
-    pub(super) fn open(path: &Path) -> Result<Self, DatasetError> {
-        let catalogue = Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    pub(super) fn open(disk: Disk, path: &Path) -> Result<Self, DatasetError> {
+        let catalogue = Self { disk, ..Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)? };
         catalogue.check_version()?;
         let mode = catalogue.ask("PRAGMA journal_mode = WAL", |row| row.get::<_, String>(0))?;
         if mode.as_deref() != Some("wal") {
@@ -122,7 +124,7 @@ impl Catalogue {
         let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         connection.busy_timeout(PATIENCE).map_err(failed)?;
         connection.pragma_update(None, "trusted_schema", false).map_err(failed)?;
-        Ok(Self { connection, path: path.to_owned() })
+        Ok(Self { connection, path: path.to_owned(), disk: Disk::default() })
     }
 
     fn check_version(&self) -> Result<(), DatasetError> {
@@ -328,13 +330,19 @@ impl Catalogue {
         &mut self,
         work: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T>,
     ) -> Result<T, DatasetError> {
-        let run = |connection: &mut Connection| {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let done = work(&transaction)?;
-            transaction.commit()?;
-            Ok(done)
+        let (path, disk) = (&self.path, &self.disk);
+        let failed = |error| DatasetError::from_sqlite(path, error);
+        let leave = |step| {
+            disk.before(step).map_err(|error| DatasetError::from_io(path, "change the catalogue", error))
         };
-        run(&mut self.connection).map_err(|error| DatasetError::from_sqlite(&self.path, error))
+        leave(DiskStep::Begin)?;
+        let behavior = TransactionBehavior::Immediate;
+        let transaction = self.connection.transaction_with_behavior(behavior).map_err(failed)?;
+        let done = work(&transaction).map_err(failed)?;
+        leave(DiskStep::Commit)?;
+        transaction.commit().map_err(failed)?;
+        leave(DiskStep::Committed)?;
+        Ok(done)
     }
 
     fn ask<T>(

@@ -1,11 +1,9 @@
-//! Files of a dataset, written so that they are there whole or not at all.
-//!
-//! A file is written under a hidden temporary name, made durable, and renamed; then its folder is made
-//! durable. Nothing that is created here follows a symbolic link or takes over a file that is there.
+//! What lies in the folder of a dataset: read without following links and without trust in lengths. What
+//! changes it is in [`super::disk`].
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -34,78 +32,12 @@ pub fn ensure_room(dir: &Path, least: Bytes) -> Result<(), DatasetError> {
     if free < least { Err(DatasetError::Short { path: dir.to_owned(), free, least }) } else { Ok(()) }
 }
 
-/// Writes a whole file.
-pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), DatasetError> {
-    let part = part_path(path);
-    let mut file = create_part(&part)?;
-    let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    written.map_err(|error| give_up(&part, error))?;
-    publish(&part, path)
-}
-
-/// Renames a durable temporary file to its name, durably.
-pub(super) fn publish(part: &Path, path: &Path) -> Result<(), DatasetError> {
-    fs::rename(part, path).map_err(|error| DatasetError::from_io(path, "rename", error))?;
-    path.parent().map_or(Ok(()), sync_folder)
-}
-
 /// The hidden temporary name beside a file: readers of a folder of Parquet files skip it.
 pub(super) fn part_path(path: &Path) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".part");
     path.with_file_name(name)
-}
-
-/// Creates a temporary file; one that a crash left behind goes first.
-pub(super) fn create_part(part: &Path) -> Result<File, DatasetError> {
-    remove_if_there(part)?;
-    create_new(part)
-}
-
-/// Creates a file that must not be there, and not by way of a link.
-pub(super) fn create_new(path: &Path) -> Result<File, DatasetError> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create_new(true).mode(0o640).custom_flags(libc::O_NOFOLLOW);
-    options.open(path).map_err(|error| DatasetError::from_io(path, "create", error))
-}
-
-/// Removes a temporary file after an error, and gives the error.
-pub(super) fn give_up(part: &Path, error: io::Error) -> DatasetError {
-    let _ = fs::remove_file(part);
-    DatasetError::from_io(part, "write", error)
-}
-
-/// Removes a file; one that is not there is as good as removed.
-pub(super) fn remove_if_there(path: &Path) -> Result<(), DatasetError> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(DatasetError::from_io(path, "remove", error))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Makes a folder inside `parent` unless it is there, durably. A link in its place is refused.
-pub(super) fn ensure_folder(parent: &Path, name: &str) -> Result<PathBuf, DatasetError> {
-    let path = parent.join(name);
-    match fs::create_dir(&path) {
-        Ok(()) => sync_folder(parent)?,
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let is_folder = fs::symlink_metadata(&path).is_ok_and(|found| found.is_dir());
-            if !is_folder {
-                return Err(DatasetError::from_io(&path, "use what should be a folder", error));
-            }
-        }
-        Err(error) => return Err(DatasetError::from_io(&path, "create the folder", error)),
-    }
-    Ok(path)
-}
-
-/// Makes the names in a folder durable.
-pub(super) fn sync_folder(path: &Path) -> Result<(), DatasetError> {
-    let synced = File::open(path).and_then(|folder| folder.sync_all());
-    synced.map_err(|error| DatasetError::from_io(path, "make durable", error))
 }
 
 /// Opens a file that must be a plain file, without following a link and without waiting on a pipe.

@@ -17,6 +17,7 @@
 pub(crate) mod arbitrary;
 mod catalogue;
 mod columns;
+mod disk;
 mod error;
 mod folder;
 mod ledger;
@@ -30,6 +31,7 @@ mod store;
 mod tests;
 
 pub use columns::{BadCell, COLUMNS, Cell, Column, ColumnType, FORMAT_VERSION, cells, record};
+pub use disk::{Disk, DiskStep, DiskTrouble};
 pub use error::DatasetError;
 pub use folder::ensure_room;
 pub use ledger::Ledger;

@@ -25,6 +25,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use super::columns::{self, COLUMNS, Cell, Column, ColumnType, FORMAT_VERSION};
+use super::disk::DiskFile;
 use super::round::{RoundHeader, SealedFile};
 use super::{DatasetError, ProbeRecord, folder};
 
@@ -48,13 +49,13 @@ pub(super) fn place(vantage: &str, header: &RoundHeader) -> ([String; 3], String
 
 /// Writes records to a file of their own.
 pub(super) struct Writer {
-    parquet: ArrowWriter<Summed<File>>,
+    parquet: ArrowWriter<Summed<DiskFile>>,
     schema: Arc<Schema>,
     rows: u64,
 }
 
 impl Writer {
-    pub(super) fn new(file: File, vantage: &str) -> Result<Self, ParquetError> {
+    pub(super) fn new(file: DiskFile, vantage: &str) -> Result<Self, ParquetError> {
         let schema = Arc::new(Schema::new(file_columns().map(field).collect::<Vec<_>>()));
         let version = KeyValue::new(VERSION_KEY.to_owned(), FORMAT_VERSION.to_string());
         let vantage = KeyValue::new(VANTAGE_KEY.to_owned(), vantage.to_owned());
@@ -79,7 +80,7 @@ impl Writer {
     pub(super) fn finish(mut self, name: String) -> Result<SealedFile, ParquetError> {
         self.parquet.finish()?;
         let summed = self.parquet.inner();
-        summed.inner.sync_all()?;
+        summed.inner.sync()?;
         Ok(SealedFile { name, rows: self.rows, bytes: summed.bytes, crc32: summed.crc.sum() })
     }
 }

@@ -8,10 +8,11 @@ use std::{fmt, io};
 use crate::model::{Event, Prefix, RoundId, WallTime};
 
 use super::catalogue::Catalogue;
+use super::disk::DiskFile;
 use super::manifest::Manifest;
 use super::reader::Records;
 use super::round::{OpenRound, RoundHeader, RoundState, RoundSummary, SealedFile};
-use super::{DatasetError, Ledger, ProbeRecord, folder, sealed};
+use super::{DatasetError, Disk, Ledger, ProbeRecord, folder, sealed};
 
 const MANIFEST: &str = "campaign.toml";
 const CATALOGUE: &str = "catalog.sqlite";
@@ -26,6 +27,7 @@ pub struct Dataset {
     dir: PathBuf,
     manifest: Manifest,
     catalogue: Catalogue,
+    disk: Disk,
     /// `campaign.toml`, locked; `None` if this was opened to be read.
     lock: Option<File>,
 }
@@ -86,17 +88,25 @@ impl Dataset {
     /// # Errors
     /// [`DatasetError::AlreadyThere`], [`DatasetError::NotEmpty`], or the system's reason.
     pub fn create(dir: &Path, manifest: &Manifest) -> Result<Self, DatasetError> {
+        Self::create_on(Disk::default(), dir, manifest)
+    }
+
+    /// The same on a disk that may have trouble.
+    ///
+    /// # Errors
+    /// As [`Dataset::create`].
+    pub fn create_on(disk: Disk, dir: &Path, manifest: &Manifest) -> Result<Self, DatasetError> {
         let text = manifest.to_toml(&dir.join(MANIFEST))?;
-        fs::create_dir_all(dir).map_err(|error| DatasetError::from_io(dir, "create the folder", error))?;
+        disk.create_folders(dir)?;
         let dir = real_folder(dir)?;
-        clear_unfinished(&dir)?;
+        clear_unfinished(&disk, &dir)?;
         let catalogue_path = dir.join(CATALOGUE);
-        drop(folder::create_new(&catalogue_path)?);
-        drop(Catalogue::create(&catalogue_path, &manifest.events)?);
+        drop(disk.create_new(&catalogue_path)?);
+        drop(Catalogue::create(disk.clone(), &catalogue_path, &manifest.events)?);
         // The manifest comes last: a folder without it is not yet a dataset.
-        folder::write_whole(&dir.join(MANIFEST), text.as_bytes())?;
-        dir.parent().map_or(Ok(()), folder::sync_folder)?;
-        Self::open(&dir)
+        disk.write_whole(&dir.join(MANIFEST), text.as_bytes())?;
+        dir.parent().map_or(Ok(()), |parent| disk.sync_folder(parent))?;
+        Self::open_on(disk, &dir)
     }
 
     /// Opens a dataset to read and write. What a crash left half done is put in order.
@@ -105,11 +115,19 @@ impl Dataset {
     /// [`DatasetError::Busy`] if another process writes to it, [`DatasetError::Newer`] before anything is
     /// touched, [`DatasetError::NotADataset`], or what is damaged.
     pub fn open(dir: &Path) -> Result<Self, DatasetError> {
+        Self::open_on(Disk::default(), dir)
+    }
+
+    /// The same on a disk that may have trouble.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`].
+    pub fn open_on(disk: Disk, dir: &Path) -> Result<Self, DatasetError> {
         let dir = real_folder(dir)?;
         let (lock, manifest) = read_manifest(&dir, true)?;
         lock_for_writing(&lock, &dir)?;
-        let catalogue = Catalogue::open(&dir.join(CATALOGUE))?;
-        let dataset = Self { dir, manifest, catalogue, lock: Some(lock) };
+        let catalogue = Catalogue::open(disk.clone(), &dir.join(CATALOGUE))?;
+        let dataset = Self { dir, manifest, catalogue, disk, lock: Some(lock) };
         dataset.remove_unfinished_seals()?;
         Ok(dataset)
     }
@@ -123,7 +141,7 @@ impl Dataset {
         let dir = real_folder(dir)?;
         let (_, manifest) = read_manifest(&dir, false)?;
         let catalogue = Catalogue::open_to_read(&dir.join(CATALOGUE))?;
-        Ok(Self { dir, manifest, catalogue, lock: None })
+        Ok(Self { dir, manifest, catalogue, disk: Disk::default(), lock: None })
     }
 
     /// Begins a round.
@@ -176,7 +194,7 @@ impl Dataset {
         }
         let file = self.write_part(&found.header)?;
         let path = self.dir.join(&file.name);
-        folder::publish(&folder::part_path(&path), &path)?;
+        self.disk.publish(&folder::part_path(&path), &path)?;
         let state = if complete { RoundState::Complete } else { RoundState::Interrupted };
         self.catalogue.seal(round, ledger, state, &file)
     }
@@ -237,7 +255,7 @@ impl Dataset {
         let (file, folders) = parts.split_last().unwrap_or((&"", &[]));
         let parent = self.ensure_folders(folders)?;
         let path = parent.join(file);
-        folder::write_whole(&path, bytes)?;
+        self.disk.write_whole(&path, bytes)?;
         Ok(path)
     }
 
@@ -249,7 +267,7 @@ impl Dataset {
     /// The system's reason; then the file is as it was.
     pub fn write_names(&self, bytes: &[u8]) -> Result<(), DatasetError> {
         self.ensure_folders(&[NAMES.0])?;
-        folder::write_whole(&self.names_path(), bytes)
+        self.disk.write_whole(&self.names_path(), bytes)
     }
 
     /// What [`Dataset::write_names`] wrote; `None` if nothing was.
@@ -378,14 +396,14 @@ impl Dataset {
         let parent = self.ensure_folders(&folders.each_ref().map(String::as_str))?;
         let part = folder::part_path(&parent.join(&file_name));
         let name = format!("{}/{file_name}", folders.join("/"));
-        let file = folder::create_part(&part)?;
-        self.fill_part(header.id, file, &part, name).inspect_err(|_| drop(fs::remove_file(&part)))
+        let file = self.disk.create_part(&part)?;
+        self.fill_part(header.id, file, &part, name).inspect_err(|_| drop(self.disk.remove_if_there(&part)))
     }
 
     fn fill_part(
         &self,
         round: RoundId,
-        file: File,
+        file: DiskFile,
         part: &Path,
         name: String,
     ) -> Result<SealedFile, DatasetError> {
@@ -407,14 +425,14 @@ impl Dataset {
         for round in self.open_rounds()? {
             let (folders, file_name) = sealed::place(self.manifest.vantage.as_str(), &round.header);
             let path = self.dir.join(folders.join("/")).join(file_name);
-            folder::remove_if_there(&folder::part_path(&path))?;
-            folder::remove_if_there(&path)?;
+            self.disk.remove_if_there(&folder::part_path(&path))?;
+            self.disk.remove_if_there(&path)?;
         }
         Ok(())
     }
 
     fn ensure_folders(&self, names: &[&str]) -> Result<PathBuf, DatasetError> {
-        names.iter().try_fold(self.dir.clone(), |parent, name| folder::ensure_folder(&parent, name))
+        names.iter().try_fold(self.dir.clone(), |parent, name| self.disk.ensure_folder(&parent, name))
     }
 
     /// The catalogue as it is now, and stays for whoever holds this.
@@ -431,7 +449,7 @@ impl Dataset {
         if self.lock.is_some() {
             return work(&mut self.catalogue);
         }
-        work(&mut Catalogue::open(&self.dir.join(CATALOGUE))?)
+        work(&mut Catalogue::open(self.disk.clone(), &self.dir.join(CATALOGUE))?)
     }
 
     fn must_be_writable(&self) -> Result<(), DatasetError> {
@@ -468,7 +486,7 @@ fn real_folder(dir: &Path) -> Result<PathBuf, DatasetError> {
 }
 
 /// Makes way for a new dataset where an earlier try was interrupted before anything was recorded.
-fn clear_unfinished(dir: &Path) -> Result<(), DatasetError> {
+fn clear_unfinished(disk: &Disk, dir: &Path) -> Result<(), DatasetError> {
     let names = folder::names_in(dir)?;
     if names.iter().any(|name| name == MANIFEST) {
         return Err(DatasetError::AlreadyThere { path: dir.to_owned() });
@@ -482,7 +500,7 @@ fn clear_unfinished(dir: &Path) -> Result<(), DatasetError> {
     if !is_ours {
         return Err(DatasetError::NotEmpty { path: dir.to_owned() });
     }
-    names.iter().try_for_each(|name| folder::remove_if_there(&dir.join(name)))
+    names.iter().try_for_each(|name| disk.remove_if_there(&dir.join(name)))
 }
 
 /// Whether a catalogue holds something worth keeping; one without tables does not.

@@ -11,6 +11,7 @@ use crate::model::{Event, LinkChange, Method, Name, Prefix, RoundId, Unit, WallT
 use super::*;
 
 mod crash;
+mod trouble;
 
 fn time(text: &str) -> WallTime {
     WallTime::parse_rfc3339(text).unwrap()
@@ -519,15 +520,6 @@ fn a_full_disk_is_called_so_and_costs_nothing_that_was_acknowledged() {
     assert_eq!(all(&dataset), records(1, 10));
     dataset.append(RoundId(1), &many, &ledger_of(5000)).unwrap();
     assert_eq!(all(&dataset), records(1, 5000));
-}
-
-#[test]
-fn a_full_disk_while_sealing_leaves_the_round_open() {
-    let full = fs::OpenOptions::new().read(true).write(true).open("/dev/full").unwrap();
-    let mut writer = sealed::Writer::new(full, "vp-1").unwrap();
-    let written = writer.write(&records(1, 5)).and_then(|()| writer.finish("x".to_owned()));
-    let error = sealed::write_error(Path::new("kp/rounds/x"), written.unwrap_err());
-    assert_eq!(error.to_string().split(';').next(), Some("kp/rounds/x: no space left on the disk"));
 }
 
 #[test]

@@ -133,7 +133,7 @@ fn a_crash_between_any_two_steps_of_sealing_leaves_the_round_open_or_sealed() {
     let renamed: Crash = |dataset| {
         let file = dataset.write_part(&header(1)).unwrap();
         let path = dataset.path().join(file.name);
-        folder::publish(&folder::part_path(&path), &path).unwrap();
+        Disk::default().publish(&folder::part_path(&path), &path).unwrap();
     };
     for crash in [half_written, written, renamed] {
         let (_temporary, mut dataset) = new_dataset();
