@@ -12,7 +12,7 @@ use tetherline::dataset::{Dataset, ProbeRecord};
 use tetherline::formats::csv::write_records;
 use tetherline::lab::{Scenario, TrueEnd, Truth, VirtualInternet, write_origins};
 use tetherline::measure::campaign::{
-    Campaign, Circumstances, manifest, prepare_virtual, rehearse, station_order,
+    Campaign, Circumstances, Rehearsal, RunEnd, manifest, prepare_virtual, rehearse, station_order,
 };
 use tetherline::measure::net::VirtualLink;
 use tetherline::model::{
@@ -80,7 +80,9 @@ fn rehearsed() -> Rehearsed {
     let mut link =
         VirtualLink::new(Tap { internet, packets: Vec::new() }, codec.clone(), MonoTime::default());
     let dataset = create(&folder.path().join("demo"), &campaign, circumstances, &scenario);
-    let dataset = rehearse(&campaign, engine, &mut link, pair, dataset, &mut |_| {}).expect("recorded");
+    let rehearsal = Rehearsal { campaign: &campaign, engine, link: &mut link, pair };
+    let (dataset, end) = rehearse(rehearsal, dataset, &mut |_| {}).expect("recorded");
+    assert_eq!(end, RunEnd::Finished);
     let records = dataset.records().expect("readable").map(|record| record.expect("readable")).collect();
     let packets = link.underlay().packets.clone();
     Rehearsed { folder, records, packets, pair, codec }

@@ -14,7 +14,8 @@ use super::{DemoArgs, out, report as report_command};
 use crate::dataset::Dataset;
 use crate::lab::{Namespace, RealTimeLab, Scenario, VirtualInternet};
 use crate::measure::campaign::{
-    Campaign, Circumstances, Progress, RunEnd, Setup, manifest, prepare_virtual, rehearse, station_order,
+    Campaign, Circumstances, Progress, Rehearsal, RunEnd, Setup, manifest, prepare_virtual, rehearse,
+    station_order,
 };
 use crate::measure::net::VirtualLink;
 use crate::model::{Bytes, Clock, MonoTime, PairedClock, SystemClock, WallTime};
@@ -25,14 +26,14 @@ use crate::wire::Sources;
 const CAMPAIGN: &str = include_str!("../../probes.toml");
 
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
-    let rehearsal = Rehearsal::new(args.keep.as_deref())?;
-    let dataset = rehearsal.measure(args.virtual_time)?;
+    let demo = Demo::new(args.keep.as_deref())?;
+    let dataset = demo.measure(args.virtual_time)?;
     let findings = report::findings(&dataset, &[]).map_err(report_command::failure)?;
     report_command::print(&findings, false)?;
     if args.keep.is_some() {
-        let folder = rehearsal.folder.join("report");
+        let folder = demo.folder.join("report");
         report::write_all(&findings, &folder).or_fail(Code::Storage)?;
-        out::say(format_args!("\nkept: the dataset in {}", rehearsal.folder.display()));
+        out::say(format_args!("\nkept: the dataset in {}", demo.folder.display()));
         out::say(format_args!("      the report in {}", folder.join("report.html").display()));
     } else {
         out::say(format_args!("\n`tetherline demo --keep DIR` keeps the dataset and an HTML report."));
@@ -41,7 +42,7 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
 }
 
 /// The scenario, the campaign, and where its dataset goes.
-struct Rehearsal {
+struct Demo {
     scenario: Scenario,
     campaign: Arc<Campaign>,
     folder: PathBuf,
@@ -49,7 +50,7 @@ struct Rehearsal {
     _temporary: Option<tempfile::TempDir>,
 }
 
-impl Rehearsal {
+impl Demo {
     fn new(keep: Option<&Path>) -> Result<Self, Failure> {
         let scenario = Scenario::october_2017().or_fail(Code::Failed)?;
         let mut campaign = Campaign::parse("probes.toml", CAMPAIGN).or_fail(Code::Failed)?;
@@ -135,8 +136,8 @@ impl Rehearsal {
         let mut watch = |wall: WallTime| {
             show(&bar, wall, wall.since(start).as_secs_f64() / duration.as_secs_f64());
         };
-        let dataset =
-            rehearse(&self.campaign, engine, &mut link, pair, dataset, &mut watch).map_err(ended_early)?;
+        let rehearsal = Rehearsal { campaign: &self.campaign, engine, link: &mut link, pair };
+        let (dataset, _) = rehearse(rehearsal, dataset, &mut watch).map_err(ended_early)?;
         bar.finish_and_clear();
         Ok(dataset)
     }

@@ -2,6 +2,7 @@
 //! loop. The loop's heart is the pure `engine`; `drive` turns it with a link, `recorder` writes down what
 //! it says, `run` does so in real time and `rehearse` in virtual time. `station` makes a vantage ready.
 
+mod agenda;
 pub mod config;
 mod drive;
 mod engine;
@@ -22,7 +23,7 @@ pub use drive::drive;
 pub use engine::{Engine, EngineParts, Report, RoundOrder, Step};
 pub use manifest::{Circumstances, manifest};
 pub use plan::{HeldBy, Plan, ProberPlan, Refused, UnitPlan};
-pub use rehearse::rehearse;
+pub use rehearse::{Onlooker, Rehearsal, rehearse};
 pub use rounds::RoundMaker;
 pub use run::{Cause, Progress, RunEnd, RunError, Setup, SharedProgress, run};
 pub use station::{

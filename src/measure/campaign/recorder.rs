@@ -1,12 +1,16 @@
 //! Brings what the engine tells into the dataset. A record counts as acknowledged when `append` returned.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::engine::Report;
 use crate::dataset::{
     ClockStep, Dataset, DatasetError, Ledger, OptOut, ProbeRecord, RoundHeader, ensure_room,
 };
-use crate::model::{Bytes, RoundId};
+use crate::model::{Bytes, Name, RoundId};
+
+/// How long a decided outcome may wait for its transaction.
+pub(super) const FLUSH_EVERY: Duration = Duration::from_millis(200);
 
 /// Writes records in batches, and seals the rounds that are over.
 pub(super) struct Recorder {
@@ -107,6 +111,15 @@ impl Recorder {
     /// If there is less than that.
     pub(super) fn ensure_room(&self, least: Bytes) -> Result<(), DatasetError> {
         ensure_room(self.dataset.path(), least)
+    }
+
+    /// The rounds that were begun and are not whole, with their probers.
+    ///
+    /// # Errors
+    /// What is damaged.
+    pub(super) fn open_rounds(&self) -> Result<Vec<(RoundId, Name)>, DatasetError> {
+        let open = self.dataset.open_rounds()?;
+        Ok(open.into_iter().map(|round| (round.header.id, round.header.prober)).collect())
     }
 
     /// Gives the dataset back; what was not flushed is dropped.

@@ -1,90 +1,168 @@
-//! The same campaign in virtual time, in one thread: no tokio, no signals, no waiting.
+//! The same campaign in virtual time, in one thread: no tokio, no signals, no waiting. It goes by the agenda of
+//! the real one, so a rehearsal that was broken off goes on as a real campaign does.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::agenda::{Agenda, step_of};
 use super::config::Campaign;
 use super::drive::drive;
 use super::engine::{Engine, Report};
-use super::recorder::Recorder;
-use super::rounds::RoundMaker;
-use super::run::{RunError, timetable};
-use crate::dataset::{Dataset, RoundHeader};
-use crate::measure::net::Link;
+use super::recorder::{FLUSH_EVERY, Recorder};
+use super::run::{Cause, RunEnd, RunError};
+use crate::dataset::{self, Dataset};
+use crate::measure::guard::OptOut;
+use crate::measure::net::{Link, LinkLost};
+use crate::measure::schedule::Due;
 use crate::model::{ClockPair, MonoTime, WallTime};
 
-/// How often, in virtual time, a rehearsal writes down what it has and says how far it is.
-const STEP: Duration = Duration::from_millis(500);
+/// How often, in virtual time, a rehearsal says how far it is and makes durable what it has.
+const STEP: Duration = FLUSH_EVERY;
 
-/// Runs the whole campaign in virtual time; it must say how long it lasts. `watch` is told the wall time
-/// now and then.
-///
-/// # Errors
-/// If the dataset cannot be written, or the link is lost, which one in virtual time never is.
-pub fn rehearse(
-    campaign: &Arc<Campaign>,
-    engine: Engine,
-    link: &mut dyn Link,
-    pair: ClockPair,
-    dataset: Dataset,
-    watch: &mut dyn FnMut(WallTime),
-) -> Result<Dataset, RunError> {
-    let start = dataset.manifest().started_at;
-    let mut timetable = timetable(campaign, start);
-    let maker = RoundMaker::new(Arc::clone(campaign));
-    let mut rehearsal = Rehearsal { engine, link, pair, recorder: Recorder::new(dataset), watch };
-    let end = campaign.duration.map_or(start, |duration| start.after(duration));
-    while let Some(due) = timetable.next(start).filter(|due| due.at < end) {
-        rehearsal.turn_until(pair.mono(due.at))?;
-        let Some(spec) = campaign.probers.get(due.prober) else { continue };
-        if rehearsal.engine.is_running(&spec.name) {
-            continue;
-        }
-        let order = maker.fresh(due.round, spec);
-        let header = RoundHeader {
-            id: order.id,
-            prober: spec.name.clone(),
-            method: spec.kind.method(),
-            due_at: due.at,
-            started_at: pair.wall(rehearsal.link.now()),
-        };
-        rehearsal.recorder.begin(&header)?;
-        rehearsal.engine.start(order);
-    }
-    rehearsal.finish()
+/// A rehearsal that is about to begin, or to go on.
+pub struct Rehearsal<'a> {
+    /// What is asked for.
+    pub campaign: &'a Arc<Campaign>,
+    /// The engine, behind its guard.
+    pub engine: Engine,
+    /// The way into the simulated network; its clock is the monotonic one.
+    pub link: &'a mut dyn Link,
+    /// Virtual time and wall time.
+    pub pair: ClockPair,
 }
 
-struct Rehearsal<'a> {
+/// Who looks on at a rehearsal, and stands for what else happens at the vantage. Asked five times in each second of
+/// virtual time.
+pub trait Onlooker {
+    /// Hears what the campaign's wall clock shows; a break ends the rehearsal as SIGINT ends a campaign.
+    fn watch(&mut self, wall: WallTime) -> ControlFlow<()>;
+
+    /// The vantage's clocks as they are read now; `believed` is where the campaign takes them to be.
+    fn clocks(&mut self, now: MonoTime, believed: ClockPair) -> ClockPair {
+        let _ = now;
+        believed
+    }
+
+    /// Opt-outs that came in since the last time.
+    fn opt_outs(&mut self) -> Vec<OptOut> {
+        Vec::new()
+    }
+}
+
+/// Whoever only wants to know how far it is.
+impl<F: FnMut(WallTime)> Onlooker for F {
+    fn watch(&mut self, wall: WallTime) -> ControlFlow<()> {
+        self(wall);
+        ControlFlow::Continue(())
+    }
+}
+
+/// Runs a campaign in virtual time, or goes on with it, to its end or until the onlooker breaks it off. A campaign that
+/// does not say how long it lasts must be broken off.
+///
+/// # Errors
+/// If the dataset cannot be written, or the link is lost.
+pub fn rehearse(
+    rehearsal: Rehearsal<'_>,
+    dataset: Dataset,
+    onlooker: &mut dyn Onlooker,
+) -> Result<(Dataset, RunEnd), RunError> {
+    let agenda = Agenda::new(rehearsal.campaign, false, &dataset)?;
+    let Rehearsal { engine, link, pair, .. } = rehearsal;
+    let mut stage = Stage { engine, link, pair, agenda, recorder: Recorder::new(dataset), onlooker };
+    stage.start_unfinished();
+    let end = stage.play()?;
+    stage.recorder.flush()?;
+    Ok((stage.recorder.into_dataset(), end))
+}
+
+struct Stage<'a> {
     engine: Engine,
     link: &'a mut dyn Link,
     pair: ClockPair,
+    agenda: Agenda,
     recorder: Recorder,
-    watch: &'a mut dyn FnMut(WallTime),
+    onlooker: &'a mut dyn Onlooker,
 }
 
-impl Rehearsal<'_> {
-    fn turn_until(&mut self, until: MonoTime) -> Result<(), RunError> {
-        while self.link.now() < until {
-            self.step(self.link.now().after(STEP).min(until))?;
+impl Stage<'_> {
+    fn start_unfinished(&mut self) {
+        for (order, ledger) in self.agenda.take_unfinished() {
+            self.recorder.resume(order.id, ledger);
+            self.engine.start(order);
         }
+    }
+
+    fn play(&mut self) -> Result<RunEnd, RunError> {
+        let mut next = self.agenda.next_due(self.wall());
+        while next.is_some() || !self.engine.is_idle() {
+            let due_at = next.as_ref().map_or(MonoTime::NEVER, |due| self.pair.mono(due.at));
+            if let Some(due) = next.take_if(|_| due_at <= self.link.now()) {
+                self.start(&due)?;
+                next = self.agenda.next_due(self.wall());
+                continue;
+            }
+            self.step(due_at.min(self.link.now().after(STEP)))?;
+            self.look_at_clocks()?;
+            self.look_at_opt_outs()?;
+            if self.onlooker.watch(self.wall()).is_break() {
+                return Ok(RunEnd::Interrupted);
+            }
+        }
+        Ok(RunEnd::Finished)
+    }
+
+    fn wall(&self) -> WallTime {
+        self.pair.wall(self.link.now())
+    }
+
+    /// Begins a round, unless the one before of the same prober is still running.
+    fn start(&mut self, due: &Due) -> Result<(), RunError> {
+        if self.agenda.prober_of(due).is_some_and(|prober| self.engine.is_running(prober)) {
+            return Ok(());
+        }
+        let Some((header, order)) = self.agenda.begin(due, self.wall()) else { return Ok(()) };
+        self.recorder.begin(&header)?;
+        self.engine.start(order);
         Ok(())
     }
 
+    /// Turns the engine until then, and makes durable what it had to tell.
     fn step(&mut self, until: MonoTime) -> Result<(), RunError> {
         let mut reports: Vec<Report> = Vec::new();
         let driven = drive(&mut self.engine, self.link, until, &|| true, &mut |more| reports.extend(more));
         self.recorder.take(reports)?;
-        driven.map_err(|lost| RunError::Incomplete { cause: lost.into(), open: Vec::new() })?;
-        (self.watch)(self.pair.wall(self.link.now()));
+        self.recorder.flush()?;
+        driven.map_err(|lost| self.incomplete(lost))
+    }
+
+    fn incomplete(&self, lost: LinkLost) -> RunError {
+        let open = self.recorder.open_rounds().unwrap_or_default();
+        RunError::Incomplete { cause: Cause::LinkLost(lost), open }
+    }
+
+    /// Dates by the vantage's clocks what comes from now on, where they were stepped.
+    fn look_at_clocks(&mut self) -> Result<(), RunError> {
+        let now = self.link.now();
+        let read = self.onlooker.clocks(now, self.pair).squeezed(self.pair.speed());
+        if let Some(step) = step_of(&self.pair, &read, now) {
+            self.recorder.clock_step(step)?;
+            self.pair = read;
+            self.engine.set_clock(read);
+        }
         Ok(())
     }
 
-    /// Lets the last rounds come to their end.
-    fn finish(mut self) -> Result<Dataset, RunError> {
-        while !self.engine.is_idle() {
-            self.step(self.link.now().after(STEP))?;
+    /// Nothing leaves for these prefixes any more when this returns.
+    fn look_at_opt_outs(&mut self) -> Result<(), RunError> {
+        let fresh = self.onlooker.opt_outs();
+        let at = self.wall();
+        for opt_out in fresh {
+            let (prefix, reference) = (opt_out.prefix, opt_out.reference.to_string());
+            self.engine.guard_mut().opt_out(opt_out);
+            self.recorder.opt_out(&[dataset::OptOut { prefix, reference, at }])?;
         }
-        self.recorder.flush()?;
-        Ok(self.recorder.into_dataset())
+        Ok(())
     }
 }

@@ -26,9 +26,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::oneshot;
 
-pub(super) use self::scheduler::timetable;
-use self::scheduler::{Plan, Scheduler, Signals};
+use self::scheduler::{Scheduler, Signals};
 use self::threads::{PacketThread, RecordingThread};
+use super::agenda::Agenda;
 use super::config::Campaign;
 use super::engine::Engine;
 use super::recorder::Recorder;
@@ -133,7 +133,7 @@ pub async fn run(
         interrupt: signal(SignalKind::interrupt())?,
         terminate: signal(SignalKind::terminate())?,
     };
-    let plan = Plan::new(&setup, &dataset)?;
+    let agenda = Agenda::new(&setup.campaign, setup.once, &dataset)?;
     let (to_recorder, recorder_inbox) = mpsc::channel();
     let (to_packets, packet_inbox) = mpsc::channel();
     let (news, from_recorder) = unbounded_channel();
@@ -157,7 +157,9 @@ pub async fn run(
         }
     })?;
     let scheduler = Scheduler {
-        plan,
+        campaign: setup.campaign,
+        agenda,
+        once: setup.once,
         clock: setup.clock,
         pair: setup.pair,
         to_recorder,

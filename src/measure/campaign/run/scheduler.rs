@@ -11,104 +11,18 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
 use super::threads::{FromRecorder, ToPackets, ToRecorder};
-use super::{Cause, PACKET_THREAD, RECORDING_THREAD, RunEnd, Setup};
-use crate::dataset::{ClockStep, Dataset, DatasetError, Ledger, RoundHeader};
+use super::{Cause, PACKET_THREAD, RECORDING_THREAD, RunEnd};
+use crate::dataset::ClockStep;
+use crate::measure::campaign::agenda::{Agenda, step_of};
 use crate::measure::campaign::config::Campaign;
 use crate::measure::campaign::engine::RoundOrder;
-use crate::measure::campaign::rounds::RoundMaker;
 use crate::measure::guard::OptOut;
 use crate::measure::net::LinkLost;
-use crate::measure::schedule::{Due, Timetable};
+use crate::measure::schedule::Due;
 use crate::model::{Clock, ClockPair, Name, RoundId, WallTime};
 
 /// How soon an opt-out takes effect.
 const LOOK_AT_OPT_OUTS: Duration = Duration::from_millis(500);
-
-/// What is to be run, and when.
-pub(super) struct Plan {
-    maker: RoundMaker,
-    campaign: Arc<Campaign>,
-    timetable: Option<Timetable>,
-    /// The latest rounds that were begun before this run, all due at one time.
-    begun: Vec<(Name, WallTime)>,
-    /// Rounds that an earlier run left unfinished.
-    unfinished: Vec<(RoundOrder, Ledger)>,
-    /// The last round that was begun, in this run or before.
-    last: RoundId,
-    end: Option<WallTime>,
-}
-
-impl Plan {
-    pub(super) fn new(setup: &Setup, dataset: &Dataset) -> Result<Self, DatasetError> {
-        let campaign = Arc::clone(&setup.campaign);
-        let maker = RoundMaker::new(Arc::clone(&campaign));
-        let start = dataset.manifest().started_at;
-        let headers: Vec<RoundHeader> = dataset.rounds()?.into_iter().map(|round| round.header).collect();
-        let latest = headers.iter().map(|header| header.due_at).max();
-        let mut timetable = timetable(&campaign, start);
-        latest.map(|latest| timetable.skip_before(latest));
-        let last = headers.iter().map(|header| header.id).max().unwrap_or(RoundId(0));
-        let due_latest = headers.into_iter().filter(|header| Some(header.due_at) == latest);
-        Ok(Self {
-            unfinished: unfinished(&maker, &campaign, dataset)?,
-            begun: due_latest.map(|header| (header.prober, header.due_at)).collect(),
-            last,
-            end: campaign.duration.map(|duration| start.after(duration)),
-            timetable: (!setup.once).then_some(timetable),
-            maker,
-            campaign,
-        })
-    }
-
-    /// The next round that is due within the campaign's time and was not begun before.
-    fn next_due(&mut self, now: WallTime) -> Option<Due> {
-        loop {
-            let due = self.timetable.as_mut()?.next(now)?;
-            if self.end.is_some_and(|end| due.at >= end) {
-                return None;
-            }
-            let name = self.campaign.probers.get(due.prober).map(|spec| &spec.name);
-            if !self.begun.iter().any(|(prober, at)| Some(prober) == name && *at == due.at) {
-                return Some(due);
-            }
-        }
-    }
-
-    /// The number of the next round: that of the timetable, unless rounds beside it (`once`) used it up.
-    fn number(&mut self, due: &Due) -> RoundId {
-        self.last = due.round.max(RoundId(self.last.0.saturating_add(1)));
-        self.last
-    }
-}
-
-/// The campaign's timetable from its very start.
-pub(in super::super) fn timetable(campaign: &Campaign, start: WallTime) -> Timetable {
-    Timetable::new(&campaign.schedules(), campaign.seed, start)
-}
-
-/// The rounds that an earlier run began and did not seal, as far as the campaign still knows their prober.
-fn unfinished(
-    maker: &RoundMaker,
-    campaign: &Campaign,
-    dataset: &Dataset,
-) -> Result<Vec<(RoundOrder, Ledger)>, DatasetError> {
-    let mut orders = Vec::new();
-    for open in dataset.open_rounds()? {
-        let Some(spec) = campaign.probers.iter().find(|spec| spec.name == open.header.prober) else {
-            continue;
-        };
-        let recorded = dataset.recorded(open.header.id)?;
-        let mut order = maker.resumed(open.header.id, spec, &recorded);
-        // The records tell everything else.
-        order.ledger.duplicates = open.ledger.duplicates;
-        let ledger = order.ledger;
-        orders.push((order, ledger));
-    }
-    Ok(orders)
-}
-
-/// How far the wall clock may be from where it should be, in real time, before it counts as stepped.
-const STEPPED: Duration = Duration::from_secs(1);
 
 /// Listened to before anything is sent, so that none is lost.
 pub(super) struct Signals {
@@ -117,7 +31,10 @@ pub(super) struct Signals {
 }
 
 pub(super) struct Scheduler {
-    pub(super) plan: Plan,
+    pub(super) campaign: Arc<Campaign>,
+    pub(super) agenda: Agenda,
+    /// One round of each prober, now, and no timetable.
+    pub(super) once: bool,
     pub(super) clock: Arc<dyn Clock + Send + Sync>,
     pub(super) pair: ClockPair,
     pub(super) to_recorder: Sender<ToRecorder>,
@@ -138,7 +55,7 @@ impl Scheduler {
         mut packets_ended: oneshot::Receiver<LinkLost>,
     ) -> Result<RunEnd, Cause> {
         self.start_unfinished();
-        if self.plan.timetable.is_none() {
+        if self.once {
             self.start_each_once();
         }
         let mut next = self.next_due();
@@ -175,14 +92,10 @@ impl Scheduler {
         }
     }
 
-    /// Both clocks, and how far the wall clock was stepped since they were taken, if it was. While a machine
-    /// sleeps its monotonic clock stands still, which looks alike.
+    /// Both clocks, and how far the wall clock was stepped since they were taken, if it was.
     fn look_at_clocks(&self) -> (ClockPair, Option<ClockStep>) {
         let pair = ClockPair::read(&*self.clock).squeezed(self.pair.speed());
-        let now = self.clock.mono();
-        let step = ClockStep { at: pair.wall(now), by_ns: pair.ahead_of(&self.pair, now) };
-        let span = Duration::from_nanos(step.by_ns.unsigned_abs());
-        (pair, (span > STEPPED.mul_f64(self.pair.speed())).then_some(step))
+        (pair, step_of(&self.pair, &pair, self.clock.mono()))
     }
 
     /// By these clocks rounds fall due and records are dated from now on. No interval is measured by them.
@@ -202,7 +115,7 @@ impl Scheduler {
 
     fn next_due(&mut self) -> Option<Due> {
         let now = self.now();
-        self.plan.next_due(now)
+        self.agenda.next_due(now)
     }
 
     fn now(&self) -> WallTime {
@@ -210,7 +123,7 @@ impl Scheduler {
     }
 
     fn start_unfinished(&mut self) {
-        for (order, ledger) in std::mem::take(&mut self.plan.unfinished) {
+        for (order, ledger) in self.agenda.take_unfinished() {
             self.running.push((order.id, order.prober_name.clone(), None));
             self.tell_recorder(ToRecorder::Resume(order.id, ledger));
             self.tell_packets(ToPackets::Start(order));
@@ -219,33 +132,26 @@ impl Scheduler {
 
     fn start_each_once(&mut self) {
         let at = self.now();
-        for prober in 0..self.plan.campaign.probers.len() {
+        for prober in 0..self.campaign.probers.len() {
             self.start(Due { at, prober, occurrence: 0, round: RoundId(0), missed: 0 });
         }
     }
 
     /// Begins a round, unless the one before of the same prober is still running.
     fn start(&mut self, due: Due) {
-        let campaign = Arc::clone(&self.plan.campaign);
-        let Some(spec) = campaign.probers.get(due.prober) else { return };
+        let Some(name) = self.agenda.prober_of(&due) else { return };
         if due.missed > 0 {
-            tracing::warn!("{} rounds of {} were missed before {}", due.missed, spec.name, due.at);
+            tracing::warn!("{} rounds of {name} were missed before {}", due.missed, due.at);
         }
-        if self.running.iter().any(|(_, name, _)| *name == spec.name) {
-            tracing::warn!(
-                "round of {} left out at {}: the one before is still running",
-                spec.name,
-                due.at
-            );
+        if self.running.iter().any(|(_, running, _)| running == name) {
+            tracing::warn!("round of {name} left out at {}: the one before is still running", due.at);
             return;
         }
         self.take_clocks(self.look_at_clocks());
-        let (id, due_at) = (self.plan.number(&due), due.at);
-        let order = self.plan.maker.fresh(id, spec);
-        self.running.push((id, spec.name.clone(), Some(order)));
         let started_at = self.pair.wall(self.clock.mono());
-        let (prober, method) = (spec.name.clone(), spec.kind.method());
-        self.tell_recorder(ToRecorder::Begin(RoundHeader { id, prober, method, due_at, started_at }));
+        let Some((header, order)) = self.agenda.begin(&due, started_at) else { return };
+        self.running.push((header.id, header.prober.clone(), Some(order)));
+        self.tell_recorder(ToRecorder::Begin(header));
     }
 
     /// False if the recording thread has ended.
@@ -268,7 +174,7 @@ impl Scheduler {
 
     /// Takes in what was added to the opt-out file. What was taken out of it stays out until a restart.
     fn look_at_opt_outs(&mut self) {
-        let Some(path) = &self.plan.campaign.opt_outs else { return };
+        let Some(path) = &self.campaign.opt_outs else { return };
         let changed = std::fs::metadata(path).and_then(|file| file.modified()).ok();
         if changed == self.opt_outs_read {
             return;

@@ -11,15 +11,13 @@ use super::SharedProgress;
 use crate::dataset::{self, ClockStep, DatasetError, Ledger, RoundHeader};
 use crate::measure::campaign::drive::drive;
 use crate::measure::campaign::engine::{Engine, Report, RoundOrder};
-use crate::measure::campaign::recorder::Recorder;
+use crate::measure::campaign::recorder::{FLUSH_EVERY, Recorder};
 use crate::measure::guard::OptOut;
 use crate::measure::net::{Link, LinkLost};
 use crate::model::{Bytes, Clock, ClockPair, MonoTime, Name, RoundId};
 
 /// How long the packet thread turns the engine before it looks for orders.
 const TURN: Duration = Duration::from_millis(20);
-/// How long a decided outcome may wait for its transaction.
-const FLUSH_EVERY: Duration = Duration::from_millis(200);
 
 /// What the recording thread is asked to do.
 pub(super) enum ToRecorder {
@@ -131,8 +129,7 @@ impl RecordingThread {
             let _lost = self.news.send(FromRecorder::Failed);
         }
         result?;
-        let open = self.recorder.into_dataset().open_rounds()?;
-        Ok(open.into_iter().map(|round| (round.header.id, round.header.prober)).collect())
+        self.recorder.open_rounds()
     }
 
     fn record_all(&mut self, inbox: &Receiver<ToRecorder>) -> Result<(), DatasetError> {
