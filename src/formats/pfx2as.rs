@@ -1,6 +1,6 @@
 //! CAIDA's pfx2as tables: which AS originates a prefix, as `RouteViews` saw it.
 //!
-//! One line a prefix, `address <tab> length <tab> origin`, plain or gzip. An origin is an AS number;
+//! One line a prefix, `address <tab> length <tab> origin`, plain, gzip or bzip2. An origin is an AS number;
 //! several origins (MOAS) are joined by `_`, the members of an AS set by `,`, and both occur together:
 //! `47794_47794,48695`. Empty lines and lines that begin with `#` say nothing.
 
@@ -8,10 +8,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
-
 use crate::model::{Asn, FileError, Prefix};
 
+use super::compressed::plain;
 use super::lines::LineLimit;
 
 /// The longest line that is read, in bytes; the longest in ten years of tables has some hundreds.
@@ -19,8 +18,6 @@ const LONGEST_LINE: usize = 16 * 1024;
 
 /// The most lines that are read; a full table of both families has 1.3 million.
 const MOST_LINES: usize = 20_000_000;
-
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// A prefix and who originates it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +76,7 @@ pub struct Pfx2asReader {
 }
 
 impl Pfx2asReader {
-    /// Opens a file; the first two bytes tell whether it is compressed.
+    /// Opens a file; the first bytes tell whether it is compressed.
     ///
     /// # Errors
     /// The system's reason.
@@ -97,15 +94,9 @@ impl Pfx2asReader {
     ///
     /// # Errors
     /// The system's reason.
-    pub fn new(mut input: impl BufRead + 'static, name: &str) -> io::Result<Self> {
-        let mut magic = Vec::new();
-        input.by_ref().take(2).read_to_end(&mut magic)?;
-        let is_gzip = magic == GZIP_MAGIC;
-        let whole = io::Cursor::new(magic).chain(input);
-        let plain: Box<dyn Read> =
-            if is_gzip { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
+    pub fn new(input: impl BufRead + 'static, name: &str) -> io::Result<Self> {
         Ok(Self {
-            input: BufReader::new(LineLimit::new(plain, LONGEST_LINE)),
+            input: BufReader::new(LineLimit::new(plain(input)?, LONGEST_LINE)),
             file: name.to_owned(),
             line: 0,
             text: Vec::new(),
@@ -328,7 +319,7 @@ mod tests {
         #[test]
         fn no_bytes_whatever_make_reading_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             read(&bytes);
-            read(&[GZIP_MAGIC.as_slice(), &bytes].concat());
+            read(&[&[0x1f, 0x8b], bytes.as_slice()].concat());
         }
 
         #[test]
