@@ -23,25 +23,47 @@ pub(crate) const FIRST_PORT: u16 = 40_000;
 /// The TTL at which the target answers.
 pub(crate) const END: u8 = 5;
 
-/// Runs a shell script at the vantage, in which `$T` is tetherline and `$DIR` is `folder`. Returns its
-/// standard output.
-pub(crate) fn run(folder: &Path, script: &str) -> String {
+/// The scenario of the diamond.
+pub(crate) const DIAMOND: &str = "tests/kernel_lab/diamond.toml";
+
+/// A command of the project's own that begins a lab. In scripts, `$T` is tetherline and `$DIR` is `folder`.
+pub(crate) fn kernel_lab(folder: &Path) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let output = Command::new(root.join("scripts/kernel-lab"))
-        .args(["sh", "-euc", script])
-        .env("T", env!("CARGO_BIN_EXE_tetherline"))
-        .env("DIR", folder)
-        .current_dir(folder)
-        .output()
-        .expect("scripts/kernel-lab starts");
+    let mut command = Command::new(root.join("scripts/kernel-lab"));
+    command.env("T", env!("CARGO_BIN_EXE_tetherline")).env("DIR", folder).current_dir(root);
+    command
+}
+
+/// Runs a shell script at the vantage of a scenario. Returns its standard output.
+pub(crate) fn run_in(scenario: &str, folder: &Path, script: &str) -> String {
+    let output = kernel_lab(folder).args([scenario, "sh", "-euc", script]).output();
+    let output = output.expect("scripts/kernel-lab starts");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script}\n{said}");
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Runs one script and needs no files.
+/// The same at the vantage of the diamond.
+pub(crate) fn run(folder: &Path, script: &str) -> String {
+    run_in(DIAMOND, folder, script)
+}
+
+/// Runs one script in the diamond and needs no files.
 pub(crate) fn ask(script: &str) -> String {
     run(&std::env::temp_dir(), script)
+}
+
+/// Runs several scripts, one after the other in one diamond, and returns what each of them said.
+pub(crate) fn ask_all<S: AsRef<str>>(scripts: &[S]) -> Vec<String> {
+    const NEXT: &str = "---- next\n";
+    let script: String = scripts
+        .iter()
+        .map(|script| format!("{}\nprintf -- '{}'\n", script.as_ref(), NEXT.escape_default()))
+        .collect();
+    let said = ask(&script);
+    let parts: Vec<String> = said.split(NEXT).map(str::to_owned).collect();
+    assert_eq!(parts.len(), scripts.len() + 1, "{said}");
+    parts.into_iter().take(scripts.len()).collect()
 }
 
 /// The command that traces a target as fast as a laboratory allows, and prints CSV.
@@ -74,8 +96,7 @@ pub(crate) fn rows(text: &str) -> Vec<Row> {
     reader.deserialize().map(|row| row.expect("a row of the documented columns")).collect()
 }
 
-/// The addresses that must be met at each TTL, over all flows. Routers answer from the address of the way
-/// back, which is one for IPv4; for IPv6 they answer from where the probe came in.
+/// The addresses that must be met at each TTL, over all flows: routers answer from where the probe came in.
 pub(crate) fn hops(target: &str) -> Vec<BTreeSet<IpAddr>> {
     let hops: [&[&str]; 5] = if target.contains(':') {
         [
@@ -86,7 +107,13 @@ pub(crate) fn hops(target: &str) -> Vec<BTreeSet<IpAddr>> {
             &[target],
         ]
     } else {
-        [&["10.66.1.2"], &["10.66.2.2", "10.66.3.2"], &["10.66.4.2"], &["10.66.6.2"], &[target]]
+        [
+            &["10.66.1.2"],
+            &["10.66.2.2", "10.66.3.2"],
+            &["10.66.4.2", "10.66.5.2"],
+            &["10.66.6.2"],
+            &[target],
+        ]
     };
     hops.map(|hop| hop.iter().map(|address| address.parse().expect("an address")).collect()).into()
 }

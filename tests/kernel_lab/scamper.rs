@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::Value;
 
-use super::lab::{END, FIRST_PORT, TARGETS, ask, path, rows, trace};
+use super::lab::{END, FIRST_PORT, TARGETS, ask_all, path, rows, trace};
 
 /// The flows that are compared.
 const FLOWS: u16 = 16;
@@ -25,31 +25,40 @@ fn hops(trace: &Value) -> Vec<BTreeSet<IpAddr>> {
     hops
 }
 
-/// Runs our trace, then scamper once for each of these commands, in one lab; returns our path of each flow,
-/// and scamper's paths.
-fn both(protocol: &str, target: &str, commands: &[String]) -> [Vec<Vec<BTreeSet<IpAddr>>>; 2] {
-    let mark = "then";
-    let commands: String = commands.iter().map(|command| format!(" -I '{command} {target}'")).collect();
-    let script = format!("{} echo {mark}; scamper -O json {commands}", trace(protocol, target, FLOWS));
-    let said = ask(&script);
-    let (ours, theirs) = said.split_once(mark).expect("both ran");
-    let ours = rows(ours);
-    [(0..FLOWS).map(|flow| path(&ours, flow)).collect(), paths(theirs)]
+/// Commands of scamper, to be compared with our trace of a protocol.
+type Comparison = (&'static str, &'static str, Vec<String>);
+
+/// In one lab, for each comparison, runs our trace, then scamper once for each of the commands; returns our
+/// path of each flow, and scamper's paths.
+fn both(comparisons: &[Comparison]) -> Vec<[Vec<Vec<BTreeSet<IpAddr>>>; 2]> {
+    let script = |(target, protocol, commands): &Comparison| {
+        let commands: String = commands.iter().map(|command| format!(" -I '{command} {target}'")).collect();
+        [trace(protocol, target, FLOWS), format!("scamper -O json {commands}")]
+    };
+    let scripts: Vec<String> = comparisons.iter().flat_map(script).collect();
+    let said = ask_all(&scripts);
+    let read = |said: &[String]| {
+        let ours = rows(&said[0]);
+        [(0..FLOWS).map(|flow| path(&ours, flow)).collect(), paths(&said[1])]
+    };
+    said.chunks(2).map(read).collect()
 }
 
 #[test]
 #[ignore = "needs the kernel lab: scripts/test runs it"]
 fn scamper_with_the_ports_of_a_flow_takes_the_path_of_that_flow() {
-    // Over IPv6 this scamper does not recognise the answers to its own udp-paris.
-    for (target, protocol, method, port) in [
-        (TARGETS[0], "udp", "udp-paris", 33_434),
-        (TARGETS[0], "tcp", "tcp", 80),
-        (TARGETS[1], "tcp", "tcp", 80),
-    ] {
-        let commands: Vec<String> = (FIRST_PORT..FIRST_PORT + FLOWS)
+    let commands = |method: &str, port: u16| {
+        (FIRST_PORT..FIRST_PORT + FLOWS)
             .map(|source| format!("trace -P {method} -w 1 -s {source} -d {port}"))
-            .collect();
-        let [ours, theirs] = both(protocol, target, &commands);
+            .collect()
+    };
+    // Over IPv6 this scamper does not recognise the answers to its own udp-paris.
+    let comparisons = [
+        (TARGETS[0], "udp", commands("udp-paris", 33_434)),
+        (TARGETS[0], "tcp", commands("tcp", 80)),
+        (TARGETS[1], "tcp", commands("tcp", 80)),
+    ];
+    for ((target, protocol, _), [ours, theirs]) in comparisons.iter().zip(both(&comparisons)) {
         assert_eq!(theirs, ours, "{protocol} {target}");
     }
 }
@@ -57,14 +66,15 @@ fn scamper_with_the_ports_of_a_flow_takes_the_path_of_that_flow() {
 #[test]
 #[ignore = "needs the kernel lab: scripts/test runs it"]
 fn scamper_meets_nobody_whom_we_do_not_and_at_the_same_ttls() {
-    for target in TARGETS {
-        for (protocol, method) in [("icmp", "icmp-paris"), ("icmp", "icmp"), ("udp", "udp")] {
-            let [ours, theirs] = both(protocol, target, &[format!("trace -P {method} -w 1")]);
-            let [theirs] = theirs.as_slice() else { panic!("{theirs:?}") };
-            for (ttl, hop) in theirs.iter().enumerate() {
-                let met = ours.iter().any(|path| path[ttl] == *hop);
-                assert!(met, "{method} {target} {}: {hop:?}, but {ours:?}", ttl + 1);
-            }
+    let methods = [("icmp", "icmp-paris"), ("icmp", "icmp"), ("udp", "udp")];
+    let comparison =
+        |target, (protocol, method)| (target, protocol, vec![format!("trace -P {method} -w 1")]);
+    let comparisons = TARGETS.map(|target| methods.map(|method| comparison(target, method))).concat();
+    for ((target, _, command), [ours, theirs]) in comparisons.iter().zip(both(&comparisons)) {
+        let [theirs] = theirs.as_slice() else { panic!("{theirs:?}") };
+        for (ttl, hop) in theirs.iter().enumerate() {
+            let met = ours.iter().any(|path| path[ttl] == *hop);
+            assert!(met, "{command:?} {target} {}: {hop:?}, but {ours:?}", ttl + 1);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What a trace says about paths that we know, because we laid the cables.
 
-use super::lab::{END, ENOUGH_FLOWS, PROTOCOLS, Row, TARGETS, ask, hops, met, path, rows, trace};
+use super::lab::{END, ENOUGH_FLOWS, PROTOCOLS, Row, TARGETS, ask, ask_all, hops, met, path, rows, trace};
 
 /// Each answer at the end of the path, once, and whether it is the target's own. A second SYN that comes before
 /// the reset of the first is one that Linux may leave unanswered.
@@ -14,14 +14,15 @@ fn endings(rows: &[Row]) -> Vec<(&str, bool)> {
 #[test]
 #[ignore = "needs the kernel lab: scripts/test runs it"]
 fn many_flows_show_both_branches_and_each_flow_keeps_to_one() {
-    for target in TARGETS {
-        for protocol in ["udp", "tcp"] {
-            let ours = rows(&ask(&trace(protocol, target, ENOUGH_FLOWS)));
-            assert_eq!(met(&ours), hops(target), "{protocol}");
-            for flow in 0..ENOUGH_FLOWS {
-                let path = path(&ours, flow);
-                assert!(path.iter().all(|hop| hop.len() == 1), "{protocol} {flow}: {path:?}");
-            }
+    let questions = TARGETS.map(|target| ["udp", "tcp"].map(|protocol| (target, protocol))).concat();
+    let scripts: Vec<String> =
+        questions.iter().map(|(target, protocol)| trace(protocol, target, ENOUGH_FLOWS)).collect();
+    for ((target, protocol), said) in questions.iter().zip(ask_all(&scripts)) {
+        let ours = rows(&said);
+        assert_eq!(met(&ours), hops(target), "{protocol}");
+        for flow in 0..ENOUGH_FLOWS {
+            let path = path(&ours, flow);
+            assert!(path.iter().all(|hop| hop.len() == 1), "{protocol} {flow}: {path:?}");
         }
     }
 }
@@ -29,9 +30,9 @@ fn many_flows_show_both_branches_and_each_flow_keeps_to_one() {
 #[test]
 #[ignore = "needs the kernel lab: scripts/test runs it"]
 fn echoes_of_all_flows_take_the_one_path_that_linux_gives_them() {
-    for target in TARGETS {
-        let ours = rows(&ask(&trace("icmp", target, ENOUGH_FLOWS)));
-        let (met, known) = (met(&ours), hops(target));
+    let scripts = TARGETS.map(|target| trace("icmp", target, ENOUGH_FLOWS));
+    for (target, said) in TARGETS.iter().zip(ask_all(&scripts)) {
+        let (met, known) = (met(&rows(&said)), hops(target));
         assert!(met.iter().all(|hop| hop.len() == 1), "{met:?}");
         assert!(met.iter().zip(&known).all(|(hop, known)| hop.is_subset(known)), "{met:?}");
     }
@@ -46,11 +47,13 @@ fn the_target_answers_each_protocol_in_its_own_way() {
         ("tcp", "--port 80", "syn_ack"),
         ("tcp", "--port 81", "rst"),
     ];
-    for target in TARGETS {
-        for (protocol, port, reply) in expected {
-            let script = format!("{} {port}", trace(protocol, target, 2).trim_end());
-            assert_eq!(endings(&rows(&ask(&script))), [(reply, true)], "{protocol} {port} {target}");
-        }
+    let questions = TARGETS.map(|target| expected.map(|answer| (target, answer))).concat();
+    let script = |(target, (protocol, port, _)): &(&str, (&str, &str, &str))| {
+        format!("{} {port}", trace(protocol, target, 2).trim_end())
+    };
+    let scripts: Vec<String> = questions.iter().map(script).collect();
+    for ((target, (protocol, port, reply)), said) in questions.iter().zip(ask_all(&scripts)) {
+        assert_eq!(endings(&rows(&said)), [(*reply, true)], "{protocol} {port} {target}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::lab::{END, ENOUGH_FLOWS, FIRST_PORT, TARGETS, ask, met, path, rows, trace};
+use super::lab::{END, ENOUGH_FLOWS, FIRST_PORT, TARGETS, ask_all, met, path, rows, trace};
 
 /// How traceroute is told to use the same protocol and port as we do.
 const METHODS: [(&str, &str); 3] = [("icmp", "-I"), ("udp", "-U -p 33434"), ("tcp", "-T -p 80")];
@@ -22,21 +22,18 @@ fn runs(text: &str) -> Vec<Vec<BTreeSet<IpAddr>>> {
 #[test]
 #[ignore = "needs the kernel lab: scripts/test runs it"]
 fn traceroute_meets_nobody_whom_we_do_not_and_at_the_same_ttls() {
-    for target in TARGETS {
-        for (protocol, method) in METHODS {
-            let mark = "then";
-            let script = format!(
-                "{} echo {mark}; traceroute -n -w 1 -q 10 {method} {target}",
-                trace(protocol, target, ENOUGH_FLOWS)
-            );
-            let said = ask(&script);
-            let (ours, theirs) = said.split_once(mark).expect("both ran");
-            let (ours, theirs) = (met(&rows(ours)), hops(theirs.trim_start()));
-            assert_eq!(theirs.len(), usize::from(END), "{theirs:?}");
-            for (ttl, (ours, theirs)) in (1..).zip(ours.iter().zip(&theirs)) {
-                assert!(!theirs.is_empty() && theirs.is_subset(ours), "{ttl}: {theirs:?}, but {ours:?}");
-                assert!(ours.len() == 1 || protocol != "icmp", "{ttl}: {ours:?}");
-            }
+    let questions = TARGETS.map(|target| METHODS.map(|method| (target, method))).concat();
+    let script = |(target, (protocol, method)): &(&str, (&str, &str))| {
+        [trace(protocol, target, ENOUGH_FLOWS), format!("traceroute -n -w 1 -q 10 {method} {target}")]
+    };
+    let scripts: Vec<String> = questions.iter().flat_map(script).collect();
+    let said = ask_all(&scripts);
+    for ((_, (protocol, _)), said) in questions.iter().zip(said.chunks(2)) {
+        let (ours, theirs) = (met(&rows(&said[0])), hops(&said[1]));
+        assert_eq!(theirs.len(), usize::from(END), "{theirs:?}");
+        for (ttl, (ours, theirs)) in (1..).zip(ours.iter().zip(&theirs)) {
+            assert!(!theirs.is_empty() && theirs.is_subset(ours), "{ttl}: {theirs:?}, but {ours:?}");
+            assert!(ours.len() == 1 || *protocol != "icmp", "{ttl}: {ours:?}");
         }
     }
 }
@@ -44,34 +41,36 @@ fn traceroute_meets_nobody_whom_we_do_not_and_at_the_same_ttls() {
 #[test]
 #[ignore = "needs the kernel lab: scripts/test runs it"]
 fn traceroute_with_the_ports_of_a_flow_takes_the_path_of_that_flow() {
-    for target in TARGETS {
-        for (protocol, method) in &METHODS[1..] {
-            let mark = "then";
-            let mut script = format!("{} echo {mark}\n", trace(protocol, target, 8));
-            for flow in 0..8 {
-                let port = FIRST_PORT + flow;
-                script += &format!("traceroute -n -w 1 -q 1 {method} --sport={port} {target}\n");
-            }
-            let said = ask(&script);
-            let (ours, theirs) = said.split_once(mark).expect("both ran");
-            let ours = rows(ours);
-            let ours: Vec<_> = (0..8).map(|flow| path(&ours, flow)).collect();
-            assert_eq!(runs(theirs), ours, "{protocol} {target}");
-        }
+    let questions = TARGETS.map(|target| [(target, METHODS[1]), (target, METHODS[2])]).concat();
+    let script = |(target, (protocol, method)): &(&str, (&str, &str))| {
+        let theirs = (FIRST_PORT..FIRST_PORT + 8)
+            .map(|port| format!("traceroute -n -w 1 -q 1 {method} --sport={port} {target}\n"));
+        [trace(protocol, target, 8), theirs.collect()]
+    };
+    let scripts: Vec<String> = questions.iter().flat_map(script).collect();
+    let said = ask_all(&scripts);
+    for ((target, (protocol, _)), said) in questions.iter().zip(said.chunks(2)) {
+        let ours = rows(&said[0]);
+        let ours: Vec<_> = (0..8).map(|flow| path(&ours, flow)).collect();
+        assert_eq!(runs(&said[1]), ours, "{protocol} {target}");
     }
 }
 
 mod nft {
+    use super::super::nft::PROHIBITED_PORT;
     use super::*;
 
     #[test]
     #[ignore = "needs the kernel lab: scripts/test runs it"]
     fn both_say_that_the_router_before_the_target_prohibits_a_port() {
-        for target in TARGETS {
-            let said = ask(&format!(
+        let script = |target| {
+            format!(
                 "\"$T\" trace {target} --flows 1 --protocol tcp --port 25 --rate 1000; \
                  traceroute -n -w 1 -q 1 -T -p 25 {target}"
-            ));
+            )
+        };
+        let scripts = [vec![PROHIBITED_PORT.to_owned()], TARGETS.map(script).to_vec()].concat();
+        for (target, said) in TARGETS.iter().zip(&ask_all(&scripts)[1..]) {
             let refusals: Vec<Vec<&str>> = said
                 .lines()
                 .filter(|line| line.ends_with("!X"))
