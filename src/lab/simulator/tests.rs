@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use etherparse::{Icmpv6Slice, IpNumber, Ipv4Header, Ipv6Header, TcpHeader};
+use etherparse::{Ipv4Header, TcpHeader};
 use proptest::prelude::*;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::{MOST_IN_FLIGHT, Simulator};
-use crate::lab::testing::{echo_request, syn, udp};
+use crate::lab::testing::{echo_request, received, said, syn, udp};
 use crate::lab::{Scenario, TrueEnd, Truth};
 use crate::model::{MonoTime, Underlay, WallTime};
 
@@ -36,62 +36,6 @@ fn ask(packet: &[u8], time: &str) -> Option<(Duration, Vec<u8>)> {
     let now = lab.clock().mono(at(time));
     lab.inject(now, packet);
     lab.advance(MonoTime::NEVER).map(|(arrival, packet)| (arrival.since(now), packet))
-}
-
-/// A received packet, taken apart and verified by `etherparse`: every checksum, every length.
-struct Received {
-    from: IpAddr,
-    ttl: u8,
-    protocol: IpNumber,
-    payload: Vec<u8>,
-}
-
-fn received(packet: &[u8]) -> Received {
-    if packet[0] >> 4 == 4 {
-        let (header, payload) = Ipv4Header::from_slice(packet).unwrap();
-        assert_eq!(header.header_checksum, header.calc_header_checksum());
-        assert_eq!(usize::from(header.total_len), packet.len());
-        let from = IpAddr::from(header.source);
-        verify_v4(&header, payload);
-        Received { from, ttl: header.time_to_live, protocol: header.protocol, payload: payload.to_vec() }
-    } else {
-        let (header, payload) = Ipv6Header::from_slice(packet).unwrap();
-        assert_eq!(usize::from(header.payload_length), payload.len());
-        let from = IpAddr::from(header.source);
-        verify_v6(&header, payload);
-        Received { from, ttl: header.hop_limit, protocol: header.next_header, payload: payload.to_vec() }
-    }
-}
-
-fn verify_v4(ip: &Ipv4Header, payload: &[u8]) {
-    if ip.protocol == IpNumber::ICMP {
-        // Not etherparse's: it takes the length byte of RFC 4884 for unused.
-        let words = payload
-            .chunks(2)
-            .map(|pair| u32::from(pair[0]) * 256 + pair.get(1).map_or(0, |low| u32::from(*low)));
-        let sum: u32 = words.sum();
-        assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff);
-    } else {
-        let (header, data) = TcpHeader::from_slice(payload).unwrap();
-        assert_eq!(header.calc_checksum_ipv4(ip, data).unwrap(), header.checksum);
-    }
-}
-
-fn verify_v6(ip: &Ipv6Header, payload: &[u8]) {
-    if ip.next_header == IpNumber::IPV6_ICMP {
-        let icmp = Icmpv6Slice::from_slice(payload).unwrap();
-        assert!(icmp.is_checksum_valid(ip.source, ip.destination));
-    } else {
-        let (header, data) = TcpHeader::from_slice(payload).unwrap();
-        assert_eq!(header.calc_checksum_ipv6(ip, data).unwrap(), header.checksum);
-    }
-}
-
-/// Type and code of an ICMP answer.
-fn said(packet: &[u8]) -> (u8, u8) {
-    let received = received(packet);
-    assert!(received.protocol == IpNumber::ICMP || received.protocol == IpNumber::IPV6_ICMP);
-    (received.payload[0], received.payload[1])
 }
 
 type Build = fn(&str, u8) -> Vec<u8>;
