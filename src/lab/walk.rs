@@ -312,11 +312,17 @@ impl<C: Choose> Network<C> {
         None
     }
 
-    /// The next link on the way to a network of another AS.
+    /// The next link on the way to a network of another AS. A router that is cut off from all links to the chosen
+    /// neighbour goes by the next best one; where there is none such link any more, only new routes help.
     fn leave(&self, network: &Announcement, home: AsIndex, here: &Position) -> Option<LinkIndex> {
         let best = self.routing.best(&self.topology, network.prefix, home, here.at)?;
-        let next = self.choices.neighbour(home, &best.next, &here.flow)?;
-        let links = self.routing.out_to(&self.topology, (here.router, next), here.at);
+        let chosen = self.choices.neighbour(home, &best.next, &here.flow)?;
+        let to = |next| self.routing.out_to(&self.topology, (here.router, next), here.at);
+        let mut links = to(chosen)?;
+        if links.is_empty() {
+            let instead = best.next.iter().chain(&best.others).copied();
+            links = instead.filter_map(to).find(|links| !links.is_empty())?;
+        }
         self.choose(links, here)
     }
 
