@@ -201,7 +201,7 @@ impl Simulator {
         let manners = Manners {
             echo: host.echo,
             open: &host.open,
-            closed: host.closed,
+            closed: &host.closed,
             filtered: &host.filtered,
             ttl: host.reply_ttl,
         };
@@ -214,7 +214,7 @@ impl Simulator {
     fn router_answer(&mut self, packet: &Packet, walked: &Walked, dice: &mut Rolls) -> Option<Said> {
         let router = self.network.topology.router(walked.router)?;
         let manners =
-            Manners { echo: true, open: &[], closed: Closed::Refused, filtered: &[], ttl: ROUTER_TTL };
+            Manners { echo: true, open: &[], closed: &Closed::Refused, filtered: &[], ttl: ROUTER_TTL };
         if router.silent {
             return None;
         }
@@ -329,7 +329,8 @@ impl Underlay for Simulator {
             let forged = self.forgers.next_due().filter(|at| *at <= until);
             if let Some(at) = forged.filter(|at| queued.is_none_or(|queued| *at < queued)) {
                 self.now = self.now.max(at);
-                if let Some(arrival) = self.forgers.strike() {
+                let arrival = self.forgers.strike();
+                if let Some(arrival) = arrival.filter(|(at, _)| self.network.topology.has_uplink(*at)) {
                     self.answered = None;
                     return Some(arrival);
                 }
@@ -368,7 +369,7 @@ impl Said {
 struct Manners<'a> {
     echo: bool,
     open: &'a [Port],
-    closed: Closed,
+    closed: &'a Closed,
     filtered: &'a [Carrier],
     ttl: u8,
 }
@@ -395,20 +396,25 @@ impl Manners<'_> {
             Carrier::Icmp if self.echo => answer::echo_reply(packet, &speaker),
             Carrier::Icmp => None,
             Carrier::Tcp => self.tcp(packet, dice, &speaker),
-            Carrier::Udp if self.closed == Closed::Silent => None,
+            Carrier::Udp if !self.closed.refuses(destination_port(packet)) => None,
             Carrier::Udp => answer::icmp_error(packet, arrived_with, Complaint::PortClosed, &speaker),
         }
     }
 
     fn tcp(&self, packet: &Packet, dice: &mut Rolls, speaker: &Speaker<'_>) -> Option<Vec<u8>> {
-        let [_, _, high, low] = packet.flow.first_four;
-        let port = Port::new(u16::from_be_bytes([high, low]));
+        let port = destination_port(packet);
         let open = port.is_some_and(|port| self.open.contains(&port));
-        if !open && self.closed == Closed::Silent {
+        if !open && !self.closed.refuses(port) {
             return None;
         }
         answer::tcp(packet, open, dice.sequence(), speaker)
     }
+}
+
+/// Of a TCP segment or a UDP datagram; `None` for port 0.
+fn destination_port(packet: &Packet) -> Option<Port> {
+    let [_, _, high, low] = packet.flow.first_four;
+    Port::new(u16::from_be_bytes([high, low]))
 }
 
 #[cfg(test)]

@@ -158,10 +158,13 @@ impl Topology {
         *self.history.uplink.at(at)
     }
 
-    /// Whether the host at an address is on at a time.
+    /// Whether the host at an address is on at a time: what was last said of it, and at one time of the longest
+    /// prefix, holds.
     pub(super) fn host_is_up(&self, address: IpAddr, at: MonoTime) -> bool {
         let about = self.history.hosts.iter().filter(|(prefix, _)| prefix.contains(address));
-        about.max_by_key(|(prefix, _)| prefix.length()).is_none_or(|(_, there)| *there.at(at))
+        let said =
+            about.filter_map(|(prefix, there)| Some((there.since(at)?, prefix.length(), *there.at(at))));
+        said.max().is_none_or(|(_, _, there)| there)
     }
 
     /// The share of a link among equally good ones, at a time.
