@@ -46,6 +46,14 @@ pub(super) fn syn(to: &str, ttl: u8, ports: (u16, u16), sequence: u32) -> Vec<u8
     bytes
 }
 
+/// The same packet with other bytes in its IPv4 header, and the checksum that fits them.
+pub(super) fn with_v4_header(mut packet: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
+    packet[at..at + bytes.len()].copy_from_slice(bytes);
+    let (mut header, payload) = Ipv4Header::from_slice(&packet).unwrap();
+    header.header_checksum = header.calc_header_checksum();
+    [&header.to_bytes(), payload].concat()
+}
+
 /// A received packet, taken apart and verified by `etherparse`: every checksum, every length.
 pub(super) struct Received {
     pub(super) from: IpAddr,
@@ -103,8 +111,8 @@ pub(super) fn said(packet: &[u8]) -> (u8, u8) {
 }
 
 /// Four routers of one AS in a row, at 10 ms from each other; the vantage before the first, a host behind the
-/// last. Names: r1 to r4, l12 to l34. Addresses: router n has 188.1.0.n and 2001:638::n; where a link has
-/// addresses, its end at router n is 188.1.12.n or 2001:638:12::n.
+/// last. Names: r1 to r4, l12 to l34. Addresses: router n has `188.1.0.n` and `2001:638::n`; where a link has
+/// addresses, its end at router n is `188.1.12.n` or `2001:638:12::n`.
 const LINE: &str = r#"
 seed = 1
 

@@ -1,5 +1,12 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
 
+mod events;
+mod hosts;
+mod links;
+mod quotes;
+mod tunnels;
+mod voices;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
