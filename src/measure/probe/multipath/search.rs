@@ -17,6 +17,17 @@
 //!
 //! A state is entered when the ones before it ask nothing and wait for nothing. Whatever is learnt on the
 //! way may call the search back to an earlier one. What is asked never lessens, so it ends.
+//!
+//! ```text
+//! from \ to     Enumerating  Repeating  Completing  Controlling  Done
+//! Enumerating       ×            ×          ×            ×          ×
+//! Repeating         ×            ×          ×            ×          ×
+//! Completing        ×            ×          ×            ×          ×
+//! Controlling       ×            ×          ×            ×          ×
+//! Done              u            u          –            –          ×
+//! ```
+//!
+//! `u`: when the search for another target found a balancer on this way to be unequal.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -42,7 +53,7 @@ pub(super) struct Rules {
 }
 
 /// Where a search stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     Enumerating,
     Repeating,
