@@ -5,7 +5,6 @@ mod text;
 mod view;
 mod ways;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -154,7 +153,7 @@ fn round(args: &TraceArgs) -> Result<RoundOrder, Failure> {
         method,
         prober,
         timeout: args.wait,
-        targets: Arc::new(BTreeMap::from([(args.target, (Unit(unit), false))])),
+        targets: Arc::new([(args.target, (Unit(unit), false))].into_iter().collect()),
         ledger: Ledger::default(),
     })
 }
