@@ -65,11 +65,14 @@ fn name(link: &LinkMessage) -> String {
 /// Lays the cable, in the namespace that the caller holds the proof of.
 pub(in crate::lab) fn lay(_: &Namespace, cable: &Cable) -> Result<(), NoNamespace> {
     with_netlink(async |handle| {
-        let pair = LinkVeth::new(cable.vantage, cable.internet).address(VANTAGE_MAC.to_vec()).build();
+        // The peer gets the lower number: programs that take the first interface must get the vantage's.
+        let pair = LinkVeth::new(cable.internet, cable.vantage).build();
         handle.link().add(pair).execute().await.map_err(network("make a pair of virtual interfaces"))?;
         quieten(cable);
         let vantage = index(&handle, cable.vantage).await?;
         let internet = index(&handle, cable.internet).await?;
+        let named = LinkUnspec::new_with_index(vantage).address(VANTAGE_MAC.to_vec()).build();
+        handle.link().set(named).execute().await.map_err(network("set a hardware address"))?;
         bring_up(&handle, internet).await?;
         bring_up(&handle, vantage).await?;
         for (own, gateway) in &cable.addresses {
