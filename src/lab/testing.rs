@@ -46,6 +46,12 @@ pub(super) fn syn(to: &str, ttl: u8, ports: (u16, u16), sequence: u32) -> Vec<u8
     bytes
 }
 
+pub(super) fn ack(to: &str, ttl: u8, ports: (u16, u16), acknowledged: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    ip(to, ttl).tcp(ports.0, ports.1, 42, 1024).ack(acknowledged).write(&mut bytes, &[]).unwrap();
+    bytes
+}
+
 /// The same packet with other bytes in its IPv4 header, and the checksum that fits them.
 pub(super) fn with_v4_header(mut packet: Vec<u8>, at: usize, bytes: &[u8]) -> Vec<u8> {
     packet[at..at + bytes.len()].copy_from_slice(bytes);

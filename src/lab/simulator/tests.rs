@@ -16,7 +16,7 @@ use proptest::prelude::*;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::{MOST_IN_FLIGHT, Simulator};
-use crate::lab::testing::{echo_request, received, said, syn, udp};
+use crate::lab::testing::{ack, echo_request, received, said, syn, udp};
 use crate::lab::{Scenario, TrueEnd, Truth};
 use crate::model::{MonoTime, Underlay, WallTime};
 
@@ -140,6 +140,21 @@ fn one_border_router_prohibits_udp_and_lets_the_rest_pass() {
     let (tcp, _) = TcpHeader::from_slice(&received(&answer).payload).map(|(h, d)| (h, d.len())).unwrap();
     assert!(tcp.syn && tcp.ack && !tcp.rst);
     assert_eq!((tcp.acknowledgment_number, tcp.source_port, tcp.destination_port), (42, 80, 40_000));
+}
+
+#[test]
+fn an_open_port_knows_its_connections_and_resets_every_other_acknowledgment() {
+    for to in ["175.45.176.80", "2001:df1:4b00::10"] {
+        let tcp = |packet: &[u8]| {
+            let answer = ask(packet, "08:00:00").map(|(_, answer)| received(&answer).payload);
+            answer.map(|segment| TcpHeader::from_slice(&segment).unwrap().0)
+        };
+        let first = tcp(&syn(to, 64, (40_000, 80), 41)).unwrap().sequence_number;
+        assert_eq!(tcp(&ack(to, 64, (40_000, 80), first + 1)), None);
+        let reset = tcp(&ack(to, 64, (40_000, 80), first)).unwrap();
+        assert_eq!((reset.rst, reset.ack, reset.sequence_number), (true, false, first));
+        assert!(tcp(&ack(to, 64, (40_001, 80), first + 1)).unwrap().rst, "the connection of another port");
+    }
 }
 
 #[test]
