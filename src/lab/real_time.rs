@@ -20,7 +20,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::socket::{MsgFlags, recv, send, setsockopt, sockopt};
+use nix::sys::socket::sockopt::{self, SetBool};
+use nix::sys::socket::{MsgFlags, recv, send, setsockopt};
 use pnet::datalink;
 use socket2::{Domain, Socket, Type};
 
@@ -129,10 +130,18 @@ fn addresses(scenario: &Scenario, is_ipv4: bool) -> Option<(IpAddr, IpAddr)> {
     Some((own, gateway.unwrap_or(nameless)))
 }
 
+/// Frames go straight to the other end. The queue in front of an interface drops all of them until the kernel
+/// finds the time to start it (packet(7)).
+#[derive(Clone, Copy, Debug)]
+struct PastTheQueue;
+
+nix::setsockopt_impl!(PastTheQueue, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, bool, SetBool);
+
 /// A socket that sees every frame on the lab's end. `pnet` binds it; reading and writing are done here,
 /// many frames a wake-up, and with waits shorter than the milliseconds of its channel.
 fn packet_socket() -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
+    setsockopt(&socket, PastTheQueue, &true)?;
     if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
         socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     }

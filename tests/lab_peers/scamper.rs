@@ -45,11 +45,13 @@ fn every_method_reports_the_only_path() {
     }
 }
 
+/// The flow of two ports.
+type Kind = fn(u16, u16) -> Flow;
+
 #[test]
 #[ignore = "needs other people's programs: scripts/test runs it"]
 fn a_trace_by_given_ports_takes_the_path_of_their_flow() {
     let lab = Lab::diamonds();
-    type Kind = fn(u16, u16) -> Flow;
     let methods: [(&str, Kind); 3] = [("udp-paris", Flow::Udp), ("tcp", Flow::Tcp), ("tcp-ack", Flow::Tcp)];
     for target in TARGETS {
         for (method, flow) in methods {

@@ -1,4 +1,4 @@
-//! ZMap builds its own frames. Since version 2.1.1 waits for ever for the end of the kernel's table of neighbours
+//! zmap builds its own frames. Since version 2.1.1 waits for ever for the end of the kernel's table of neighbours
 //! where Linux puts the end into the same message, it is told the gateway's hardware address.
 
 use std::collections::BTreeSet;
