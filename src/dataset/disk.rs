@@ -48,20 +48,36 @@ pub trait DiskTrouble: Send + Sync + fmt::Debug {
     fn before(&self, step: DiskStep) -> io::Result<()>;
 }
 
-/// The disk of a dataset; by default one with which nothing goes wrong that the system does not say.
+/// The disk of a dataset; by default one with which nothing goes wrong that the system does not say, and on which
+/// what was written is durable when a step is done.
 #[derive(Clone, Debug, Default)]
-pub struct Disk(Option<Arc<dyn DiskTrouble>>);
+pub struct Disk {
+    trouble: Option<Arc<dyn DiskTrouble>>,
+    unhurried: bool,
+}
 
 impl Disk {
     /// A disk that may also fail by this trouble.
     #[must_use]
     pub fn with_trouble(trouble: Arc<dyn DiskTrouble>) -> Self {
-        Self(Some(trouble))
+        Self { trouble: Some(trouble), unhurried: false }
+    }
+
+    /// A disk on which the system chooses when to make durable what was written: for what can be had again, as a
+    /// rehearsal can. A crash of the program loses nothing, a loss of power may lose everything.
+    #[must_use]
+    pub const fn unhurried() -> Self {
+        Self { trouble: None, unhurried: true }
+    }
+
+    /// Whether the system chooses.
+    pub(super) const fn is_unhurried(&self) -> bool {
+        self.unhurried
     }
 
     /// Asks for leave to take a step.
     pub(super) fn before(&self, step: DiskStep) -> io::Result<()> {
-        self.0.as_ref().map_or(Ok(()), |trouble| trouble.before(step))
+        self.trouble.as_ref().map_or(Ok(()), |trouble| trouble.before(step))
     }
 
     /// Makes a folder and those that it lies in.
@@ -135,6 +151,9 @@ impl Disk {
 
     /// Makes the names in a folder durable.
     pub(super) fn sync_folder(&self, path: &Path) -> Result<(), DatasetError> {
+        if self.unhurried {
+            return Ok(());
+        }
         let leave = self.before(DiskStep::SyncFolder);
         let synced = leave.and_then(|()| File::open(path)).and_then(|folder| folder.sync_all());
         synced.map_err(|error| DatasetError::from_io(path, "make durable", error))
@@ -152,7 +171,7 @@ impl DiskFile {
     /// Makes it durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         self.disk.before(DiskStep::SyncFile)?;
-        self.file.sync_all()
+        if self.disk.unhurried { Ok(()) } else { self.file.sync_all() }
     }
 }
 
