@@ -56,11 +56,10 @@ impl History {
                 let usual =
                     || scenario.prefixes.get(*prefix).and_then(|announced| announced.only_to.clone());
                 let history = self.announced_to.entry(*prefix).or_insert_with(|| Timeline::new(usual()));
-                history.then(at, to.clone());
+                history.then(at, Some(to.clone()));
             }
             Happening::Weight(which, weight) => {
-                let meant = |link: &(LinkIndex, &Link)| names(scenario, *link).any(|name| name == *which);
-                for (index, link) in numbered(scenario).filter(meant) {
+                for (index, link) in numbered(scenario).filter(|link| is_meant(scenario, *which, *link)) {
                     let history = self.weights.entry(index);
                     history.or_insert_with(|| Timeline::new(link.weight)).then(at, *weight);
                 }
@@ -91,20 +90,24 @@ fn presence(
     presences: &BTreeMap<Changed, Timeline<bool>>,
     routers: &HashMap<RouterIndex, Timeline<bool>>,
 ) -> Timeline<bool> {
-    let own = names(scenario, link).filter_map(|name| presences.get(&name));
+    let own = presences.iter().filter(|(which, _)| is_meant(scenario, **which, link));
     let ends = link.1.ends.iter().filter_map(|end| routers.get(end));
-    let parts: Vec<&Timeline<bool>> = own.chain(ends).collect();
+    let parts: Vec<&Timeline<bool>> = own.map(|(_, presence)| presence).chain(ends).collect();
     Timeline::all(&parts)
 }
 
-/// All ways in which an event can name a link.
-fn names(scenario: &Scenario, (index, link): (LinkIndex, &Link)) -> impl Iterator<Item = Changed> {
+/// Whether an event that names links this way means this one.
+fn is_meant(scenario: &Scenario, which: Changed, (index, link): (LinkIndex, &Link)) -> bool {
     let [one, other] = link.ends;
     let number = |router: RouterIndex| {
         let home = scenario.routers.get(router.0)?.home;
         scenario.ases.get(home.0).map(|asys| asys.number)
     };
-    let between = number(one).zip(number(other)).and_then(|(one, other)| AsLink::new(one, other));
-    let own = [Changed::Link(index), Changed::RouterLink([one.min(other), one.max(other)])];
-    own.into_iter().chain(between.map(Changed::AsLink))
+    match which {
+        Changed::Link(link) => link == index,
+        Changed::RouterLink(ends) => ends == [one.min(other), one.max(other)],
+        Changed::AsLink(between) => {
+            number(one).zip(number(other)).and_then(|(one, other)| AsLink::new(one, other)) == Some(between)
+        }
+    }
 }

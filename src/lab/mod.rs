@@ -15,7 +15,6 @@
 mod answer;
 mod balance;
 mod chance;
-mod cover;
 mod forger;
 mod habits;
 mod history;

@@ -112,15 +112,14 @@ impl Routing {
         self.inside(topology, from, at).map_or(&[], |inside| inside.towards(from, to))
     }
 
-    /// The links over which a router comes nearer to a neighbour AS, or right into it; empty if it is cut off
-    /// from them, `None` if its AS has none.
+    /// The links over which a router comes nearer to a neighbour AS, or right into it.
     pub(super) fn out_to(
         &self,
         topology: &Topology,
         (from, neighbour): (RouterIndex, AsIndex),
         at: MonoTime,
-    ) -> Option<&[LinkIndex]> {
-        self.inside(topology, from, at)?.out_to(from, neighbour)
+    ) -> &[LinkIndex] {
+        self.inside(topology, from, at).map_or(&[], |inside| inside.out_to(from, neighbour))
     }
 
     fn inside(&self, topology: &Topology, router: RouterIndex, at: MonoTime) -> Option<&inside::Inside> {

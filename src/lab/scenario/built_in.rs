@@ -24,7 +24,7 @@ const BUILT_INS: [BuiltIn; 3] = [
     },
     BuiltIn {
         name: "october-2017-exact",
-        about: "the week around 1 and 2 October 2017, every change at its second",
+        about: "the week from 1 October 2017 on, every change at its second",
         file: "october_2017_exact.toml",
         text: include_str!("../october_2017_exact.toml"),
     },

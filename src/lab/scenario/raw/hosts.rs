@@ -16,7 +16,8 @@ pub(in crate::lab::scenario) struct Host {
     pub(in crate::lab::scenario) echo: bool,
     #[serde(default)]
     pub(in crate::lab::scenario) open: Vec<Port>,
-    pub(in crate::lab::scenario) closed: Option<Spanned<Closed>>,
+    #[serde(default)]
+    pub(in crate::lab::scenario) closed: Closed,
     #[serde(default)]
     pub(in crate::lab::scenario) filtered: Vec<Carrier>,
     pub(in crate::lab::scenario) delay: Option<Spanned<Span>>,
@@ -28,17 +29,13 @@ const fn yes() -> bool {
     true
 }
 
-/// `"refused"`, or a list of ports.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "must be \"refused\", \"silent\", or a list of the ports that refuse")]
-pub(in crate::lab::scenario) enum Closed {
-    Named(NamedClosed),
-    Ports(Vec<Port>),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+/// What a host does with TCP segments and UDP datagrams to ports on which nothing listens.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::lab::scenario) enum NamedClosed {
+pub(in crate::lab) enum Closed {
+    /// RST, and port unreachable.
+    #[default]
     Refused,
+    /// Nothing.
     Silent,
 }
