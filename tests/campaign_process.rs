@@ -625,6 +625,21 @@ fn other_settings_and_a_newer_format_are_refused_and_change_nothing_in_a_namespa
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn a_rehearsal_in_virtual_time_is_not_gone_on_with_in_a_namespace() {
+    let bench = Bench::new(ECHO_ONLY);
+    let rehearsed =
+        bench.program(&["run", "probes.toml", "--rehearse", SCENARIO, "--output", "data", "--once"]);
+    assert_eq!(code(&rehearsed), Some(0), "{}", said(&rehearsed));
+    let before = bench.records();
+    assert!(!before.is_empty());
+    let output = bench.run_in_lab("exec $T run probes.toml --once");
+    assert_eq!(code(&output), Some(2), "{}", said(&output));
+    assert_one_complaint(&output, "holds a rehearsal: give this one another output folder");
+    assert_eq!(bench.records(), before);
+}
+
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
 fn a_disk_that_is_nearly_full_is_left_alone_in_a_namespace() {
     let bench = Bench::new(CAMPAIGN);
     fs::create_dir(bench.data()).expect("created");

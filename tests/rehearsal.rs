@@ -2,11 +2,16 @@
 //! would lose if probers, engine, guard, packets, lab, dataset and analysis did not fit together.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
+use std::io::{BufRead, BufReader};
 use std::net::IpAddr;
 use std::path::Path;
+use std::process::{Command, Output, Stdio};
 use std::sync::{Arc, OnceLock};
 
 use etherparse::{NetHeaders, PacketHeaders, TransportHeader};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tetherline::analyse::compare::{Findings, Reach, UnitFindings};
 use tetherline::dataset::{Dataset, ProbeRecord};
 use tetherline::formats::csv::write_records;
@@ -72,6 +77,7 @@ fn rehearsed() -> Rehearsed {
         started_at: pair.wall(MonoTime::default()),
         key_fingerprint,
         rehearsal: true,
+        scenario: Some("october-2017".to_owned()),
         speed: pair.speed(),
         origins: vec![ORIGINS.to_owned()],
         as_names: Vec::new(),
@@ -80,7 +86,7 @@ fn rehearsed() -> Rehearsed {
     let mut link =
         VirtualLink::new(Tap { internet, packets: Vec::new() }, codec.clone(), MonoTime::default());
     let dataset = create(&folder.path().join("demo"), &campaign, circumstances, &scenario);
-    let rehearsal = Rehearsal { campaign: &campaign, engine, link: &mut link, pair };
+    let rehearsal = Rehearsal { campaign: &campaign, engine, link: &mut link, pair, once: false };
     let (dataset, end) = rehearse(rehearsal, dataset, &mut |_| {}).expect("recorded");
     assert_eq!(end, RunEnd::Finished);
     let records = dataset.records().expect("readable").map(|record| record.expect("readable")).collect();
@@ -309,5 +315,175 @@ fn the_single_points_of_failure_are_the_upstreams_that_stand_alone() {
     assert!(points(2).ends_with(&[asn(20485).expect("an AS")]), "{:?}", points(2));
     for number in [4837, 20485] {
         assert!(!points(1).contains(&asn(number).expect("an AS")), "{:?}", points(1));
+    }
+}
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tetherline");
+
+/// A small campaign of echoes every five minutes and traces every hour, over the four networks and both
+/// control networks.
+const SMALL: &str = r#"
+[campaign]
+name = "small"
+seed = 5
+duration = "13h"
+
+[vantage]
+name = "de"
+
+[[targets]]
+prefix = "175.45.176.0/22"
+per_unit = 1
+hitlist = ["175.45.176.80", "175.45.178.161"]
+
+[[targets]]
+prefix = "77.94.35.0/24"
+per_unit = 1
+hitlist = ["77.94.35.10"]
+control = true
+
+[[probers]]
+name = "echo"
+kind = "echo"
+every = "5m"
+
+[[probers]]
+name = "trace"
+kind = "trace"
+every = "60m"
+flows = 4
+"#;
+
+/// `tetherline run probes.toml --rehearse SCENARIO --output DATA` in a folder.
+fn rehearsing(folder: &Path, campaign: &str, scenario: &str, data: &str) -> Command {
+    fs::write(folder.join("probes.toml"), campaign).expect("written");
+    let mut command = Command::new(PROGRAM);
+    command.args(["run", "probes.toml", "--rehearse", scenario, "--output", data]);
+    command.current_dir(folder).stdin(Stdio::null());
+    command
+}
+
+fn rehearsed_into(folder: &Path, campaign: &str, scenario: &str, data: &str) -> Output {
+    rehearsing(folder, campaign, scenario, data).output().expect("started")
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Every file of a folder with what is in it.
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(next) = open.pop() {
+        for entry in fs::read_dir(next).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                let name = path.strip_prefix(folder).expect("inside").display().to_string();
+                found.insert(name, fs::read(&path).expect("readable"));
+            }
+        }
+    }
+    found
+}
+
+/// What differs between two folders.
+fn differing(one: &Path, other: &Path) -> Vec<String> {
+    let (one, other) = (files(one), files(other));
+    let names: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+    names.into_iter().filter(|name| one.get(*name) != other.get(*name)).cloned().collect()
+}
+
+#[test]
+fn the_same_seeds_give_the_same_dataset_byte_for_byte_and_other_seeds_another() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path();
+    for data in ["one", "two"] {
+        let output = rehearsed_into(path, SMALL, "october-2017-exact", data);
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    let whole = files(&path.join("one"));
+    assert!(whole.len() > 150 && whole.contains_key("catalog.sqlite"), "{} files", whole.len());
+    assert_eq!(differing(&path.join("one"), &path.join("two")), [""; 0]);
+
+    let hour = SMALL.replace("13h", "1h");
+    let dice = "extends = \"october-2017\"\nseed = 99\n";
+    fs::write(path.join("dice.toml"), dice).expect("written");
+    fs::write(path.join("same.toml"), dice.replace("seed", "#")).expect("written");
+    let reseeded = hour.replace("seed = 5", "seed = 6");
+    for (data, campaign, scenario) in
+        [("hour", &hour, "same.toml"), ("dice", &hour, "dice.toml"), ("reseeded", &reseeded, "same.toml")]
+    {
+        let output = rehearsed_into(path, campaign, scenario, data);
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    let parquet = |name: &String| name.ends_with(".parquet");
+    for other in ["dice", "reseeded"] {
+        let differ = differing(&path.join("hour"), &path.join(other));
+        assert!(differ.iter().filter(|name| parquet(name)).count() > 5, "{other}: {differ:?}");
+    }
+}
+
+#[test]
+fn a_rehearsal_says_that_it_is_one_and_mixes_with_nothing() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, data) = (folder.path(), folder.path().join("data"));
+    let hour = SMALL.replace("13h", "1h");
+    let output = rehearsed_into(path, &hour, "december-2014", "data");
+    assert!(output.status.success() && said(&output).contains("sent "), "{}", said(&output));
+    let dataset = Dataset::open_read_only(&data).expect("opened");
+    let manifest = dataset.manifest();
+    assert!(manifest.rehearsal);
+    assert_eq!(manifest.scenario.as_deref(), Some("december-2014"));
+    assert_eq!(manifest.started_at.to_string(), "2014-12-20T00:00:00Z");
+    assert!((manifest.speed - 1.0).abs() < f64::EPSILON, "nothing is squeezed");
+    let report = report::findings(&dataset, &[]).expect("findings");
+    assert!(report.rehearsal && report.units.iter().any(|unit| unit.origin == asn(131_279)));
+
+    let before = files(&data);
+    let again = rehearsed_into(path, &hour, "december-2014", "data");
+    assert_eq!(again.status.code(), Some(2));
+    assert!(said(&again).contains("holds a campaign already"), "{}", said(&again));
+    assert_eq!(files(&data), before);
+    let homeless = Command::new(PROGRAM)
+        .args(["run", "probes.toml", "--rehearse", "december-2014"])
+        .current_dir(path)
+        .output()
+        .expect("started");
+    assert_eq!(homeless.status.code(), Some(2));
+    let unknown = rehearsed_into(path, &hour, "december-2015", "other");
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(!path.join("other").exists());
+}
+
+#[test]
+fn a_rehearsal_once_runs_each_prober_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut command = rehearsing(folder.path(), SMALL, "october-2017", "data");
+    assert!(command.arg("--once").output().expect("started").status.success());
+    let rounds = Dataset::open_read_only(&folder.path().join("data")).expect("opened").rounds();
+    let rounds = rounds.expect("readable").into_iter();
+    let probers: Vec<String> = rounds.map(|round| round.header.prober.to_string()).collect();
+    assert_eq!(probers, ["echo", "trace"]);
+}
+
+#[test]
+fn an_interrupted_rehearsal_stops_and_keeps_what_it_has() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (signal, code, data) in [(Signal::SIGINT, 130, "one"), (Signal::SIGTERM, 143, "two")] {
+        let endless = SMALL.replace("13h", "3650days");
+        let mut command = rehearsing(folder.path(), &endless, "october-2017", data);
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("started");
+        let mut talk = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let first = talk.next().expect("a line").expect("text");
+        assert!(first.starts_with("rehearsing over october-2017 in virtual time"), "{first}");
+        kill(Pid::from_raw(i32::try_from(child.id()).expect("small")), signal).expect("sent");
+        assert_eq!(child.wait().expect("ended").code(), Some(code));
+        let last = talk.last().expect("a line").expect("text");
+        assert!(last.contains("stopped; what was recorded is safe"), "{last}");
+        let dataset = Dataset::open_read_only(&folder.path().join(data)).expect("opened");
+        assert!(dataset.total_ledger().expect("a ledger").balances());
     }
 }

@@ -9,21 +9,20 @@ use indicatif::ProgressBar;
 
 use super::exit::{Code, Failure, OrFail};
 use super::lab_tables::{AS_NAMES, LabTables, ORIGINS};
-use super::run::{circumstances, ended_early, per_mille, progress_bar, station_for, storage, turn, unfit};
+use super::rehearse::{VirtualRun, show};
+use super::run::{circumstances, station_for, storage, turn};
 use super::{DemoArgs, out, report as report_command};
 use crate::dataset::Dataset;
-use crate::lab::{Namespace, RealTimeLab, Scenario, VirtualInternet};
-use crate::measure::campaign::{
-    Campaign, Circumstances, Progress, Rehearsal, RunEnd, Setup, manifest, prepare_virtual, rehearse,
-    station_order,
-};
-use crate::measure::net::VirtualLink;
-use crate::model::{Bytes, Clock, MonoTime, PairedClock, SystemClock, WallTime};
+use crate::lab::{Namespace, RealTimeLab, Scenario};
+use crate::measure::campaign::{Campaign, Circumstances, Progress, RunEnd, Setup, manifest};
+use crate::model::{Bytes, Clock, PairedClock, SystemClock};
 use crate::report;
-use crate::wire::Sources;
 
 /// The campaign that is shipped, word for word.
 const CAMPAIGN: &str = include_str!("../../probes.toml");
+
+/// The built-in scenario over which it is run.
+const SCENARIO: &str = "october-2017";
 
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let demo = Demo::new(args.keep.as_deref())?;
@@ -52,7 +51,7 @@ struct Demo {
 
 impl Demo {
     fn new(keep: Option<&Path>) -> Result<Self, Failure> {
-        let scenario = Scenario::october_2017().or_fail(Code::Failed)?;
+        let scenario = Scenario::load(SCENARIO.as_ref()).or_fail(Code::Failed)?;
         let mut campaign = Campaign::parse("probes.toml", CAMPAIGN).or_fail(Code::Failed)?;
         campaign.duration = Some(scenario.duration());
         campaign.min_free = Bytes(0);
@@ -113,33 +112,9 @@ impl Demo {
 
     /// No sockets; time passes as fast as it can be worked through.
     fn measure_virtually(&self) -> Result<Dataset, Failure> {
-        let internet = VirtualInternet::new(&self.scenario);
-        let pair = internet.clock();
-        let sources = sources_of(&self.scenario);
-        let order = station_order(&self.campaign, pair.speed()).or_fail(Code::Usage)?;
-        let (engine, codec, fingerprint) =
-            prepare_virtual(order, self.campaign.seed, sources, pair).map_err(unfit)?;
-        let start = pair.wall(MonoTime::default());
-        let dataset = self.create_dataset(Circumstances {
-            started_at: start,
-            key_fingerprint: fingerprint,
-            rehearsal: true,
-            speed: pair.speed(),
-            origins: Vec::new(),
-            as_names: Vec::new(),
-            sources,
-        })?;
-        let mut link = VirtualLink::new(internet, codec, MonoTime::default());
-        let duration = self.scenario.duration();
-        let bar = progress_bar();
         self.introduce("virtual time");
-        let mut watch = |wall: WallTime| {
-            show(&bar, wall, wall.since(start).as_secs_f64() / duration.as_secs_f64());
-        };
-        let rehearsal = Rehearsal { campaign: &self.campaign, engine, link: &mut link, pair };
-        let (dataset, _) = rehearse(rehearsal, dataset, &mut watch).map_err(ended_early)?;
-        bar.finish_and_clear();
-        Ok(dataset)
+        let (campaign, scenario) = (&self.campaign, &self.scenario);
+        VirtualRun { campaign, config: CAMPAIGN, scenario, name: SCENARIO, once: false }.measure(&|| true)
     }
 
     /// A new dataset with the scenario's own origin table and AS names in it.
@@ -162,23 +137,4 @@ impl Demo {
             out::say(format_args!("  {} {event}", event.at));
         }
     }
-}
-
-/// The vantage's addresses in a scenario.
-pub(super) fn sources_of(scenario: &Scenario) -> Sources {
-    use std::net::IpAddr;
-    let v4 = match scenario.vantage_address(true) {
-        Some(IpAddr::V4(address)) => Some(address),
-        _ => None,
-    };
-    let v6 = match scenario.vantage_address(false) {
-        Some(IpAddr::V6(address)) => Some(address),
-        _ => None,
-    };
-    Sources { v4, v6 }
-}
-
-fn show(bar: &ProgressBar, wall: WallTime, share: f64) {
-    bar.set_position(per_mille(share));
-    bar.set_message(wall.to_string().chars().take(16).collect::<String>() + " UTC in the scenario");
 }

@@ -11,6 +11,7 @@ mod names;
 mod out;
 mod paths;
 mod plan;
+mod rehearse;
 mod report;
 mod run;
 mod trace;
@@ -125,6 +126,10 @@ struct RunArgs {
     /// Record into this folder instead of the one that the campaign names
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// Send nothing: run it in virtual time in this simulated Internet, a week in seconds; a scenario file or
+    /// the name of a built-in one
+    #[arg(long, value_name = "SCENARIO", requires = "output")]
+    rehearse: Option<PathBuf>,
 }
 
 /// Arguments of `trace`.

@@ -11,8 +11,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::exit::{Code, Failure, OrFail};
 use super::lab_tables::{AS_NAMES, LabTables, ORIGINS};
 use super::names::Names;
-use super::{RunArgs, out};
-use crate::dataset::{Dataset, DatasetError, ensure_room};
+use super::{RunArgs, out, rehearse};
+use crate::dataset::{Dataset, DatasetError, Manifest, ensure_room};
 use crate::measure::campaign::{
     Campaign, Circumstances, Progress, RunEnd, RunError, Setup, SharedProgress, Station, StationError,
     manifest, prepare, station_order,
@@ -21,6 +21,9 @@ use crate::measure::guard::outdated;
 use crate::model::{Clock, ClockPair, SystemClock, WallTime};
 
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
+    if let Some(scenario) = &args.rehearse {
+        return rehearse::run(args, scenario);
+    }
     let path = &args.campaign.campaign;
     let mut campaign = Campaign::load(path).or_fail(Code::Usage)?;
     if let Some(output) = &args.output {
@@ -142,6 +145,12 @@ fn open_or_create(campaign: &Campaign, config: &str, now: Circumstances) -> Resu
         return Dataset::create(folder, &manifest(campaign, config, now)).map_err(storage);
     }
     let dataset = Dataset::open(folder).map_err(storage)?;
+    let Manifest { rehearsal, scenario, .. } = dataset.manifest();
+    if *rehearsal != now.rehearsal || scenario.is_some() {
+        let what = if *rehearsal { "a rehearsal" } else { "a campaign on a real network" };
+        let message = format!("{} holds {what}: give this one another output folder", folder.display());
+        return Err(Failure::new(Code::Usage, message));
+    }
     if dataset.manifest().config_toml != config {
         let message = format!(
             "{} holds a campaign with other settings: give this one another output folder, or restore \
@@ -159,21 +168,26 @@ pub(super) fn circumstances(
     station: &Station,
     (started_at, speed): (WallTime, f64),
 ) -> Circumstances {
-    let absolute =
-        |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone()).display().to_string();
     Circumstances {
         started_at,
         key_fingerprint: station.key_fingerprint.clone(),
         rehearsal: station.rehearsal,
+        scenario: None,
         speed,
-        origins: campaign.origins.pfx2as.iter().map(absolute).collect(),
-        as_names: campaign.origins.as_names.iter().map(absolute).collect(),
+        origins: names_of(&campaign.origins.pfx2as),
+        as_names: names_of(&campaign.origins.as_names),
         sources: station.sources,
     }
 }
 
+/// Files as a dataset names them, which may be moved.
+pub(super) fn names_of(paths: &[PathBuf]) -> Vec<String> {
+    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    paths.iter().map(|path| absolute(path).display().to_string()).collect()
+}
+
 /// In a lab its tables stand in for those that the campaign does not name.
-fn with_lab_tables(mut now: Circumstances) -> Circumstances {
+pub(super) fn with_lab_tables(mut now: Circumstances) -> Circumstances {
     for (names, lab) in [(&mut now.origins, ORIGINS), (&mut now.as_names, AS_NAMES)] {
         if names.is_empty() {
             names.push(lab.to_owned());

@@ -27,6 +27,8 @@ pub struct Manifest {
     pub key_fingerprint: String,
     /// True if the network was the lab.
     pub rehearsal: bool,
+    /// The scenario, if time was virtual: then the dataset cannot be gone on with.
+    pub scenario: Option<String>,
     /// How many times as fast as real time the wall clock ran; 1 outside the lab.
     pub speed: f64,
     /// The `probes.toml`, word for word.
@@ -64,6 +66,7 @@ impl Manifest {
             program_version: self.program_version.clone(),
             key_fingerprint: self.key_fingerprint.clone(),
             rehearsal: self.rehearsal,
+            scenario: self.scenario.clone(),
             speed: self.speed,
             origins: self.origins.clone(),
             as_names: self.as_names.clone(),
@@ -106,6 +109,8 @@ struct ManifestFile {
     program_version: String,
     key_fingerprint: String,
     rehearsal: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    scenario: Option<String>,
     speed: f64,
     origins: Vec<String>,
     as_names: Vec<String>,
@@ -130,6 +135,7 @@ impl ManifestFile {
             program_version: self.program_version,
             key_fingerprint: self.key_fingerprint,
             rehearsal: self.rehearsal,
+            scenario: self.scenario,
             speed: self.speed,
             config_toml: self.config,
             units: self.units,

@@ -31,6 +31,7 @@ fn manifest() -> Manifest {
         program_version: "tetherline 0.1.0".to_owned(),
         key_fingerprint: "0123abcd".to_owned(),
         rehearsal: true,
+        scenario: None,
         speed: 300.0,
         config_toml: "# '''quoted''' \"\"\"\n[campaign]\nname = \"kp\"\n".to_owned(),
         units: vec![UnitInfo { unit: Unit("175.45.176.0/24".parse().unwrap()), control: false }],

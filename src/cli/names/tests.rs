@@ -25,6 +25,7 @@ fn dataset(folder: &Path) -> Dataset {
         program_version: "tetherline".to_owned(),
         key_fingerprint: "00".to_owned(),
         rehearsal: true,
+        scenario: None,
         speed: 1.0,
         config_toml: String::new(),
         units: Vec::new(),

@@ -16,6 +16,8 @@ pub struct Circumstances {
     pub key_fingerprint: String,
     /// Whether the network is the lab.
     pub rehearsal: bool,
+    /// The scenario, if time is virtual.
+    pub scenario: Option<String>,
     /// How many times as fast as real time the wall clock runs.
     pub speed: f64,
     /// Origin tables; relative paths lie inside the dataset.
@@ -40,6 +42,7 @@ pub fn manifest(campaign: &Campaign, config: &str, circumstances: Circumstances)
         program_version: concat!("tetherline ", env!("CARGO_PKG_VERSION")).to_owned(),
         key_fingerprint: circumstances.key_fingerprint,
         rehearsal: circumstances.rehearsal,
+        scenario: circumstances.scenario,
         speed: circumstances.speed,
         config_toml: config.to_owned(),
         units: units.collect(),

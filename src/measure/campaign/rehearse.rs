@@ -15,10 +15,7 @@ use crate::dataset::{self, Dataset};
 use crate::measure::guard::OptOut;
 use crate::measure::net::{Link, LinkLost};
 use crate::measure::schedule::Due;
-use crate::model::{ClockPair, MonoTime, WallTime};
-
-/// How often, in virtual time, a rehearsal says how far it is and makes durable what it has.
-const STEP: Duration = FLUSH_EVERY;
+use crate::model::{ClockPair, MonoTime, RoundId, WallTime};
 
 /// A rehearsal that is about to begin, or to go on.
 pub struct Rehearsal<'a> {
@@ -30,11 +27,18 @@ pub struct Rehearsal<'a> {
     pub link: &'a mut dyn Link,
     /// Virtual time and wall time.
     pub pair: ClockPair,
+    /// One round of each prober, now, and no schedule.
+    pub once: bool,
 }
 
-/// Who looks on at a rehearsal, and stands for what else happens at the vantage. Asked five times in each second of
-/// virtual time.
+/// Who looks on at a rehearsal, and stands for what else happens at the vantage.
 pub trait Onlooker {
+    /// How often, in virtual time, it is asked, and everything is made durable that was recorded; as often as in a
+    /// real campaign, if it does not say otherwise.
+    fn rhythm(&self) -> Duration {
+        FLUSH_EVERY
+    }
+
     /// Hears what the campaign's wall clock shows; a break ends the rehearsal as SIGINT ends a campaign.
     fn watch(&mut self, wall: WallTime) -> ControlFlow<()>;
 
@@ -68,10 +72,13 @@ pub fn rehearse(
     dataset: Dataset,
     onlooker: &mut dyn Onlooker,
 ) -> Result<(Dataset, RunEnd), RunError> {
-    let agenda = Agenda::new(rehearsal.campaign, false, &dataset)?;
+    let agenda = Agenda::new(rehearsal.campaign, rehearsal.once, &dataset)?;
     let Rehearsal { engine, link, pair, .. } = rehearsal;
     let mut stage = Stage { engine, link, pair, agenda, recorder: Recorder::new(dataset), onlooker };
     stage.start_unfinished();
+    if rehearsal.once {
+        stage.start_each_once(rehearsal.campaign.probers.len())?;
+    }
     let end = stage.play()?;
     stage.recorder.flush()?;
     Ok((stage.recorder.into_dataset(), end))
@@ -94,7 +101,14 @@ impl Stage<'_> {
         }
     }
 
+    fn start_each_once(&mut self, probers: usize) -> Result<(), RunError> {
+        let at = self.wall();
+        let due = |prober| Due { at, prober, occurrence: 0, round: RoundId(0), missed: 0 };
+        (0..probers).try_for_each(|prober| self.start(&due(prober)))
+    }
+
     fn play(&mut self) -> Result<RunEnd, RunError> {
+        let rhythm = self.onlooker.rhythm();
         let mut next = self.agenda.next_due(self.wall());
         while next.is_some() || !self.engine.is_idle() {
             let due_at = next.as_ref().map_or(MonoTime::NEVER, |due| self.pair.mono(due.at));
@@ -103,7 +117,7 @@ impl Stage<'_> {
                 next = self.agenda.next_due(self.wall());
                 continue;
             }
-            self.step(due_at.min(self.link.now().after(STEP)))?;
+            self.step(due_at.min(self.link.now().after(rhythm)))?;
             self.look_at_clocks()?;
             self.look_at_opt_outs()?;
             if self.onlooker.watch(self.wall()).is_break() {
@@ -119,7 +133,9 @@ impl Stage<'_> {
 
     /// Begins a round, unless the one before of the same prober is still running.
     fn start(&mut self, due: &Due) -> Result<(), RunError> {
-        if self.agenda.prober_of(due).is_some_and(|prober| self.engine.is_running(prober)) {
+        let running = self.agenda.prober_of(due).filter(|prober| self.engine.is_running(prober));
+        if let Some(prober) = running {
+            tracing::warn!("round of {prober} left out at {}: the one before is still running", due.at);
             return Ok(());
         }
         let Some((header, order)) = self.agenda.begin(due, self.wall()) else { return Ok(()) };

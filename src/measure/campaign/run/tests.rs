@@ -100,6 +100,7 @@ fn run_deaf(
         started_at: clock.wall(),
         key_fingerprint,
         rehearsal: true,
+        scenario: None,
         speed: 1.0,
         origins: Vec::new(),
         as_names: Vec::new(),
