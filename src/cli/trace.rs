@@ -5,7 +5,6 @@ mod text;
 mod view;
 mod ways;
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -20,6 +19,7 @@ use crate::measure::campaign::{
     Campaign, Report, RoundOrder, Station, StationOrder, drive, prepare, station_order,
 };
 use crate::measure::guard::{AllowedTargets, GuardRules, Standing, registered};
+use crate::measure::net::PacketPath;
 use crate::measure::probe::{
     Algorithm, MultipathOrder, MultipathProber, Prober, TraceOrder, TraceProber, Way,
 };
@@ -87,7 +87,13 @@ fn station_of(args: &TraceArgs, campaign: Option<&Campaign>) -> Result<StationOr
 fn unnamed(rate: Pps) -> Result<StationOrder, Failure> {
     let name = "trace".parse().or_fail(Code::Failed)?;
     Ok(StationOrder {
-        vantage: VantageConfig { name, interface: None, source_v4: None, source_v6: None },
+        vantage: VantageConfig {
+            name,
+            interface: None,
+            source_v4: None,
+            source_v6: None,
+            packet_path: PacketPath::Auto,
+        },
         rules: GuardRules::closed(),
         targets: Vec::new(),
         rates: PacerRates { total: rate, burst: 1, per_unit: rate, per_responder: rate },
@@ -147,7 +153,7 @@ fn round(args: &TraceArgs) -> Result<RoundOrder, Failure> {
         method,
         prober,
         timeout: args.wait,
-        targets: Arc::new(BTreeMap::from([(args.target, (Unit(unit), false))])),
+        targets: Arc::new([(args.target, (Unit(unit), false))].into_iter().collect()),
         ledger: Ledger::default(),
     })
 }

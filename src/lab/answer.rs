@@ -182,22 +182,24 @@ pub(super) fn echo_reply(packet: &Packet, speaker: &Speaker<'_>) -> Option<Vec<u
     (icmp.len() >= 8).then(|| icmp_packet(packet, speaker, icmp))
 }
 
-/// What a TCP without connections answers (RFC 9293 §3.10.7): SYN-ACK from an open port, RST from a
-/// closed one. An open port ignores segments that are no SYN, as if they belonged to a connection.
+/// What a TCP answers that remembers nothing (RFC 9293 §3.10.7): SYN-ACK from an open port, RST from a closed
+/// one. `sequence` is the first number that an open port gives to this peer: whoever acknowledges it has a
+/// connection, and is left in peace; whoever acknowledges another number has none, and is reset.
 pub(super) fn tcp(packet: &Packet, open: bool, sequence: u32, speaker: &Speaker<'_>) -> Option<Vec<u8>> {
     let (asked, data) = TcpHeader::from_slice(packet.payload()).ok()?;
     let mut reply = TcpHeader::new(asked.destination_port, asked.source_port, 0, 0);
-    let opens = asked.syn && !asked.ack;
-    match (asked.rst, open) {
-        (true, _) => return None,
-        (false, true) if !opens => return None,
-        (false, true) => {
+    let connected = asked.ack && asked.acknowledgment_number == sequence.wrapping_add(1);
+    match (open, asked.syn, asked.ack) {
+        _ if asked.rst => return None,
+        (true, true, false) => {
             reply.sequence_number = sequence;
             reply.syn = true;
             reply.window_size = 65_535;
             reply.set_options(&[TcpOptionElement::MaximumSegmentSize(1460)]).ok()?;
         }
-        (false, false) => reply.rst = true,
+        (true, false, false) => return None,
+        (true, _, true) if connected => return None,
+        _ => reply.rst = true,
     }
     if asked.ack {
         reply.sequence_number = asked.acknowledgment_number;

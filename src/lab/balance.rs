@@ -123,7 +123,7 @@ fn write(hasher: &mut SipHasher13, field: Field, flow: &Flow) {
     }
 }
 
-fn write_address(hasher: &mut SipHasher13, address: IpAddr) {
+pub(super) fn write_address(hasher: &mut SipHasher13, address: IpAddr) {
     match address {
         IpAddr::V4(v4) => hasher.write(&v4.octets()),
         IpAddr::V6(v6) => hasher.write(&v6.octets()),

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use rand::rngs::Xoshiro256PlusPlus;
-use rand::{Rng, RngExt, SeedableRng};
+use rand::{RngExt, SeedableRng};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::scenario::{Hazards, Jitter, Link, LinkIndex, Loss, RouterIndex, Shape};
@@ -75,11 +75,6 @@ impl Rolls {
     /// For the identification field of an IPv4 header.
     pub(super) fn identification(&mut self) -> u16 {
         self.random.random()
-    }
-
-    /// For the first sequence number of a TCP connection.
-    pub(super) fn sequence(&mut self) -> u32 {
-        self.random.next_u32()
     }
 
     fn happens(&mut self, probability: f64) -> bool {

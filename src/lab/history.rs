@@ -56,10 +56,11 @@ impl History {
                 let usual =
                     || scenario.prefixes.get(*prefix).and_then(|announced| announced.only_to.clone());
                 let history = self.announced_to.entry(*prefix).or_insert_with(|| Timeline::new(usual()));
-                history.then(at, Some(to.clone()));
+                history.then(at, to.clone());
             }
             Happening::Weight(which, weight) => {
-                for (index, link) in numbered(scenario).filter(|link| is_meant(scenario, *which, *link)) {
+                let meant = |link: &(LinkIndex, &Link)| names(scenario, *link).any(|name| name == *which);
+                for (index, link) in numbered(scenario).filter(meant) {
                     let history = self.weights.entry(index);
                     history.or_insert_with(|| Timeline::new(link.weight)).then(at, *weight);
                 }
@@ -90,24 +91,20 @@ fn presence(
     presences: &BTreeMap<Changed, Timeline<bool>>,
     routers: &HashMap<RouterIndex, Timeline<bool>>,
 ) -> Timeline<bool> {
-    let own = presences.iter().filter(|(which, _)| is_meant(scenario, **which, link));
+    let own = names(scenario, link).filter_map(|name| presences.get(&name));
     let ends = link.1.ends.iter().filter_map(|end| routers.get(end));
-    let parts: Vec<&Timeline<bool>> = own.map(|(_, presence)| presence).chain(ends).collect();
+    let parts: Vec<&Timeline<bool>> = own.chain(ends).collect();
     Timeline::all(&parts)
 }
 
-/// Whether an event that names links this way means this one.
-fn is_meant(scenario: &Scenario, which: Changed, (index, link): (LinkIndex, &Link)) -> bool {
+/// All ways in which an event can name a link.
+fn names(scenario: &Scenario, (index, link): (LinkIndex, &Link)) -> impl Iterator<Item = Changed> {
     let [one, other] = link.ends;
     let number = |router: RouterIndex| {
         let home = scenario.routers.get(router.0)?.home;
         scenario.ases.get(home.0).map(|asys| asys.number)
     };
-    match which {
-        Changed::Link(link) => link == index,
-        Changed::RouterLink(ends) => ends == [one.min(other), one.max(other)],
-        Changed::AsLink(between) => {
-            number(one).zip(number(other)).and_then(|(one, other)| AsLink::new(one, other)) == Some(between)
-        }
-    }
+    let between = number(one).zip(number(other)).and_then(|(one, other)| AsLink::new(one, other));
+    let own = [Changed::Link(index), Changed::RouterLink([one.min(other), one.max(other)])];
+    own.into_iter().chain(between.map(Changed::AsLink))
 }

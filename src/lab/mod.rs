@@ -15,6 +15,7 @@
 mod answer;
 mod balance;
 mod chance;
+mod cover;
 mod forger;
 mod habits;
 mod history;

@@ -6,7 +6,10 @@
 //! ```
 //!
 //! Its time is the monotonic clock; its wall time is the scenario's start plus what has passed, times the
-//! scenario's speed. Only IP frames from the vantage to the gateway are looked at; all else is ignored.
+//! scenario's speed. IP frames from the vantage to the gateway are answered, and questions for the gateway's
+//! hardware address; all else is ignored.
+
+mod neighbours;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,7 +20,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::socket::{MsgFlags, recv, send, setsockopt, sockopt};
+use nix::sys::socket::sockopt::{self, SetBool};
+use nix::sys::socket::{MsgFlags, recv, send, setsockopt};
 use pnet::datalink;
 use socket2::{Domain, Socket, Type};
 
@@ -60,6 +64,9 @@ const BATCH: usize = 64;
 const RECEIVE_BUFFER: usize = 16 * 1024 * 1024;
 /// Ethernet header: destination, source, type.
 const HEADER: usize = 14;
+/// Ethernet types.
+const IPV4: [u8; 2] = [0x08, 0x00];
+const IPV6: [u8; 2] = [0x86, 0xdd];
 const LARGEST_FRAME: usize = 65_536 + HEADER;
 
 impl RealTimeLab {
@@ -74,13 +81,15 @@ impl RealTimeLab {
         clock: SystemClock,
     ) -> Result<Self, NoRealTimeLab> {
         let addresses = [true, false].into_iter().filter_map(|is_ipv4| addresses(scenario, is_ipv4));
-        let cable = Cable { vantage: VANTAGE, internet: INTERNET, addresses: addresses.collect() };
+        let addresses: Vec<(IpAddr, IpAddr)> = addresses.collect();
+        let gateways = addresses.iter().map(|(_, gateway)| *gateway).collect();
+        let cable = Cable { vantage: VANTAGE, internet: INTERNET, addresses };
         namespace::lay(namespace, &cable)?;
         let socket = packet_socket().map_err(NoRealTimeLab::Socket)?;
         let simulator = Simulator::new(scenario);
         let origin = clock.mono();
         let stop = Arc::new(AtomicBool::new(false));
-        let internet = Internet { simulator, socket, clock, origin, stop: Arc::clone(&stop) };
+        let internet = Internet { simulator, socket, gateways, clock, origin, stop: Arc::clone(&stop) };
         let thread = std::thread::Builder::new().name("lab".to_owned());
         let thread = thread.spawn(|| internet.run()).map_err(NoRealTimeLab::Thread)?;
         let clock = ClockPair::new(origin, scenario.start()).squeezed(scenario.speed());
@@ -121,10 +130,18 @@ fn addresses(scenario: &Scenario, is_ipv4: bool) -> Option<(IpAddr, IpAddr)> {
     Some((own, gateway.unwrap_or(nameless)))
 }
 
+/// Frames go straight to the other end. The queue in front of an interface drops all of them until the kernel
+/// finds the time to start it (packet(7)).
+#[derive(Clone, Copy, Debug)]
+struct PastTheQueue;
+
+nix::setsockopt_impl!(PastTheQueue, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, bool, SetBool);
+
 /// A socket that sees every frame on the lab's end. `pnet` binds it; reading and writing are done here,
 /// many frames a wake-up, and with waits shorter than the milliseconds of its channel.
 fn packet_socket() -> io::Result<OwnedFd> {
     let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
+    setsockopt(&socket, PastTheQueue, &true)?;
     if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
         socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     }
@@ -142,6 +159,8 @@ fn packet_socket() -> io::Result<OwnedFd> {
 struct Internet {
     simulator: Simulator,
     socket: OwnedFd,
+    /// The addresses that the gateway's hardware address belongs to.
+    gateways: Vec<IpAddr>,
     clock: SystemClock,
     /// When the simulator's time began.
     origin: MonoTime,
@@ -166,7 +185,12 @@ impl Internet {
         for _ in 0..BATCH {
             let received = recv(self.socket.as_raw_fd(), frame, MsgFlags::MSG_DONTWAIT);
             let Ok(length) = received else { return };
-            let Some(packet) = frame.get_mut(..length).and_then(from_vantage) else { continue };
+            let Some(frame) = frame.get_mut(..length) else { return };
+            if let Some(answer) = neighbours::answer(frame, &self.gateways) {
+                self.send(&answer);
+                continue;
+            }
+            let Some(packet) = from_vantage(frame) else { continue };
             complete_checksum(packet);
             let now = self.now();
             self.simulator.inject(now, packet);
@@ -176,10 +200,13 @@ impl Internet {
     fn answer(&mut self) {
         let now = self.now();
         while let Some((_, packet)) = self.simulator.advance(now) {
-            let frame = to_vantage(&packet);
-            // A frame that the system does not take is lost, as on a full link.
-            let _ = send(self.socket.as_raw_fd(), &frame, MsgFlags::MSG_DONTWAIT);
+            self.send(&to_vantage(&packet));
         }
+    }
+
+    /// A frame that the system does not take is lost, as on a full link.
+    fn send(&self, frame: &[u8]) {
+        let _ = send(self.socket.as_raw_fd(), frame, MsgFlags::MSG_DONTWAIT);
     }
 
     fn wait(&self) {
@@ -196,13 +223,13 @@ impl Internet {
 fn from_vantage(frame: &mut [u8]) -> Option<&mut [u8]> {
     let (header, packet) = frame.split_at_mut_checked(HEADER)?;
     let to_gateway = header.starts_with(&GATEWAY_MAC);
-    let is_ip = header.ends_with(&[0x08, 0x00]) || header.ends_with(&[0x86, 0xdd]);
+    let is_ip = header.ends_with(&IPV4) || header.ends_with(&IPV6);
     (to_gateway && is_ip).then_some(packet)
 }
 
 fn to_vantage(packet: &[u8]) -> Vec<u8> {
     let is_ipv6 = packet.first().is_some_and(|first| first >> 4 == 6);
-    let kind: [u8; 2] = if is_ipv6 { [0x86, 0xdd] } else { [0x08, 0x00] };
+    let kind = if is_ipv6 { IPV6 } else { IPV4 };
     [VANTAGE_MAC.as_slice(), &GATEWAY_MAC, &kind, packet].concat()
 }
 

@@ -112,14 +112,15 @@ impl Routing {
         self.inside(topology, from, at).map_or(&[], |inside| inside.towards(from, to))
     }
 
-    /// The links over which a router comes nearer to a neighbour AS, or right into it.
+    /// The links over which a router comes nearer to a neighbour AS, or right into it; empty if it is cut off
+    /// from them, `None` if its AS has none.
     pub(super) fn out_to(
         &self,
         topology: &Topology,
         (from, neighbour): (RouterIndex, AsIndex),
         at: MonoTime,
-    ) -> &[LinkIndex] {
-        self.inside(topology, from, at).map_or(&[], |inside| inside.out_to(from, neighbour))
+    ) -> Option<&[LinkIndex]> {
+        self.inside(topology, from, at)?.out_to(from, neighbour)
     }
 
     fn inside(&self, topology: &Topology, router: RouterIndex, at: MonoTime) -> Option<&inside::Inside> {

@@ -31,9 +31,9 @@ pub(super) use forgers::{Forger, Forgery};
 pub(super) use habits::{
     AnswersFrom, IcmpRate, Mangle, Nat, NatErrors, NatQuotes, Quote, Tunnel, TunnelIndex, TunnelKind,
 };
-pub(super) use hosts::Host;
+pub(super) use hosts::{Closed, Host};
 pub(super) use links::{Hazards, Jitter, Link, Loss, Reorder};
-pub(super) use raw::{Carrier, Closed, FilterAnswer, Shape};
+pub(super) use raw::{Carrier, FilterAnswer, Shape};
 pub use summary::Summary;
 
 /// A checked scenario: every name in it stands for something, and every rule of `docs/scenarios.md` holds.
@@ -264,8 +264,8 @@ pub(super) enum Happening {
     Link(Changed, LinkChange),
     /// A router is there, or not.
     Router(RouterIndex, bool),
-    /// The prefix at this position is announced to these neighbours only.
-    Announce(usize, BTreeSet<AsIndex>),
+    /// The prefix at this position is announced to these neighbours only; `None` for all of them.
+    Announce(usize, Option<BTreeSet<AsIndex>>),
     /// Two ASes are this to each other.
     Relation(Relation),
     /// All links that are meant get this weight.

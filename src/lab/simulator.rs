@@ -8,10 +8,14 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::hash::Hasher;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use siphasher::sip::SipHasher13;
+
 use super::answer::{self, Complaint, Speaker};
+use super::balance::write_address;
 use super::chance::{Bursts, Copies, Leg, Rolls, Walking};
 use super::forger::Forgers;
 use super::habits::nat;
@@ -19,7 +23,7 @@ use super::habits::rate::Buckets;
 use super::packet::{Packet, TCP};
 use super::scenario::{Carrier, Closed, HostIndex, LinkIndex, Quote, RouterIndex, Scenario};
 use super::topology::Topology;
-use super::walk::{End, Network, Position, Start, Walked};
+use super::walk::{End, Flow, Network, Position, Start, Walked};
 use crate::model::{ClockPair, MonoTime, Port, Underlay};
 
 /// A simulated Internet around one vantage.
@@ -201,9 +205,10 @@ impl Simulator {
         let manners = Manners {
             echo: host.echo,
             open: &host.open,
-            closed: host.closed,
+            closed: &host.closed,
             filtered: &host.filtered,
             ttl: host.reply_ttl,
+            secret: self.network.topology.scenario.seed,
         };
         let answer = manners.answer(packet, walked.ttl, dice)?;
         let rate = host.icmp_rate.filter(|_| packet.flow.protocol != TCP);
@@ -213,8 +218,14 @@ impl Simulator {
     /// A router answers for its own addresses like a host without open ports.
     fn router_answer(&mut self, packet: &Packet, walked: &Walked, dice: &mut Rolls) -> Option<Said> {
         let router = self.network.topology.router(walked.router)?;
-        let manners =
-            Manners { echo: true, open: &[], closed: Closed::Refused, filtered: &[], ttl: ROUTER_TTL };
+        let manners = Manners {
+            echo: true,
+            open: &[],
+            closed: &Closed::Refused,
+            filtered: &[],
+            ttl: ROUTER_TTL,
+            secret: self.network.topology.scenario.seed,
+        };
         if router.silent {
             return None;
         }
@@ -329,7 +340,8 @@ impl Underlay for Simulator {
             let forged = self.forgers.next_due().filter(|at| *at <= until);
             if let Some(at) = forged.filter(|at| queued.is_none_or(|queued| *at < queued)) {
                 self.now = self.now.max(at);
-                if let Some(arrival) = self.forgers.strike() {
+                let arrival = self.forgers.strike();
+                if let Some(arrival) = arrival.filter(|(at, _)| self.network.topology.has_uplink(*at)) {
                     self.answered = None;
                     return Some(arrival);
                 }
@@ -368,9 +380,11 @@ impl Said {
 struct Manners<'a> {
     echo: bool,
     open: &'a [Port],
-    closed: Closed,
+    closed: &'a Closed,
     filtered: &'a [Carrier],
     ttl: u8,
+    /// From which the first sequence numbers of connections come.
+    secret: u64,
 }
 
 impl Manners<'_> {
@@ -394,21 +408,37 @@ impl Manners<'_> {
         match carrier {
             Carrier::Icmp if self.echo => answer::echo_reply(packet, &speaker),
             Carrier::Icmp => None,
-            Carrier::Tcp => self.tcp(packet, dice, &speaker),
-            Carrier::Udp if self.closed == Closed::Silent => None,
+            Carrier::Tcp => self.tcp(packet, &speaker),
+            Carrier::Udp if !self.closed.refuses(destination_port(packet)) => None,
             Carrier::Udp => answer::icmp_error(packet, arrived_with, Complaint::PortClosed, &speaker),
         }
     }
 
-    fn tcp(&self, packet: &Packet, dice: &mut Rolls, speaker: &Speaker<'_>) -> Option<Vec<u8>> {
-        let [_, _, high, low] = packet.flow.first_four;
-        let port = Port::new(u16::from_be_bytes([high, low]));
+    fn tcp(&self, packet: &Packet, speaker: &Speaker<'_>) -> Option<Vec<u8>> {
+        let port = destination_port(packet);
         let open = port.is_some_and(|port| self.open.contains(&port));
-        if !open && self.closed == Closed::Silent {
+        if !open && !self.closed.refuses(port) {
             return None;
         }
-        answer::tcp(packet, open, dice.sequence(), speaker)
+        answer::tcp(packet, open, first_sequence(self.secret, &packet.flow), speaker)
     }
+}
+
+/// Of a TCP segment or a UDP datagram; `None` for port 0.
+fn destination_port(packet: &Packet) -> Option<Port> {
+    let [_, _, high, low] = packet.flow.first_four;
+    Port::new(u16::from_be_bytes([high, low]))
+}
+
+/// The first sequence number that an open port gives to a peer, always the same one (as in RFC 6528 §3, without
+/// the clock).
+fn first_sequence(secret: u64, flow: &Flow) -> u32 {
+    let mut hasher = SipHasher13::new_with_keys(secret, u64::from(TCP));
+    write_address(&mut hasher, flow.source);
+    write_address(&mut hasher, flow.destination);
+    hasher.write(&flow.first_four);
+    let [.., one, two, three, four] = hasher.finish().to_be_bytes();
+    u32::from_be_bytes([one, two, three, four])
 }
 
 #[cfg(test)]

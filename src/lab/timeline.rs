@@ -26,6 +26,11 @@ impl<T: Clone> Timeline<T> {
         past.map_or(&self.first, |(_, value)| value)
     }
 
+    /// When what holds at a time began to; `None` if it did from the beginning.
+    pub(super) fn since(&self, time: MonoTime) -> Option<MonoTime> {
+        self.times().filter(|at| *at <= time).last()
+    }
+
     pub(super) fn times(&self) -> impl Iterator<Item = MonoTime> + '_ {
         self.changes.iter().map(|(at, _)| *at)
     }

@@ -5,16 +5,14 @@ use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use ipnet::{Ipv4Net, Ipv6Net};
-use prefix_trie::PrefixMap;
-
+use super::cover::Cover;
 use super::history::History;
 use super::scenario::{
     Announced, AnswersFrom, As, AsIndex, Happening, Host, HostIndex, IcmpRate, Link, LinkIndex, Nat,
     Relation, Router, RouterIndex, Scenario, Tunnel, TunnelIndex,
 };
 use super::timeline::Timeline;
-use crate::model::{Asn, ClockPair, MonoTime};
+use crate::model::{Asn, ClockPair, MonoTime, Prefix};
 
 /// Everything about a scenario that routes do not decide. Times count from the start of the lab.
 #[derive(Debug)]
@@ -25,8 +23,7 @@ pub(super) struct Topology {
     members: Vec<Vec<RouterIndex>>,
     neighbours: Vec<Vec<(AsIndex, Timeline<Role>)>>,
     owners: HashMap<IpAddr, Owner>,
-    v4: PrefixMap<Ipv4Net, usize>,
-    v6: PrefixMap<Ipv6Net, usize>,
+    prefixes: Cover,
     history: History,
     /// The tunnels of each ingress, the longest first.
     tunnels: HashMap<RouterIndex, Vec<TunnelIndex>>,
@@ -69,22 +66,13 @@ pub(super) enum Target {
 impl Topology {
     pub(super) fn new(scenario: &Scenario) -> Self {
         let clock = ClockPair::new(MonoTime::default(), scenario.start).squeezed(scenario.speed);
-        let mut v4 = PrefixMap::new();
-        let mut v6 = PrefixMap::new();
-        for (index, announced) in scenario.prefixes.iter().enumerate() {
-            match announced.prefix.as_net() {
-                ipnet::IpNet::V4(net) => v4.insert(net, index),
-                ipnet::IpNet::V6(net) => v6.insert(net, index),
-            };
-        }
         Self {
             clock,
             ports: ports(scenario),
             members: members(scenario),
             neighbours: neighbours(scenario, &clock),
             owners: owners(scenario),
-            v4,
-            v6,
+            prefixes: cover(&scenario.prefixes),
             history: History::new(scenario, &clock),
             tunnels: tunnels(scenario),
             scenario: scenario.clone(),
@@ -170,10 +158,13 @@ impl Topology {
         *self.history.uplink.at(at)
     }
 
-    /// Whether the host at an address is on at a time.
+    /// Whether the host at an address is on at a time: what was last said of it, and at one time of the longest
+    /// prefix, holds.
     pub(super) fn host_is_up(&self, address: IpAddr, at: MonoTime) -> bool {
         let about = self.history.hosts.iter().filter(|(prefix, _)| prefix.contains(address));
-        about.max_by_key(|(prefix, _)| prefix.length()).is_none_or(|(_, there)| *there.at(at))
+        let said =
+            about.filter_map(|(prefix, there)| Some((there.since(at)?, prefix.length(), *there.at(at))));
+        said.max().is_none_or(|(_, _, there)| there)
     }
 
     /// The share of a link among equally good ones, at a time.
@@ -230,13 +221,10 @@ impl Topology {
         }
     }
 
-    /// The position in the scenario and the facts of the longest announced prefix that covers an address.
-    pub(super) fn announced(&self, address: IpAddr) -> Option<(usize, &Announced)> {
-        let index = match address {
-            IpAddr::V4(v4) => self.v4.get_lpm(&Ipv4Net::from(v4)).map(|(_, index)| *index),
-            IpAddr::V6(v6) => self.v6.get_lpm(&Ipv6Net::from(v6)).map(|(_, index)| *index),
-        }?;
-        self.scenario.prefixes.get(index).map(|announced| (index, announced))
+    /// The positions in the scenario and the facts of all prefixes that cover an address, the longest first.
+    pub(super) fn announced(&self, address: IpAddr) -> impl Iterator<Item = (usize, &Announced)> {
+        let covering = self.prefixes.covering(address);
+        covering.filter_map(|index| self.scenario.prefixes.get(index).map(|announced| (index, announced)))
     }
 
     /// What an address means inside the AS that announces it.
@@ -255,6 +243,11 @@ impl Topology {
             None => announced.router.map_or(Target::Unrouted, Target::Nobody),
         }
     }
+}
+
+fn cover(prefixes: &[Announced]) -> Cover {
+    let prefixes: Vec<Prefix> = prefixes.iter().map(|announced| announced.prefix).collect();
+    Cover::of(&prefixes)
 }
 
 fn ports(scenario: &Scenario) -> Vec<Vec<LinkIndex>> {

@@ -171,8 +171,10 @@ impl Truth {
 
     /// The ASes that may follow the last one of a path; empty at the origin, `None` without a route.
     fn next_ases(&self, path: &[AsIndex], destination: IpAddr, at: MonoTime) -> Option<&[AsIndex]> {
-        let (prefix, _) = self.network.topology.announced(destination)?;
-        let best = self.network.routing.best(&self.network.topology, prefix, *path.last()?, at)?;
+        let topology = &self.network.topology;
+        let last = *path.last()?;
+        let mut prefixes = topology.announced(destination).map(|(prefix, _)| prefix);
+        let best = prefixes.find_map(|prefix| self.network.routing.best(topology, prefix, last, at))?;
         Some(&best.next)
     }
 }

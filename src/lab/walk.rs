@@ -269,14 +269,12 @@ impl<C: Choose> Network<C> {
 
     pub(super) fn destination(&self, address: IpAddr) -> Destination {
         let announced = self.topology.announced(address);
-        Destination {
-            router: self.topology.router_at(address),
-            network: announced.map(|(prefix, announced)| Announcement {
-                prefix,
-                origin: announced.origin,
-                target: self.topology.target(address, announced),
-            }),
-        }
+        let networks = announced.map(|(prefix, announced)| Announcement {
+            prefix,
+            origin: announced.origin,
+            target: self.topology.target(address, announced),
+        });
+        Destination { router: self.topology.router_at(address), networks: networks.collect() }
     }
 
     pub(super) fn decide(&self, destination: &Destination, here: &Position) -> Decision {
@@ -299,20 +297,33 @@ impl<C: Choose> Network<C> {
         if runs_out { Decision::End(End::Expired) } else { decision }
     }
 
-    /// `None` if there is no route.
+    /// By the longest prefix to which there is a route; `None` if there is none.
     pub(super) fn route(&self, destination: &Destination, here: &Position) -> Option<Decision> {
-        let network = destination.network.as_ref()?;
         let home = self.topology.home(here.router)?;
-        if home == network.origin {
-            return self.deliver(network.target, here);
+        for network in &destination.networks {
+            if home == network.origin {
+                return self.deliver(network.target, here);
+            }
+            let link = self.back(here).or_else(|| self.leave(network, home, here));
+            if link.is_some() {
+                return link.map(Decision::Send);
+            }
         }
-        if let Some(link) = self.back(here) {
-            return Some(Decision::Send(link));
-        }
+        None
+    }
+
+    /// The next link on the way to a network of another AS. A router that is cut off from all links to the chosen
+    /// neighbour goes by the next best one; where there is none such link any more, only new routes help.
+    fn leave(&self, network: &Announcement, home: AsIndex, here: &Position) -> Option<LinkIndex> {
         let best = self.routing.best(&self.topology, network.prefix, home, here.at)?;
-        let next = self.choices.neighbour(home, &best.next, &here.flow)?;
-        let links = self.routing.out_to(&self.topology, (here.router, next), here.at);
-        self.choose(links, here).map(Decision::Send)
+        let chosen = self.choices.neighbour(home, &best.next, &here.flow)?;
+        let to = |next| self.routing.out_to(&self.topology, (here.router, next), here.at);
+        let mut links = to(chosen)?;
+        if links.is_empty() {
+            let instead = best.next.iter().chain(&best.others).copied();
+            links = instead.filter_map(to).find(|links| !links.is_empty())?;
+        }
+        self.choose(links, here)
     }
 
     fn deliver(&self, target: Target, here: &Position) -> Option<Decision> {
@@ -386,8 +397,8 @@ impl<C: Choose> Network<C> {
 pub(super) struct Destination {
     /// The router that has the address.
     pub(super) router: Option<RouterIndex>,
-    /// The prefix that covers it, if one is announced.
-    network: Option<Announcement>,
+    /// The prefixes that cover it, the longest first.
+    networks: Vec<Announcement>,
 }
 
 /// A prefix as a packet's way depends on it.

@@ -12,11 +12,13 @@
 mod flow_map;
 mod hop;
 mod links;
+mod repeats;
 mod splits;
 mod stopping;
 
 pub use flow_map::FlowMap;
 pub use hop::{Cell, Heard, Hop};
 pub use links::{CERTAINLY_ALONE, Links, controlled};
+pub use repeats::answers_wanted;
 pub use splits::Splits;
 pub use stopping::{BadConfidence, StoppingRule, chance_missed};

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Codec, flow};
-use crate::model::{MatchQuality, MplsLabel, Probe, Protocol, Reply, ReplyKind};
+use crate::model::{FlowId, MatchQuality, MplsLabel, Probe, Protocol, Reply, ReplyKind};
 
 /// What names an outstanding probe: where it went, in what, and its keyed tag. Somebody who does not know
 /// the key guesses a tag with probability 2⁻³².
@@ -32,6 +32,9 @@ pub struct Answer {
     pub reply_ttl: u8,
     /// What it quotes of the probe; `None` for answers of the target itself in the probe's protocol.
     pub quoted: Option<Quoted>,
+    /// The flow whose word its headers bear; `None` if something on the way left none there. Only the tag
+    /// tells whether it is true.
+    pub flow: Option<FlowId>,
     /// MPLS label stack (RFC 4950), outermost first.
     pub mpls: Vec<MplsLabel>,
     /// Length of the whole packet with its IP header, in bytes.

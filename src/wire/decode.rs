@@ -6,7 +6,7 @@ use super::extension::{self, LengthField};
 use super::ip::{self, Ip, Upper};
 use super::stretch::Stretch;
 use super::{Answer, Codec, Malformed, MatchKey, Received, flow, sent};
-use crate::model::{Protocol, ReplyKind, Unreachable};
+use crate::model::{FlowId, Protocol, ReplyKind, Unreachable};
 
 pub(super) fn decode(codec: &Codec, packet: &[u8]) -> Result<Received, Malformed> {
     let ip = Ip::read(Stretch::whole(packet))?.trimmed();
@@ -50,11 +50,12 @@ fn tcp_answer(ip: &Ip<'_>, upper: Upper<'_>) -> Result<Option<Answer>, Malformed
         return Ok(None);
     }
     let tag = segment.get_acknowledgement().wrapping_sub(1);
-    Ok(Some(direct(ip, MatchKey { target: ip.source, protocol: Protocol::Tcp, tag }, kind)))
+    let key = MatchKey { target: ip.source, protocol: Protocol::Tcp, tag };
+    Ok(Some(direct(ip, key, flow::of_word(segment.get_destination()), kind)))
 }
 
 /// An answer that the target itself gives in the probe's protocol.
-fn direct(ip: &Ip<'_>, key: MatchKey, kind: ReplyKind) -> Answer {
+fn direct(ip: &Ip<'_>, key: MatchKey, flow: Option<FlowId>, kind: ReplyKind) -> Answer {
     Answer {
         key,
         from: ip.source,
@@ -62,6 +63,7 @@ fn direct(ip: &Ip<'_>, key: MatchKey, kind: ReplyKind) -> Answer {
         icmp: None,
         reply_ttl: ip.ttl,
         quoted: None,
+        flow,
         mpls: Vec::new(),
         size: ip.size,
     }
@@ -73,7 +75,8 @@ fn icmp_answer(codec: &Codec, ip: &Ip<'_>, upper: Upper<'_>) -> Result<Option<An
     match if ipv4 { Says::in_v4(kind, code) } else { Says::in_v6(kind, code) } {
         Says::EchoReply => {
             let key = MatchKey { target: ip.source, protocol: Protocol::Icmp, tag: upper.body.u32(4)? };
-            Ok(Some(Answer { icmp: Some((kind, code)), ..direct(ip, key, ReplyKind::EchoReply) }))
+            let flow = flow::of_word(flow::request_checksum(upper.body.u16(2)?, ipv4));
+            Ok(Some(Answer { icmp: Some((kind, code)), ..direct(ip, key, flow, ReplyKind::EchoReply) }))
         }
         Says::Error(reply, length) => {
             let parts = extension::split(upper.body, length)?;
@@ -82,7 +85,7 @@ fn icmp_answer(codec: &Codec, ip: &Ip<'_>, upper: Upper<'_>) -> Result<Option<An
                 icmp: Some((kind, code)),
                 quoted: Some(sent.quoted),
                 mpls: parts.mpls,
-                ..direct(ip, sent.key, reply)
+                ..direct(ip, sent.key, sent.flow, reply)
             }))
         }
         Says::Nothing => Ok(None),

@@ -24,6 +24,25 @@ pub(super) fn is_word(word: u16) -> bool {
     (FIRST_WORD..=LAST_WORD).contains(&word)
 }
 
+/// The flow that has this word.
+pub(super) fn of_word(word: u16) -> Option<FlowId> {
+    is_word(word).then(|| FlowId(word.saturating_sub(FIRST_WORD)))
+}
+
+/// The checksum of the echo request that an echo reply of this checksum answers: the two differ in their type
+/// alone (RFC 1624, equation 3).
+pub(super) const fn request_checksum(reply: u16, ipv4: bool) -> u16 {
+    let (request_type, reply_type): (u16, u16) = if ipv4 { (0x0800, 0x0000) } else { (0x8000, 0x8100) };
+    let sum = add_once(add_once(!reply, !reply_type), request_type);
+    !sum
+}
+
+/// The sum in one's complement.
+const fn add_once(one: u16, other: u16) -> u16 {
+    let (sum, carried) = one.overflowing_add(other);
+    sum.wrapping_add(carried as u16)
+}
+
 /// The destination port, host byte order; 0 for ICMP, which has none.
 pub(super) fn destination_port(probe: &Probe) -> u16 {
     match probe.protocol {

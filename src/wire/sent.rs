@@ -8,7 +8,7 @@ use super::encode::PAYLOAD_TAIL;
 use super::ip::{self, Ip, Upper};
 use super::stretch::Stretch;
 use super::{Codec, Malformed, MatchKey, Quoted, Reason, flow, tag};
-use crate::model::Protocol;
+use crate::model::{FlowId, Protocol};
 
 /// Bytes of an ICMP echo or UDP header, and all that RFC 792 quotes of any transport.
 const SHORT_HEADER: usize = 8;
@@ -17,6 +17,7 @@ const SHORT_HEADER: usize = 8;
 pub(super) struct Sent {
     pub(super) key: MatchKey,
     pub(super) quoted: Quoted,
+    pub(super) flow: Option<FlowId>,
 }
 
 /// Reads what an ICMP error quotes. `None` if it is no packet of ours.
@@ -74,7 +75,9 @@ fn read(codec: &Codec, ip: &Ip<'_>, upper: Upper<'_>) -> Result<Option<Sent>, Ma
     };
     let (source_port, destination_port) = ports(protocol, upper.body)?;
     let quoted = Quoted { ttl: ip.ttl, source_port, destination_port, tag_intact: in_header.agrees(tag) };
-    Ok(Some(Sent { key: MatchKey { target: ip.destination, protocol, tag }, quoted }))
+    let word = if protocol == Protocol::Icmp { upper.body.u16(2)? } else { source_port };
+    let key = MatchKey { target: ip.destination, protocol, tag };
+    Ok(Some(Sent { key, quoted, flow: flow::of_word(word) }))
 }
 
 /// The payload's tag before the header's, which address translators rewrite; but a quote that ended, and

@@ -149,7 +149,8 @@ impl<C: Choose> Network<C> {
     /// The label stack that a router shows in an error about a packet: that of the packet's tunnel, or else
     /// the router's own. Only the outermost label was counted down.
     pub(in crate::lab) fn shown_labels(&self, question: &Walked) -> Vec<ShownLabel> {
-        let in_tunnel = question.label.and_then(|label| Some((label, self.topology.tunnel(label.tunnel)?)));
+        let came_with = question.label.filter(|label| label.step > 0);
+        let in_tunnel = came_with.and_then(|label| Some((label, self.topology.tunnel(label.tunnel)?)));
         let Some((label, tunnel)) = in_tunnel else {
             let own = self.topology.router(question.router).map(|router| router.labels.as_slice());
             return own

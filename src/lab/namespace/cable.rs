@@ -7,10 +7,12 @@
 use std::fs;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use rtnetlink::packet_route::address::AddressHeaderFlags;
 use rtnetlink::packet_route::link::{LinkAttribute, LinkFlags, LinkMessage};
+use rtnetlink::packet_route::route::RouteType;
 use rtnetlink::{Handle, LinkUnspec, LinkVeth, RouteMessageBuilder};
 
 use super::{Namespace, NoNamespace};
@@ -65,11 +67,14 @@ fn name(link: &LinkMessage) -> String {
 /// Lays the cable, in the namespace that the caller holds the proof of.
 pub(in crate::lab) fn lay(_: &Namespace, cable: &Cable) -> Result<(), NoNamespace> {
     with_netlink(async |handle| {
-        let pair = LinkVeth::new(cable.vantage, cable.internet).address(VANTAGE_MAC.to_vec()).build();
+        // The peer gets the lower number: programs that take the first interface must get the vantage's.
+        let pair = LinkVeth::new(cable.internet, cable.vantage).build();
         handle.link().add(pair).execute().await.map_err(network("make a pair of virtual interfaces"))?;
         quieten(cable);
         let vantage = index(&handle, cable.vantage).await?;
         let internet = index(&handle, cable.internet).await?;
+        let named = LinkUnspec::new_with_index(vantage).address(VANTAGE_MAC.to_vec()).build();
+        handle.link().set(named).execute().await.map_err(network("set a hardware address"))?;
         bring_up(&handle, internet).await?;
         bring_up(&handle, vantage).await?;
         for (own, gateway) in &cable.addresses {
@@ -125,7 +130,34 @@ async fn configure(handle: &Handle, index: u32, own: IpAddr, gateway: IpAddr) ->
         }
         _ => return Ok(()),
     };
-    handle.route().add(route).execute().await.map_err(network("set the default route"))
+    handle.route().add(route).execute().await.map_err(network("set the default route"))?;
+    until_received(handle, own).await
+}
+
+/// Waits until the kernel takes packets for an address. It makes IPv6 addresses known to who sends at once, and
+/// to who receives when it finds the time.
+async fn until_received(handle: &Handle, own: IpAddr) -> Result<(), NoNamespace> {
+    let step = "take packets for the vantage's address";
+    let look = async {
+        while !is_local(handle, own).await.map_err(network(step))? {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    };
+    let looked = tokio::time::timeout(PATIENCE, look).await;
+    looked.unwrap_or_else(|late| Err(NoNamespace::Step { step, source: late.into() }))
+}
+
+const LOOK_AGAIN: Duration = Duration::from_millis(1);
+const PATIENCE: Duration = Duration::from_secs(5);
+
+async fn is_local(handle: &Handle, own: IpAddr) -> Result<bool, rtnetlink::Error> {
+    let question = match own {
+        IpAddr::V4(own) => RouteMessageBuilder::<Ipv4Addr>::new().destination_prefix(own, 32).build(),
+        IpAddr::V6(own) => RouteMessageBuilder::<Ipv6Addr>::new().destination_prefix(own, 128).build(),
+    };
+    let answer = handle.route().get(question).execute().try_next().await?;
+    Ok(answer.is_some_and(|route| route.header.kind == RouteType::Local))
 }
 
 /// Runs a conversation with the kernel on a thread of its own, so that it may be called from anywhere; the

@@ -19,6 +19,9 @@ pub(in crate::lab) struct Best {
     /// The neighbours to send to, in order of their numbers; one unless the AS uses multipath. Empty
     /// at the origin.
     pub(in crate::lab) next: Vec<AsIndex>,
+    /// The other neighbours that tell of a way, the best first: for routers that come to none of `next`,
+    /// because their AS has fallen into pieces.
+    pub(in crate::lab) others: Vec<AsIndex>,
 }
 
 /// A neighbour's best route as it is offered.
@@ -34,7 +37,7 @@ pub(super) fn exchange(topology: &Topology, policy: &Policy, at: MonoTime) -> Ve
     let count = topology.scenario.ases.len();
     let mut bests: Vec<Option<Best>> = vec![None; count];
     if let Some(origin) = bests.get_mut(policy.origin.0) {
-        *origin = Some(Best { role: None, path: Vec::new(), next: Vec::new() });
+        *origin = Some(Best { role: None, path: Vec::new(), next: Vec::new(), others: Vec::new() });
     }
     // Without circles of providers the exchange ends after at most one round an AS for the way up and one
     // for the way down; more would be an error here, and must not become an endless loop.
@@ -96,14 +99,14 @@ fn tells(policy: &Policy, (neighbour, best): (AsIndex, &Best), me: AsIndex, role
 }
 
 fn decide(topology: &Topology, me: AsIndex, offers: &[Offer<'_>]) -> Option<Best> {
-    let rank = |offer: &Offer<'_>| (offer.role, offer.path.len());
-    let number = |offer: &&Offer<'_>| topology.asn(offer.neighbour);
-    let best_rank = offers.iter().map(rank).min()?;
-    let mut ties: Vec<&Offer<'_>> = offers.iter().filter(|offer| rank(offer) == best_rank).collect();
-    ties.sort_by_key(number);
-    let best = ties.first()?;
+    let want = |offer: &Offer<'_>| (offer.role, offer.path.len());
+    let mut ranked: Vec<&Offer<'_>> = offers.iter().collect();
+    ranked.sort_by_key(|offer| (want(offer), topology.asn(offer.neighbour)));
+    let best = *ranked.first()?;
     let path = std::iter::once(best.neighbour).chain(best.path.iter().copied()).collect();
-    let used = if topology.asys(me)?.multipath { ties.len() } else { 1 };
-    let next = ties.iter().take(used).map(|offer| offer.neighbour).collect();
-    Some(Best { role: Some(best.role), path, next })
+    let ties = ranked.iter().take_while(|offer| want(offer) == want(best)).count();
+    let used = if topology.asys(me)?.multipath { ties } else { 1 };
+    let mut next: Vec<AsIndex> = ranked.iter().map(|offer| offer.neighbour).collect();
+    let others = next.split_off(used);
+    Some(Best { role: Some(best.role), path, next, others })
 }

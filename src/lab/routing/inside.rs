@@ -33,8 +33,8 @@ impl Inside {
         self.towards.get(&(from, to)).map_or(&[], Vec::as_slice)
     }
 
-    pub(super) fn out_to(&self, from: RouterIndex, neighbour: AsIndex) -> &[LinkIndex] {
-        self.out_to.get(&(from, neighbour)).map_or(&[], Vec::as_slice)
+    pub(super) fn out_to(&self, from: RouterIndex, neighbour: AsIndex) -> Option<&[LinkIndex]> {
+        self.out_to.get(&(from, neighbour)).map(Vec::as_slice)
     }
 
     fn ways_to(&mut self, topology: &Topology, at: MonoTime, to: RouterIndex, distances: &Distances) {

@@ -1,5 +1,7 @@
 use std::net::IpAddr;
+use std::time::Duration;
 
+use crate::lab::testing::{Bench, HOSTS, echo_request, fork, received, said};
 use crate::lab::{Scenario, TrueEnd, Truth};
 use crate::model::{Asn, WallTime};
 
@@ -167,4 +169,26 @@ fn while_routes_converge_every_walk_ends() {
         let probe = crate::lab::testing::echo_request("210.52.109.10", 64, 1, 1);
         assert_ne!(truth.path(&probe, at("09:04:00")).unwrap().end, TrueEnd::Loop);
     }
+}
+
+/// The first router of another AS that answers for an address, asked a second after the start.
+fn second_hop(scenario: &Scenario, to: &str) -> IpAddr {
+    let answer = Bench::new(scenario).ask(Duration::from_secs(1), &echo_request(to, 2, 1, 1));
+    received(&answer.unwrap()).from
+}
+
+#[test]
+fn where_a_network_is_not_heard_packets_follow_a_shorter_prefix_that_covers_it() {
+    let [host, _] = HOSTS;
+    let (left, right): (IpAddr, IpAddr) = ("4.0.0.1".parse().unwrap(), "62.115.0.1".parse().unwrap());
+    let announced = |to: &str| fork(&[("network", &format!("announce_to = {to}"))], "");
+    assert_eq!(second_hop(&announced("[3356]"), host), left);
+    // AS1299 is the lower number, and the way of all else.
+    assert_eq!(second_hop(&announced("[]"), host), right);
+    let answer = Bench::new(&announced("[]")).ask(Duration::ZERO, &echo_request(host, 64, 1, 1)).unwrap();
+    assert_eq!((said(&answer), received(&answer).from.to_string()), ((0, 0), host.to_owned()));
+    let upstreams =
+        |scenario: &Scenario| Truth::new(scenario).upstreams(host.parse().unwrap(), at("08:00:00"));
+    assert_eq!(upstreams(&announced("[]")), ["AS1299".parse().unwrap()].into());
+    assert_eq!(upstreams(&announced("[3356]")), ["AS3356".parse().unwrap()].into());
 }

@@ -20,8 +20,10 @@ use std::time::Duration;
 use toml::Spanned;
 
 pub(super) use course::Course;
+use events::Things;
 
 use super::{Addresses, Announced, As, AsIndex, FASTEST, RouterIndex, SLOWEST, Scenario, Vantage, raw};
+use crate::lab::cover::Cover;
 use crate::model::{Asn, FileError, FileErrors, Prefix, SourceText};
 
 /// How much of everything a scenario may hold: enough for a large one, too little to fill a memory.
@@ -30,9 +32,14 @@ const MOST_ROUTERS: usize = 50_000;
 const MOST_LINKS: usize = 200_000;
 const MOST_FORGERS: usize = 100;
 const MOST_TUNNELS: usize = 20_000;
+const MOST_NETWORKS: usize = 200_000;
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
 const LONGEST_DURATION: Duration = Duration::from_secs(3660 * 24 * 3600);
 const USUAL_CONVERGENCE: Duration = Duration::from_millis(400);
+/// What stands where a name means nothing: the scenario is refused then, but what is wrong with the rest of it
+/// is told as well.
+const UNKNOWN_AS: AsIndex = AsIndex(usize::MAX);
+const UNKNOWN_ROUTER: RouterIndex = RouterIndex(usize::MAX);
 const USUAL_CONVERGENCE_INSIDE: Duration = Duration::from_millis(50);
 
 /// `course` may come from another file than the topology.
@@ -57,7 +64,8 @@ struct Check<'a> {
     errors: Vec<FileError>,
     ases: HashMap<Asn, AsIndex>,
     routers: HashMap<String, RouterIndex>,
-    router_homes: Vec<AsIndex>,
+    /// `None` where the AS is unknown.
+    router_homes: Vec<Option<AsIndex>>,
     /// Whose address it is, to name both when there are two.
     owners: HashMap<IpAddr, String>,
     neighbours: BTreeSet<(AsIndex, AsIndex)>,
@@ -76,27 +84,29 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// `None` if something is so wrong that what depends on it cannot even be looked at.
+    /// `None` if there is too much of something for the rest to be looked at.
     fn file(&mut self, file: &raw::File, course: &Course<'a>) -> Option<Scenario> {
         self.sizes(file)?;
         let ases = self.ases(&file.ases);
         let relations = self.relations(&file.ases);
         let mut routers = self.routers(&file.routers)?;
-        let links = self.links(&file.links)?;
+        let links = self.links(&file.links);
         self.answering(&file.routers, &mut routers);
         let tunnels = self.tunnels(&file.tunnels, &links);
         self.links_follow_relations(file, &links);
-        let prefixes = self.prefixes(file)?;
+        let prefixes = Prefixes::new(self.prefixes(file));
         self.nats(&file.routers, &mut routers, &prefixes);
         let hosts = self.hosts(&file.hosts, &prefixes);
-        let vantage = self.vantage(&file.vantage, &prefixes)?;
+        let vantage = self.vantage(&file.vantage, &prefixes);
         let forgers = self.forgers(&file.forgers, &vantage);
         let clock = self.part(course.clock);
         let start = clock.start.0;
         let speed = self.speed(clock.speed.as_ref());
         let duration = self.span("clock.duration", &clock.duration, LONGEST_DURATION);
+        let things =
+            Things { links: &links, prefixes: &prefixes.list, hosts: &hosts, relations: &relations };
         let events = self.part(course.events);
-        let changes = self.events(events, (&links, &prefixes), start..=start.after(duration));
+        let changes = self.events(events, things, start..=start.after(duration));
         let convergence = self
             .part(course.convergence)
             .map_or(USUAL_CONVERGENCE, |span| self.span("convergence", span, LONGEST_DELAY));
@@ -115,7 +125,7 @@ impl<'a> Check<'a> {
             relations,
             routers,
             links,
-            prefixes,
+            prefixes: prefixes.list,
             hosts,
             forgers,
             tunnels,
@@ -130,6 +140,7 @@ impl<'a> Check<'a> {
             ("link", file.links.len(), MOST_LINKS),
             ("forger", file.forgers.len(), MOST_FORGERS),
             ("tunnel", file.tunnels.len(), MOST_TUNNELS),
+            ("network", file.networks.len(), MOST_NETWORKS),
         ];
         let excess = counts.into_iter().find(|(_, count, most)| count > most);
         let Some((table, count, most)) = excess else { return Some(()) };
@@ -156,28 +167,28 @@ impl<'a> Check<'a> {
     }
 
     /// Infrastructure prefixes of the ASes, and networks.
-    fn prefixes(&mut self, file: &raw::File) -> Option<Vec<Announced>> {
+    fn prefixes(&mut self, file: &raw::File) -> Vec<Announced> {
         let mut prefixes = Vec::new();
         let mut seen: BTreeSet<Prefix> = BTreeSet::new();
         for table in &file.ases {
-            let origin = self.asn(&table.number, "as.number")?;
+            let origin = self.ases.get(table.number.get_ref()).copied().unwrap_or(UNKNOWN_AS);
             for prefix in &table.prefixes {
                 self.announced_once(&mut seen, prefix, "as.prefixes");
                 prefixes.push(Announced { prefix: *prefix.get_ref(), origin, only_to: None, router: None });
             }
         }
         for table in &file.networks {
-            let router = self.router_named(&table.router, "network.router")?;
-            let origin = self.home(router)?;
+            let router = self.router_named(&table.router, "network.router");
+            let origin = router.and_then(|router| self.home(router));
             self.announced_once(&mut seen, &table.prefix, "network.prefix");
             prefixes.push(Announced {
                 prefix: *table.prefix.get_ref(),
-                origin,
+                origin: origin.unwrap_or(UNKNOWN_AS),
                 only_to: table.announce_to.as_ref().map(|list| self.announce_to(list, origin)),
-                router: Some(router),
+                router: router.or(Some(UNKNOWN_ROUTER)),
             });
         }
-        Some(prefixes)
+        prefixes
     }
 
     fn announced_once(&mut self, seen: &mut BTreeSet<Prefix>, prefix: &Spanned<Prefix>, key: &str) {
@@ -186,11 +197,11 @@ impl<'a> Check<'a> {
         }
     }
 
-    fn announce_to(&mut self, list: &[Spanned<Asn>], origin: AsIndex) -> BTreeSet<AsIndex> {
+    fn announce_to(&mut self, list: &[Spanned<Asn>], origin: Option<AsIndex>) -> BTreeSet<AsIndex> {
         let mut to = BTreeSet::new();
         for asn in list {
             let Some(neighbour) = self.asn(asn, "network.announce_to") else { continue };
-            if !self.neighbours.contains(&(origin, neighbour)) {
+            if origin.is_some_and(|origin| !self.neighbours.contains(&(origin, neighbour))) {
                 let rule = "must be a provider, peer or customer of the AS of the network's router";
                 self.error(asn, "network.announce_to", asn.get_ref(), rule);
             }
@@ -199,12 +210,12 @@ impl<'a> Check<'a> {
         to
     }
 
-    fn vantage(&mut self, table: &raw::Vantage, prefixes: &[Announced]) -> Option<Vantage> {
-        let gateway = self.router_named(&table.gateway, "vantage.gateway")?;
-        let home = self.home(gateway)?;
+    fn vantage(&mut self, table: &raw::Vantage, prefixes: &Prefixes) -> Vantage {
+        let gateway = self.router_named(&table.gateway, "vantage.gateway").unwrap_or(UNKNOWN_ROUTER);
+        let home = self.home(gateway);
         for address in &table.addresses {
-            let origin = covering(prefixes, *address.get_ref()).map(|announced| announced.origin);
-            if origin != Some(home) {
+            let origin = prefixes.covering(*address.get_ref()).map(|announced| announced.origin);
+            if home.is_some() && origin != home {
                 let rule = "must lie inside a prefix of the AS of the gateway";
                 self.error(address, "vantage.addresses", address.get_ref(), rule);
             }
@@ -213,12 +224,12 @@ impl<'a> Check<'a> {
             let rule = "must have addresses: an IPv4 one, an IPv6 one, or both";
             self.error(&table.gateway, "vantage.gateway", table.gateway.get_ref(), rule);
         }
-        Some(Vantage {
+        Vantage {
             name: table.name.clone(),
             addresses: self.addresses(&table.addresses, "vantage.addresses", "the vantage"),
             gateway,
             delay: self.optional_span("vantage.delay", table.delay.as_ref()),
-        })
+        }
     }
 
     fn speed(&mut self, speed: Option<&Spanned<f64>>) -> f64 {
@@ -305,7 +316,7 @@ impl<'a> Check<'a> {
     }
 
     fn home(&self, router: RouterIndex) -> Option<AsIndex> {
-        self.router_homes.get(router.0).copied()
+        self.router_homes.get(router.0).copied().flatten()
     }
 
     fn error<T>(&mut self, at: &Spanned<T>, key: &str, value: impl fmt::Display, rule: impl fmt::Display) {
@@ -313,8 +324,20 @@ impl<'a> Check<'a> {
     }
 }
 
-/// The longest announced prefix that an address lies in.
-fn covering(prefixes: &[Announced], address: IpAddr) -> Option<&Announced> {
-    let covering = prefixes.iter().filter(|announced| announced.prefix.contains(address));
-    covering.max_by_key(|announced| announced.prefix.length())
+/// What is announced.
+struct Prefixes {
+    list: Vec<Announced>,
+    cover: Cover,
+}
+
+impl Prefixes {
+    fn new(list: Vec<Announced>) -> Self {
+        let prefixes: Vec<Prefix> = list.iter().map(|announced| announced.prefix).collect();
+        Self { cover: Cover::of(&prefixes), list }
+    }
+
+    /// The longest announced prefix that an address lies in.
+    fn covering(&self, address: IpAddr) -> Option<&Announced> {
+        self.cover.longest(address).and_then(|position| self.list.get(position))
+    }
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Carrier, Closed, IcmpRate, RouterIndex};
+use super::{Carrier, IcmpRate, RouterIndex};
 use crate::model::Port;
 
 /// Addresses that behave alike.
@@ -21,4 +21,27 @@ pub(in crate::lab) struct Host {
     pub(in crate::lab) icmp_rate: Option<IcmpRate>,
     /// TTL or hop limit of all that it sends.
     pub(in crate::lab) reply_ttl: u8,
+}
+
+/// What a host does with TCP segments and UDP datagrams to ports on which nothing listens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(in crate::lab) enum Closed {
+    /// RST, and port unreachable.
+    #[default]
+    Refused,
+    /// Nothing.
+    Silent,
+    /// The first from these ports, the second from all others.
+    RefusedOnly(Vec<Port>),
+}
+
+impl Closed {
+    /// Whether the host says that nothing listens on a port.
+    pub(in crate::lab) fn refuses(&self, port: Option<Port>) -> bool {
+        match self {
+            Self::Refused => true,
+            Self::Silent => false,
+            Self::RefusedOnly(ports) => port.is_some_and(|port| ports.contains(&port)),
+        }
+    }
 }

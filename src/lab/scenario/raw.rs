@@ -22,8 +22,7 @@ pub(super) use events::{Announce, Ends, Event, Peers, Relation, RouterRate, Upli
 pub(super) use forgers::Forger;
 
 pub(super) use habits::{AnswersFrom, IcmpRate, NamedAnswersFrom, NamedQuote, NatPair, Quote, Tunnel};
-pub(in crate::lab) use hosts::Closed;
-pub(super) use hosts::Host;
+pub(super) use hosts::{Closed, Host, NamedClosed};
 pub(in crate::lab) use links::Shape;
 pub(super) use links::{Bursts, Jitter, Link, Loss, Reorder};
 

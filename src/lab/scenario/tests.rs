@@ -133,7 +133,7 @@ fn a_mistake_is_told_with_the_file_in_which_it_stands() {
     let folder = folder();
     let cases = [
         ("10:00:00Z", "23:00:00Z", "longer.toml:9: event.at = 2017-10-01T23:00:00Z: must be from"),
-        ("AS680-AS3356", "AS680-AS9", "longer.toml:10: event = AS9-AS680: must be a link"),
+        ("AS680-AS3356", "AS680-AS9", "longer.toml:10: event.lost = AS9-AS680: must be a link"),
         ("\"3h\"", "\"20m\"", "longer.toml:9: event.at"),
         ("seed = 7", "convergence = \"2h\"", "longer.toml:2: convergence = 2h: must be at most 1m"),
         ("seed = 7", "speed = 7", "longer.toml:2: speed = 7: unknown field"),
@@ -196,7 +196,7 @@ fn a_mistake_is_named_with_its_line_its_value_and_the_rule() {
         ("[\"r1\", \"r2\"]", "[\"r1\", \"r1\"]", "must be two different routers"),
         ("\"4.0.1.10\"", "\"4.0.2.10\"", "host.addresses = 4.0.2.10: must lie inside a [[network]]"),
         ("\"2017-10-01T08:00:00Z\"", "\"2017-10-01T09:00:00Z\"", "must be from 2017-10-01T07:30:00Z"),
-        ("\"AS680-AS3356\"", "\"AS680\"", "not a link between ASes"),
+        ("\"AS680-AS3356\"", "\"AS680\"", "event.lost = AS680: must be the name of a [[link]], two ASes"),
         ("\"AS680-AS3356\"", "\"AS680-AS9\"", "must be a link between ASes that are"),
         ("\"AS680-AS3356\"", "[\"r1\", \"r9\"]", "must be two routers with a [[link]]"),
         (

@@ -1,15 +1,22 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
 
+mod events;
+mod hosts;
+mod links;
+mod quotes;
+mod tunnels;
+mod voices;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use etherparse::{Icmpv6Slice, IpNumber, Ipv4Header, Ipv6Header, TcpHeader};
+use etherparse::{Ipv4Header, TcpHeader};
 use proptest::prelude::*;
 use statrs::distribution::{ChiSquared, ContinuousCDF};
 
 use super::{MOST_IN_FLIGHT, Simulator};
-use crate::lab::testing::{echo_request, syn, udp};
+use crate::lab::testing::{ack, echo_request, received, said, syn, udp};
 use crate::lab::{Scenario, TrueEnd, Truth};
 use crate::model::{MonoTime, Underlay, WallTime};
 
@@ -36,62 +43,6 @@ fn ask(packet: &[u8], time: &str) -> Option<(Duration, Vec<u8>)> {
     let now = lab.clock().mono(at(time));
     lab.inject(now, packet);
     lab.advance(MonoTime::NEVER).map(|(arrival, packet)| (arrival.since(now), packet))
-}
-
-/// A received packet, taken apart and verified by `etherparse`: every checksum, every length.
-struct Received {
-    from: IpAddr,
-    ttl: u8,
-    protocol: IpNumber,
-    payload: Vec<u8>,
-}
-
-fn received(packet: &[u8]) -> Received {
-    if packet[0] >> 4 == 4 {
-        let (header, payload) = Ipv4Header::from_slice(packet).unwrap();
-        assert_eq!(header.header_checksum, header.calc_header_checksum());
-        assert_eq!(usize::from(header.total_len), packet.len());
-        let from = IpAddr::from(header.source);
-        verify_v4(&header, payload);
-        Received { from, ttl: header.time_to_live, protocol: header.protocol, payload: payload.to_vec() }
-    } else {
-        let (header, payload) = Ipv6Header::from_slice(packet).unwrap();
-        assert_eq!(usize::from(header.payload_length), payload.len());
-        let from = IpAddr::from(header.source);
-        verify_v6(&header, payload);
-        Received { from, ttl: header.hop_limit, protocol: header.next_header, payload: payload.to_vec() }
-    }
-}
-
-fn verify_v4(ip: &Ipv4Header, payload: &[u8]) {
-    if ip.protocol == IpNumber::ICMP {
-        // Not etherparse's: it takes the length byte of RFC 4884 for unused.
-        let words = payload
-            .chunks(2)
-            .map(|pair| u32::from(pair[0]) * 256 + pair.get(1).map_or(0, |low| u32::from(*low)));
-        let sum: u32 = words.sum();
-        assert_eq!((sum & 0xffff) + (sum >> 16), 0xffff);
-    } else {
-        let (header, data) = TcpHeader::from_slice(payload).unwrap();
-        assert_eq!(header.calc_checksum_ipv4(ip, data).unwrap(), header.checksum);
-    }
-}
-
-fn verify_v6(ip: &Ipv6Header, payload: &[u8]) {
-    if ip.next_header == IpNumber::IPV6_ICMP {
-        let icmp = Icmpv6Slice::from_slice(payload).unwrap();
-        assert!(icmp.is_checksum_valid(ip.source, ip.destination));
-    } else {
-        let (header, data) = TcpHeader::from_slice(payload).unwrap();
-        assert_eq!(header.calc_checksum_ipv6(ip, data).unwrap(), header.checksum);
-    }
-}
-
-/// Type and code of an ICMP answer.
-fn said(packet: &[u8]) -> (u8, u8) {
-    let received = received(packet);
-    assert!(received.protocol == IpNumber::ICMP || received.protocol == IpNumber::IPV6_ICMP);
-    (received.payload[0], received.payload[1])
 }
 
 type Build = fn(&str, u8) -> Vec<u8>;
@@ -189,6 +140,21 @@ fn one_border_router_prohibits_udp_and_lets_the_rest_pass() {
     let (tcp, _) = TcpHeader::from_slice(&received(&answer).payload).map(|(h, d)| (h, d.len())).unwrap();
     assert!(tcp.syn && tcp.ack && !tcp.rst);
     assert_eq!((tcp.acknowledgment_number, tcp.source_port, tcp.destination_port), (42, 80, 40_000));
+}
+
+#[test]
+fn an_open_port_knows_its_connections_and_resets_every_other_acknowledgment() {
+    for to in ["175.45.176.80", "2001:df1:4b00::10"] {
+        let tcp = |packet: &[u8]| {
+            let answer = ask(packet, "08:00:00").map(|(_, answer)| received(&answer).payload);
+            answer.map(|segment| TcpHeader::from_slice(&segment).unwrap().0)
+        };
+        let first = tcp(&syn(to, 64, (40_000, 80), 41)).unwrap().sequence_number;
+        assert_eq!(tcp(&ack(to, 64, (40_000, 80), first + 1)), None);
+        let reset = tcp(&ack(to, 64, (40_000, 80), first)).unwrap();
+        assert_eq!((reset.rst, reset.ack, reset.sequence_number), (true, false, first));
+        assert!(tcp(&ack(to, 64, (40_001, 80), first + 1)).unwrap().rst, "the connection of another port");
+    }
 }
 
 #[test]

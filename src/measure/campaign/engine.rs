@@ -17,7 +17,7 @@
 //! the time-out after sending. Valid replies to a recorded probe are counted as duplicates.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ use crate::measure::campaign::parking::{Parked, Parking};
 use crate::measure::campaign::rtt::{self, Stamps};
 use crate::measure::guard::{Guard, Permit};
 use crate::measure::net::Arrival;
-use crate::measure::probe::{News, Next, Prober};
+use crate::measure::probe::{News, Next, Prober, Targets};
 use crate::measure::schedule::Pacer;
 use crate::model::{
     BlockRule, ClockPair, Method, MonoTime, Name, Outcome, Probe, Reply, ReplyKind, RoundId, Rtt,
@@ -48,7 +48,7 @@ pub struct RoundOrder {
     /// How long a prober waits for a reply.
     pub timeout: Duration,
     /// The unit of each target, and whether it is a control target.
-    pub targets: Arc<BTreeMap<IpAddr, (Unit, bool)>>,
+    pub targets: Arc<Targets>,
     /// What an interrupted run of this round already counted.
     pub ledger: Ledger,
 }
@@ -365,7 +365,7 @@ impl Engine {
     /// About which unit a probe of a running round asks, and what.
     fn question_of(&self, probe: &Probe) -> Option<(Unit, Method)> {
         let round = self.rounds.iter().find(|round| round.order.id == probe.round)?;
-        round.order.targets.get(&probe.target).map(|(unit, _)| (*unit, round.order.method))
+        round.order.targets.get(probe.target).map(|(unit, _)| (unit, round.order.method))
     }
 
     fn round_mut(&mut self, id: RoundId) -> Option<&mut Round> {
@@ -510,7 +510,7 @@ impl Engine {
         let Some(round) = self.round_mut(probe.round) else { return };
         round.undecided = round.undecided.saturating_sub(1);
         round.ledger.count_outcome(&outcome);
-        let Some((unit, control)) = round.order.targets.get(&probe.target).copied() else { return };
+        let Some((unit, control)) = round.order.targets.get(probe.target) else { return };
         let record = ProbeRecord {
             vantage,
             prober: round.order.prober_name.clone(),

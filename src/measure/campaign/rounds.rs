@@ -1,21 +1,19 @@
 //! From a prober's entry in the campaign to a round that can be run, fresh or where it was interrupted.
 
-use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::config::{Campaign, ProberKind, ProberSpec};
 use super::engine::RoundOrder;
 use crate::dataset::{Ledger, ProbeRecord};
 use crate::measure::probe::{
-    EchoProber, MultipathOrder, MultipathProber, News, Prober, TcpProber, TraceOrder, TraceProber,
+    EchoProber, MultipathOrder, MultipathProber, News, Prober, Targets, TcpProber, TraceOrder, TraceProber,
 };
-use crate::model::{Outcome, RoundId, Unit};
+use crate::model::{Outcome, RoundId};
 
 /// Makes the rounds of one campaign.
 pub struct RoundMaker {
     campaign: Arc<Campaign>,
-    targets: Arc<BTreeMap<IpAddr, (Unit, bool)>>,
+    targets: Arc<Targets>,
 }
 
 impl RoundMaker {
@@ -28,7 +26,7 @@ impl RoundMaker {
 
     /// The targets with their unit, and whether they are control targets.
     #[must_use]
-    pub fn targets(&self) -> &BTreeMap<IpAddr, (Unit, bool)> {
+    pub fn targets(&self) -> &Targets {
         &self.targets
     }
 
@@ -61,7 +59,7 @@ impl RoundMaker {
     /// The state machine. Its order differs from round to round, and is the same when a round is resumed.
     fn prober(&self, id: RoundId, spec: &ProberSpec) -> Box<dyn Prober> {
         let seed = self.campaign.seed.wrapping_add(id.0);
-        let targets: Vec<IpAddr> = self.targets.keys().copied().collect();
+        let targets = self.targets.addresses().to_vec();
         match &spec.kind {
             ProberKind::Echo { echoes, spacing } => {
                 Box::new(EchoProber::new(id, targets, seed, *echoes, *spacing))

@@ -9,11 +9,11 @@ use super::engine::{Engine, EngineParts};
 use super::plan::Plan;
 use crate::measure::guard::{Guard, GuardRules, OptOut, Refusal, Territory};
 use crate::measure::net::{
-    self, Link, NetlinkError, NoRawAccess, RawError, RawLink, UnprivilegedError, UnprivilegedLink, Vantage,
-    VantageError, raw_access, territory,
+    self, Link, NetlinkError, NoRawAccess, PacketPath, RawError, RawLink, UnprivilegedError,
+    UnprivilegedLink, Vantage, VantageError, raw_access, territory,
 };
 use crate::measure::schedule::{Pacer, PacerRates};
-use crate::model::{BlockRule, ClockPair, FileErrors, SystemClock};
+use crate::model::{BlockRule, ClockPair, FileErrors, Pps, SystemClock};
 use crate::wire::{BadAttribution, Codec, Sources, TagKey};
 
 /// A vantage, ready to measure.
@@ -103,7 +103,8 @@ pub fn prepare(order: StationOrder, clock: SystemClock, pair: ClockPair) -> Resu
     let key = TagKey::from_bytes(rand::random());
     let key_fingerprint = key.fingerprint();
     let codec = Codec::new(key, vantage.sources, order.attribution.as_deref())?;
-    let link = open_link(order.unprivileged, &vantage, &codec, clock)?;
+    let exit = Exit { path: wish.packet_path, rate: order.rates.total, unprivileged: order.unprivileged };
+    let link = open_link(&exit, &vantage, &codec, clock)?;
     let engine = engine(&order.vantage, order.rates, guard, codec, pair);
     Ok(Station { engine, link, key_fingerprint, sources: vantage.sources, rehearsal })
 }
@@ -186,16 +187,23 @@ fn engine(
     })
 }
 
+/// How packets are to leave.
+struct Exit {
+    path: PacketPath,
+    rate: Pps,
+    unprivileged: Option<Duration>,
+}
+
 /// The raw packet path, or, where echoes are all that is asked for and the privilege is missing, the
 /// unprivileged engine.
 fn open_link(
-    unprivileged: Option<Duration>,
+    exit: &Exit,
     vantage: &Vantage,
     codec: &Codec,
     clock: SystemClock,
 ) -> Result<Box<dyn Link + Send>, StationError> {
-    match (raw_access(), unprivileged) {
-        (Ok(()), _) => Ok(Box::new(RawLink::open(vantage, codec.clone(), clock)?)),
+    match (raw_access(), exit.unprivileged) {
+        (Ok(()), _) => Ok(Box::new(RawLink::open(vantage, codec.clone(), clock, exit.path, exit.rate)?)),
         (Err(missing), None) => Err(missing.into()),
         (Err(missing), Some(patience)) => {
             tracing::warn!("{missing}; measuring without it: round-trip times are user-space ones");

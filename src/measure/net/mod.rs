@@ -21,8 +21,53 @@ pub use vantage::{Present, Vantage, VantageError};
 pub use virtual_link::VirtualLink;
 
 use crate::measure::guard::Permit;
-use crate::model::{MonoTime, Probe, Reply, Rtt, SendFault};
+use crate::model::{MonoTime, Pps, Probe, Reply, Rtt, SendFault};
 use crate::wire::{self, EncodeError};
+
+/// Which way packets leave a vantage that may send raw ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PacketPath {
+    /// Through the kernel's stack as long as that is fast enough, so that local filters hold and local
+    /// captures see what is sent.
+    #[default]
+    Auto,
+    /// Past the kernel's stack wherever the next hop is known.
+    Packet,
+    /// Through the kernel's stack.
+    Raw,
+}
+
+impl PacketPath {
+    /// The fastest that goes through the stack by itself, in packets a second: the most that a campaign may
+    /// send into a real network.
+    const STACK_UP_TO: f64 = 10_000.0;
+
+    /// All of them, in the order of the documentation.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Packet, Self::Raw];
+
+    /// As it stands in `probes.toml`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Packet => "packet",
+            Self::Raw => "raw",
+        }
+    }
+
+    /// Whether packets at this rate go past the kernel's stack.
+    #[must_use]
+    pub fn bypasses(self, rate: Pps) -> bool {
+        match self {
+            Self::Auto => rate.get() > Self::STACK_UP_TO,
+            Self::Packet => true,
+            Self::Raw => false,
+        }
+    }
+}
+
+/// Who is told what became of a probe that was to be sent.
+pub type Tell<'t> = dyn FnMut(&Probe, Result<MonoTime, SendFault>) + 't;
 
 /// A way to the network: real sockets, the unprivileged engine, or the lab in virtual time.
 pub trait Link {
@@ -34,6 +79,15 @@ pub trait Link {
     /// # Errors
     /// The system's reason for not taking it. The probe has then not been sent.
     fn send(&mut self, permit: Permit) -> Result<MonoTime, SendFault>;
+
+    /// Sends probes, together where the link can do that, and tells of each, in any order, what
+    /// [`Link::send`] would have returned.
+    fn send_all(&mut self, permits: &mut Vec<Permit>, tell: &mut Tell<'_>) {
+        for permit in permits.drain(..) {
+            let probe = *permit.probe();
+            tell(&probe, self.send(permit));
+        }
+    }
 
     /// Waits until something arrives or `until` is reached, but at most 50 ms of real time, so that the
     /// caller can look at its stop flag.

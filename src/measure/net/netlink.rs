@@ -1,5 +1,5 @@
-//! Questions to the kernel about this network namespace: its links, routes and addresses. Reads only,
-//! and changes nothing. Answers are those of the calling thread's namespace.
+//! Questions to the kernel about this network namespace: its links, routes, neighbours and addresses; and
+//! news of them. Reads only, and changes nothing. Answers are those of the calling thread's namespace.
 
 use std::io;
 
@@ -37,25 +37,77 @@ pub(super) fn dump(
     question: RouteNetlinkMessage,
     mut each: impl FnMut(RouteNetlinkMessage),
 ) -> Result<(), NetlinkError> {
+    let socket = connected()?;
+    socket.send(&datagram(question, NLM_F_DUMP | NLM_F_REQUEST), 0)?;
+    let mut buffer = vec![0; DATAGRAM_BYTES];
+    while read_datagram(received(&socket, &mut buffer)?, &mut each)? == Progress::More {}
+    Ok(())
+}
+
+/// Asks for one entry, and gives it back.
+///
+/// # Errors
+/// The kernel's reason why there is none, or if the answer cannot be read.
+pub(super) fn ask(question: RouteNetlinkMessage) -> Result<RouteNetlinkMessage, NetlinkError> {
+    let socket = connected()?;
+    socket.send(&datagram(question, NLM_F_REQUEST), 0)?;
+    let (mut buffer, mut answer) = (vec![0; DATAGRAM_BYTES], None);
+    read_datagram(received(&socket, &mut buffer)?, &mut |message| answer = Some(message))?;
+    answer.ok_or_else(|| NetlinkError::Unreadable("there is nothing in it".to_owned()))
+}
+
+fn connected() -> Result<Socket, io::Error> {
     let mut socket = Socket::new(NETLINK_ROUTE)?;
     socket.bind_auto()?;
     socket.connect(&SocketAddr::new(0, 0))?;
-    socket.send(&datagram(question), 0)?;
-    let mut buffer = vec![0; DATAGRAM_BYTES];
-    loop {
-        let length = socket.recv(&mut buffer.as_mut_slice(), 0)?;
-        let Some(datagram) = buffer.get(..length) else {
-            return Err(NetlinkError::Unreadable(format!("a datagram of {length} bytes")));
-        };
-        if read_datagram(datagram, &mut each)? == Progress::Complete {
-            return Ok(());
+    Ok(socket)
+}
+
+fn received<'b>(socket: &Socket, buffer: &'b mut [u8]) -> Result<&'b [u8], NetlinkError> {
+    let length = socket.recv(&mut &mut *buffer, 0)?;
+    buffer.get(..length).ok_or_else(|| NetlinkError::Unreadable(format!("a datagram of {length} bytes")))
+}
+
+/// What is new, as the kernel tells everybody who listens.
+#[derive(Debug)]
+pub(super) struct News {
+    socket: Socket,
+    buffer: Vec<u8>,
+}
+
+impl News {
+    /// Listens to these groups (`RTNLGRP_…`) from now on.
+    ///
+    /// # Errors
+    /// The system's reason.
+    pub(super) fn of(groups: &[u32]) -> Result<Self, NetlinkError> {
+        let mut socket = Socket::new(NETLINK_ROUTE)?;
+        socket.bind_auto()?;
+        groups.iter().try_for_each(|group| socket.add_membership(*group))?;
+        socket.set_non_blocking(true)?;
+        Ok(Self { socket, buffer: vec![0; DATAGRAM_BYTES] })
+    }
+
+    /// Gives all that came since the last call to `each`. Never waits.
+    ///
+    /// # Errors
+    /// If something was lost or cannot be read: what is known may then be out of date.
+    pub(super) fn take(&mut self, mut each: impl FnMut(RouteNetlinkMessage)) -> Result<(), NetlinkError> {
+        loop {
+            match received(&self.socket, &mut self.buffer) {
+                Ok(datagram) => read_datagram(datagram, &mut each).map(drop)?,
+                Err(NetlinkError::Refused(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            }
         }
     }
 }
 
-fn datagram(question: RouteNetlinkMessage) -> Vec<u8> {
+fn datagram(question: RouteNetlinkMessage, flags: u16) -> Vec<u8> {
     let mut header = NetlinkHeader::default();
-    header.flags = NLM_F_DUMP | NLM_F_REQUEST;
+    header.flags = flags;
     let mut message = NetlinkMessage::new(header, NetlinkPayload::from(question));
     message.finalize();
     let mut bytes = vec![0; message.buffer_len()];
@@ -101,7 +153,7 @@ mod tests {
 
     #[test]
     fn a_cut_answer_is_an_error_and_not_a_short_table() {
-        let whole = datagram(RouteNetlinkMessage::GetLink(LinkMessage::default()));
+        let whole = datagram(RouteNetlinkMessage::GetLink(LinkMessage::default()), NLM_F_DUMP);
         let mut seen = 0;
         assert!(read_datagram(&whole, &mut |_| seen += 1).is_ok());
         assert_eq!(seen, 1);

@@ -3,6 +3,8 @@
 //! They send packets, and so they refuse to run where there is any interface but loopback; each then
 //! makes one more namespace for itself, so that none can see or change another's.
 
+mod frames;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -127,10 +129,15 @@ fn exchange(link: &mut impl Link, probe: Probe) -> (MonoTime, Vec<Arrival>) {
     (sent, arrivals)
 }
 
+fn open(vantage: &Vantage, path: PacketPath) -> RawLink {
+    let rate = Pps::new(100.0).unwrap();
+    RawLink::open(vantage, codec(vantage.sources), SystemClock::start(), path, rate).unwrap()
+}
+
 fn raw_link() -> RawLink {
     let vantage = Vantage::find(Some("lo"), None, None).unwrap();
     assert_eq!(vantage.sources, LOOPBACK);
-    RawLink::open(&vantage, codec(LOOPBACK), SystemClock::start()).unwrap()
+    open(&vantage, PacketPath::Auto)
 }
 
 /// Checks that a probe left, was answered by its target, and that both ends are stamped by the kernel on
@@ -294,8 +301,7 @@ fn a_neighbour_over_a_cable_is_found_and_answers_in_a_namespace() {
         network.set_up_with("near", "192.0.2.1", "2001:db8::1");
         let vantage = Vantage::find(None, None, None).unwrap();
         assert_eq!(vantage.interface, "near");
-        let clock = SystemClock::start();
-        let mut link = RawLink::open(&vantage, codec(vantage.sources), clock).unwrap();
+        let mut link = open(&vantage, PacketPath::Raw);
         for target in ["192.0.2.2", "2001:db8::2"] {
             let (_, arrivals) = exchange(&mut link, echo(target));
             let [Arrival::Departed { .. }, Arrival::Answer { answer, kernel: Some(_), .. }] =

@@ -4,11 +4,13 @@
 
 mod echo;
 mod multipath;
+mod targets;
 mod tcp;
 mod trace;
 
 pub use echo::EchoProber;
 pub use multipath::{Algorithm, MultipathOrder, MultipathProber};
+pub use targets::Targets;
 pub use tcp::TcpProber;
 pub use trace::{TraceOrder, TraceProber};
 

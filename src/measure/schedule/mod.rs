@@ -7,10 +7,12 @@ mod bucket;
 mod pacer;
 mod permutation;
 mod seed;
+mod spread;
 mod timetable;
 
 pub use bucket::{Bucket, Buckets, Refill};
 pub use pacer::{Pacer, PacerRates};
 pub use permutation::Permutation;
 pub use seed::Draw;
+pub use spread::Spread;
 pub use timetable::{Due, Schedule, Timetable, When};

@@ -52,18 +52,51 @@ impl Permutation {
         Some(number)
     }
 
+    /// At which position a number stands; `None` for one that does not occur.
+    #[must_use]
+    pub fn position_of(&self, number: u64) -> Option<u64> {
+        if number >= self.size {
+            return None;
+        }
+        let mut position = self.unscramble(number);
+        // Ends, as in [`Self::at`]: the same cycle, walked the other way.
+        while position >= self.size {
+            position = self.unscramble(position);
+        }
+        Some(position)
+    }
+
     /// All that stands from a position on.
     pub fn starting_at(self, position: u64) -> impl Iterator<Item = u64> {
         (position..self.size).filter_map(move |position| self.at(position))
     }
 
     fn scramble(&self, number: u64) -> u64 {
-        let mask = (1_u64 << self.half_bits).wrapping_sub(1);
-        let (mut left, mut right) = (number >> self.half_bits, number & mask);
+        let (mut left, mut right) = self.halves(number);
         for round in 0..ROUNDS {
-            (left, right) = (right, left ^ (self.draw.bits(round, right) & mask));
+            (left, right) = (right, left ^ self.of_half(round, right));
         }
         (left << self.half_bits) | right
+    }
+
+    fn unscramble(&self, number: u64) -> u64 {
+        let (mut left, mut right) = self.halves(number);
+        for round in (0..ROUNDS).rev() {
+            (left, right) = (right ^ self.of_half(round, left), left);
+        }
+        (left << self.half_bits) | right
+    }
+
+    const fn halves(&self, number: u64) -> (u64, u64) {
+        (number >> self.half_bits, number & self.mask())
+    }
+
+    const fn mask(&self) -> u64 {
+        (1_u64 << self.half_bits).wrapping_sub(1)
+    }
+
+    fn of_half(&self, round: u64, half: u64) -> u64 {
+        self.draw.bits(round, half) & self.mask()
     }
 }
 
@@ -89,6 +122,15 @@ mod tests {
             let whole: Vec<u64> = Permutation::new(seed, size).starting_at(0).collect();
             let rest: Vec<u64> = Permutation::new(seed, size).starting_at(stopped_at).collect();
             prop_assert_eq!(&whole[(stopped_at.min(size)) as usize..], &rest[..]);
+        }
+
+        #[test]
+        fn where_a_number_stands_is_known_without_looking_for_it(seed: u64, size in 1_u64..3_000) {
+            let order = Permutation::new(seed, size);
+            for position in 0..size {
+                prop_assert_eq!(order.position_of(order.at(position).unwrap()), Some(position));
+            }
+            prop_assert_eq!(order.position_of(size), None);
         }
 
         #[test]

@@ -22,6 +22,7 @@ proptest! {
         prop_assert_eq!(answer.key, codec.key_of(&probe));
         prop_assert_eq!(answer.agreement(&codec, &probe), Some(MatchQuality::Exact));
         prop_assert_eq!((answer.from, answer.kind), (router(&probe), ReplyKind::TimeExceeded));
+        prop_assert_eq!(answer.flow, Some(probe.flow));
         let reply = answer.into_reply(MatchQuality::Exact);
         prop_assert_eq!((reply.reply_ttl, reply.quoted_ttl), (Some(61), Some(1)));
     }
@@ -42,6 +43,7 @@ proptest! {
         };
         prop_assert_eq!((answer.kind, usize::from(answer.size)), (kind, packet.len()));
         prop_assert_eq!(answer.icmp.is_some(), probe.protocol == Protocol::Icmp);
+        prop_assert_eq!(answer.flow, Some(probe.flow));
     }
 
     #[test]

@@ -9,12 +9,21 @@ use toml::Spanned;
 use super::Check;
 use super::links::LARGEST_WEIGHT;
 use crate::lab::scenario::{
-    Announced, AsIndex, Change, Changed, Happening, Link, LinkIndex, Relation, RouterIndex, raw,
+    Announced, AsIndex, Change, Changed, Happening, Host, Link, LinkIndex, Relation, RouterIndex, raw,
 };
-use crate::model::{AsLink, Asn, LinkChange, WallTime};
+use crate::model::{AsLink, Asn, LinkChange, Prefix, WallTime};
+
+/// Every one is looked at whenever routes are.
+const MOST_EVENTS: usize = 10_000;
 
 /// What events can be about.
-type Things<'a> = (&'a [Link], &'a [Announced]);
+#[derive(Clone, Copy)]
+pub(super) struct Things<'a> {
+    pub(super) links: &'a [Link],
+    pub(super) prefixes: &'a [Announced],
+    pub(super) hosts: &'a [Host],
+    pub(super) relations: &'a [Relation],
+}
 
 impl Check<'_> {
     pub(super) fn events(
@@ -24,6 +33,10 @@ impl Check<'_> {
         time: RangeInclusive<WallTime>,
     ) -> Vec<Change> {
         let mut changes = Vec::new();
+        if let Some(table) = tables.get(MOST_EVENTS) {
+            let rule = format!("must be at most {MOST_EVENTS} events");
+            self.error(&table.at, "event.at", table.at.get_ref().0, rule);
+        }
         for table in tables {
             let at = table.at.get_ref().0;
             if !time.contains(&at) {
@@ -36,12 +49,13 @@ impl Check<'_> {
         }
         changes.sort_by_key(|(_, change)| change.at);
         self.take_turns(&changes);
+        self.no_later_circle(things.relations, &changes);
         changes.into_iter().map(|(_, change)| change).collect()
     }
 
     /// The one thing that an event says; `None` if it says none, several, or something that cannot be.
     fn happening(&mut self, table: &raw::Event, things: Things<'_>) -> Option<Happening> {
-        let (links, prefixes) = things;
+        let Things { links, prefixes, hosts, .. } = things;
         let said: [Option<Option<Happening>>; 11] = [
             table.added.as_ref().map(|ends| self.link_event(ends, links, LinkChange::Added)),
             table.lost.as_ref().map(|ends| self.link_event(ends, links, LinkChange::Lost)),
@@ -55,8 +69,8 @@ impl Check<'_> {
                 .uplink
                 .as_ref()
                 .map(|uplink| Some(Happening::Uplink(*uplink.get_ref() == raw::Uplink::Up))),
-            table.hosts_down.as_ref().map(|prefix| Some(Happening::Hosts(*prefix.get_ref(), false))),
-            table.hosts_up.as_ref().map(|prefix| Some(Happening::Hosts(*prefix.get_ref(), true))),
+            table.hosts_down.as_ref().map(|prefix| self.hosts_event(prefix, hosts, false)),
+            table.hosts_up.as_ref().map(|prefix| self.hosts_event(prefix, hosts, true)),
         ];
         let mut said = said.into_iter().flatten();
         if let (Some(one), None) = (said.next(), said.next()) {
@@ -74,12 +88,25 @@ impl Check<'_> {
         links: &[Link],
         how: LinkChange,
     ) -> Option<Happening> {
-        let what = self.changed(ends, ends.get_ref(), links)?;
+        let key = if how == LinkChange::Added { "event.added" } else { "event.lost" };
+        let what = self.changed((key, ends), ends.get_ref(), links)?;
         Some(Happening::Link(what, how))
     }
 
     fn router_event(&mut self, name: &Spanned<String>, up: bool) -> Option<Happening> {
-        Some(Happening::Router(self.router_named(name, "event.router")?, up))
+        let key = if up { "event.router_up" } else { "event.router_down" };
+        Some(Happening::Router(self.router_named(name, key)?, up))
+    }
+
+    fn hosts_event(&mut self, prefix: &Spanned<Prefix>, hosts: &[Host], up: bool) -> Option<Happening> {
+        let within = *prefix.get_ref();
+        let mut addresses = hosts.iter().flat_map(|host| &host.addresses);
+        if !addresses.any(|(address, _)| within.contains(*address)) {
+            let key = if up { "event.hosts_up" } else { "event.hosts_down" };
+            self.error(prefix, key, within, "must hold an address of a [[host]]");
+            return None;
+        }
+        Some(Happening::Hosts(within, up))
     }
 
     fn announce_event(
@@ -94,17 +121,22 @@ impl Check<'_> {
             self.error(announce, "event.announce.prefix", prefix, "must be a prefix of the scenario");
             return None;
         };
+        let to = to.as_ref().map(|to| self.hearers(announce, to, announced.origin));
+        Some(Happening::Announce(index, to))
+    }
+
+    fn hearers<T>(&mut self, at: &Spanned<T>, to: &[Asn], origin: AsIndex) -> BTreeSet<AsIndex> {
         let mut neighbours = BTreeSet::new();
         for asn in to {
-            let known = self.ases.get(asn).copied();
-            let known = known.filter(|neighbour| self.neighbours.contains(&(announced.origin, *neighbour)));
+            let known =
+                self.known(*asn).filter(|neighbour| self.neighbours.contains(&(origin, *neighbour)));
             if known.is_none() {
                 let rule = "must be a provider, peer or customer of the AS of the network";
-                self.error(announce, "event.announce.to", asn, rule);
+                self.error(at, "event.announce.to", asn, rule);
             }
             neighbours.extend(known);
         }
-        Some(Happening::Announce(index, neighbours))
+        neighbours
     }
 
     fn relation_event(&mut self, relation: &Spanned<raw::Relation>) -> Option<Happening> {
@@ -137,7 +169,8 @@ impl Check<'_> {
     fn weight_event(&mut self, weight: &Spanned<raw::Weight>, links: &[Link]) -> Option<Happening> {
         let raw::Weight { link, weight: share } = weight.get_ref();
         let share = self.whole("event.weight.weight", share, 1, LARGEST_WEIGHT);
-        Some(Happening::Weight(self.changed(weight, link, links)?, share))
+        let which = self.changed(("event.weight.link", weight), link, links)?;
+        Some(Happening::Weight(which, share))
     }
 
     fn rate_event(&mut self, rate: &Spanned<raw::RouterRate>) -> Option<Happening> {
@@ -150,7 +183,8 @@ impl Check<'_> {
         Some(Happening::IcmpRate(index, limit))
     }
 
-    fn changed<T>(&mut self, at: &Spanned<T>, ends: &raw::Ends, links: &[Link]) -> Option<Changed> {
+    /// Which links are meant; `at` is the key that names them, and where it stands.
+    fn changed<T>(&mut self, at: (&str, &Spanned<T>), ends: &raw::Ends, links: &[Link]) -> Option<Changed> {
         match ends {
             raw::Ends::Name(name) => {
                 let named = links.iter().position(|link| link.name.as_ref() == Some(name));
@@ -160,25 +194,29 @@ impl Check<'_> {
         }
     }
 
-    fn as_link<T>(&mut self, at: &Spanned<T>, text: &str) -> Option<Changed> {
-        let link: AsLink = match text.parse() {
-            Ok(link) => link,
-            Err(error) => {
-                self.error(at, "event", text, error);
-                return None;
-            }
+    fn as_link<T>(&mut self, (key, at): (&str, &Spanned<T>), text: &str) -> Option<Changed> {
+        let Ok(link) = text.parse::<AsLink>() else {
+            let rule = "must be the name of a [[link]], two ASes as in \"AS4837-AS131279\", \
+                        or two routers as in [\"one\", \"other\"]";
+            self.error(at, key, text, rule);
+            return None;
         };
         let (low, high) = link.ends();
         let known = self.ases.get(&low).zip(self.ases.get(&high));
         if !known.is_some_and(|(low, high)| self.neighbours.contains(&(*low, *high))) {
             let rule = "must be a link between ASes that are provider and customer, or peers";
-            self.error(at, "event", link, rule);
+            self.error(at, key, link, rule);
             return None;
         }
         Some(Changed::AsLink(link))
     }
 
-    fn router_link<T>(&mut self, at: &Spanned<T>, names: &[String; 2], links: &[Link]) -> Option<Changed> {
+    fn router_link<T>(
+        &mut self,
+        (key, at): (&str, &Spanned<T>),
+        names: &[String; 2],
+        links: &[Link],
+    ) -> Option<Changed> {
         let [one, other] = names.each_ref().map(|name| self.routers.get(name).copied());
         let ends =
             one.zip(other).map(|(one, other): (RouterIndex, RouterIndex)| [one.min(other), one.max(other)]);
@@ -186,7 +224,7 @@ impl Check<'_> {
             links.iter().any(|link| link.ends == [low, high] || link.ends == [high, low])
         });
         if !exists {
-            self.error(at, "event", names.join(", "), "must be two routers with a [[link]] between them");
+            self.error(at, key, names.join(", "), "must be two routers with a [[link]] between them");
         }
         ends.filter(|_| exists).map(Changed::RouterLink)
     }
@@ -196,11 +234,19 @@ impl Check<'_> {
         let mut links: BTreeMap<Changed, LinkChange> = BTreeMap::new();
         let mut routers: BTreeMap<RouterIndex, bool> = BTreeMap::new();
         let mut uplink = true;
+        let mut off: Vec<Prefix> = Vec::new();
         for (at, change) in changes {
             let twice = match &change.what {
                 Happening::Link(what, how) => links.insert(*what, *how) == Some(*how),
                 Happening::Router(router, up) => routers.insert(*router, *up).unwrap_or(true) == *up,
                 Happening::Uplink(up) => std::mem::replace(&mut uplink, *up) == *up,
+                Happening::Hosts(prefix, false) => {
+                    off.push(*prefix);
+                    false
+                }
+                Happening::Hosts(prefix, true) => {
+                    !off.iter().any(|other| other.covers(prefix) || prefix.covers(other))
+                }
                 _ => false,
             };
             if twice {
@@ -219,6 +265,7 @@ impl fmt::Display for Subject<'_> {
         f.write_str(match self.0 {
             Happening::Router(..) => "a router",
             Happening::Uplink(_) => "the vantage's uplink",
+            Happening::Hosts(..) => "hosts",
             _ => "a link",
         })
     }

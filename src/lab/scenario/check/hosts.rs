@@ -4,15 +4,15 @@ use std::net::IpAddr;
 
 use toml::Spanned;
 
-use super::{Check, covering};
-use crate::lab::scenario::{Announced, Host, RouterIndex, raw};
+use super::{Check, Prefixes};
+use crate::lab::scenario::{Closed, Host, RouterIndex, raw};
 
 const MOST_ADDRESSES_PER_HOST: usize = 65_536;
 /// What most systems send with.
 const USUAL_TTL: u8 = 64;
 
 impl Check<'_> {
-    pub(super) fn hosts(&mut self, tables: &[raw::Host], prefixes: &[Announced]) -> Vec<Host> {
+    pub(super) fn hosts(&mut self, tables: &[raw::Host], prefixes: &Prefixes) -> Vec<Host> {
         let mut hosts = Vec::new();
         for table in tables {
             if let Some(address) = table.addresses.get(MOST_ADDRESSES_PER_HOST) {
@@ -24,7 +24,7 @@ impl Check<'_> {
                 addresses: places.collect(),
                 echo: table.echo,
                 open: table.open.clone(),
-                closed: table.closed,
+                closed: self.closed(table),
                 filtered: table.filtered.clone(),
                 delay: self.optional_span("host.delay", table.delay.as_ref()),
                 icmp_rate: table.icmp_rate.as_ref().map(|rate| self.icmp_rate("host.icmp_rate", rate)),
@@ -37,13 +37,27 @@ impl Check<'_> {
         hosts
     }
 
+    fn closed(&mut self, table: &raw::Host) -> Closed {
+        let Some(key) = &table.closed else { return Closed::default() };
+        match key.get_ref() {
+            raw::Closed::Named(raw::NamedClosed::Refused) => Closed::Refused,
+            raw::Closed::Named(raw::NamedClosed::Silent) => Closed::Silent,
+            raw::Closed::Ports(ports) => {
+                for port in ports.iter().filter(|port| table.open.contains(port)) {
+                    self.error(key, "host.closed", port, "must not be among the open ports");
+                }
+                Closed::RefusedOnly(ports.clone())
+            }
+        }
+    }
+
     fn host_address(
         &mut self,
         address: &Spanned<IpAddr>,
-        prefixes: &[Announced],
+        prefixes: &Prefixes,
     ) -> Option<(IpAddr, RouterIndex)> {
         self.owned_once(*address.get_ref(), address, "host.addresses", "another host");
-        let router = covering(prefixes, *address.get_ref()).and_then(|announced| announced.router);
+        let router = prefixes.covering(*address.get_ref()).and_then(|announced| announced.router);
         if router.is_none() {
             self.error(address, "host.addresses", address.get_ref(), "must lie inside a [[network]]");
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use toml::Spanned;
 
-use super::{Check, LONGEST_DELAY};
+use super::{Check, LONGEST_DELAY, UNKNOWN_ROUTER};
 use crate::lab::scenario::{Hazards, Jitter, Link, Loss, Reorder, Shape, raw};
 use crate::model::AsLink;
 
@@ -16,22 +16,23 @@ const DEAREST: u32 = 65_535;
 const LONGEST_BURST: f64 = 10_000.0;
 
 impl Check<'_> {
-    pub(super) fn links(&mut self, tables: &[raw::Link]) -> Option<Vec<Link>> {
+    pub(super) fn links(&mut self, tables: &[raw::Link]) -> Vec<Link> {
         let mut names = HashSet::new();
         let mut links = Vec::new();
         for table in tables {
             if let Some(name) = &table.name {
                 self.link_name(name, &mut names);
             }
-            links.push(self.link(table)?);
+            links.push(self.link(table));
         }
-        Some(links)
+        links
     }
 
-    fn link(&mut self, table: &raw::Link) -> Option<Link> {
+    fn link(&mut self, table: &raw::Link) -> Link {
         let [one, other] = table.between.get_ref();
-        let ends = [self.router_named(one, "link.between")?, self.router_named(other, "link.between")?];
-        if ends.first() == ends.last() {
+        let known = [one, other].map(|end| self.router_named(end, "link.between"));
+        let ends = known.map(|end| end.unwrap_or(UNKNOWN_ROUTER));
+        if one.get_ref() == other.get_ref() {
             self.error(one, "link.between", one.get_ref(), "must be two different routers");
         }
         let addresses = table.addresses.as_ref().map_or_else(Default::default, |[at_one, at_other]| {
@@ -40,7 +41,7 @@ impl Check<'_> {
                 self.addresses(at_other, "link.addresses", other.get_ref()),
             ]
         });
-        Some(Link {
+        Link {
             name: table.name.as_ref().map(|name| name.get_ref().clone()),
             ends,
             addresses,
@@ -52,7 +53,7 @@ impl Check<'_> {
                 .as_ref()
                 .map_or(1, |weight| self.whole("link.weight", weight, 1, LARGEST_WEIGHT)),
             cost: self.cost(table.cost.as_ref()),
-        })
+        }
     }
 
     fn link_name<'t>(&mut self, name: &'t Spanned<String>, names: &mut HashSet<&'t str>) {

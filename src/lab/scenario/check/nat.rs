@@ -1,18 +1,18 @@
 //! Address translation: one to one, from an address that leads to the router to one that leads on from it.
 
-use super::{Check, covering};
+use super::{Check, Prefixes, UNKNOWN_AS};
 use crate::lab::scenario::{Announced, AsIndex, Nat, Router, raw};
 
 const MOST_PAIRS: usize = 4096;
 
 impl Check<'_> {
-    pub(super) fn nats(&mut self, tables: &[raw::Router], routers: &mut [Router], prefixes: &[Announced]) {
+    pub(super) fn nats(&mut self, tables: &[raw::Router], routers: &mut [Router], prefixes: &Prefixes) {
         for (table, router) in tables.iter().zip(routers) {
             router.nat = self.nat(table, router, prefixes);
         }
     }
 
-    fn nat(&mut self, table: &raw::Router, router: &Router, prefixes: &[Announced]) -> Nat {
+    fn nat(&mut self, table: &raw::Router, router: &Router, prefixes: &Prefixes) -> Nat {
         if let Some(pair) = table.nat.get(MOST_PAIRS) {
             let rule = format!("must be at most {MOST_PAIRS} pairs of addresses");
             self.error(&pair.outside, "router.nat.outside", pair.outside.get_ref(), rule);
@@ -48,14 +48,16 @@ impl Check<'_> {
         }
     }
 
-    fn pair(&mut self, nat: &mut Nat, pair: &raw::NatPair, router: &Router, prefixes: &[Announced]) {
+    fn pair(&mut self, nat: &mut Nat, pair: &raw::NatPair, router: &Router, prefixes: &Prefixes) {
         let (outside, inside) = (*pair.outside.get_ref(), *pair.inside.get_ref());
         self.owned_once(outside.into(), &pair.outside, "router.nat.outside", &router.name);
-        if covering(prefixes, outside.into()).map(|announced| announced.origin) != Some(router.home) {
+        let within = prefixes.covering(outside.into());
+        if within.is_none_or(|announced| !is_of(announced, router.home)) {
             let rule = "must lie inside a prefix of the router's AS, or no packet finds it";
             self.error(&pair.outside, "router.nat.outside", outside, rule);
         }
-        if !is_network_of(covering(prefixes, inside.into()), router.home) {
+        let within = prefixes.covering(inside.into());
+        if within.is_none_or(|announced| announced.router.is_none() || !is_of(announced, router.home)) {
             let rule = "must lie inside a [[network]] of the router's AS; \
                         with announce_to = [] for a private one";
             self.error(&pair.inside, "router.nat.inside", inside, rule);
@@ -68,6 +70,7 @@ impl Check<'_> {
     }
 }
 
-fn is_network_of(announced: Option<&Announced>, home: AsIndex) -> bool {
-    announced.is_some_and(|announced| announced.origin == home && announced.router.is_some())
+/// What is unknown may be the right one.
+fn is_of(announced: &Announced, home: AsIndex) -> bool {
+    [announced.origin, UNKNOWN_AS].contains(&home) || announced.origin == UNKNOWN_AS
 }

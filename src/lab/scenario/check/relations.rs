@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use toml::Spanned;
+
 use super::Check;
-use crate::lab::scenario::{AsIndex, Link, Relation, raw};
+use crate::lab::scenario::{AsIndex, Change, Happening, Link, Relation, raw};
 
 impl Check<'_> {
     pub(super) fn relations(&mut self, tables: &[raw::As]) -> Vec<Relation> {
@@ -31,7 +33,7 @@ impl Check<'_> {
         &mut self,
         relations: &mut BTreeMap<[AsIndex; 2], Relation>,
         relation: Relation,
-        (key, other): (&str, &toml::Spanned<crate::model::Asn>),
+        (key, other): (&str, &Spanned<crate::model::Asn>),
     ) {
         let (one, two) = relation.ends();
         if one == two {
@@ -68,6 +70,26 @@ impl Check<'_> {
         }
     }
 
+    /// No event may make such a circle either.
+    pub(super) fn no_later_circle(
+        &mut self,
+        relations: &[Relation],
+        changes: &[(&Spanned<raw::Time>, Change)],
+    ) {
+        let mut providers = Providers::default();
+        for relation in relations {
+            providers.make(*relation);
+        }
+        for (at, change) in changes {
+            let Happening::Relation(relation) = change.what else { continue };
+            if providers.make(relation) {
+                let rule = "relation: must not make an AS a customer of its own customers, directly or \
+                            through others";
+                self.error(at, "event.at", change.at, rule);
+            }
+        }
+    }
+
     /// A relation without a link carries nothing; a link between strangers is never used.
     pub(super) fn links_follow_relations(&mut self, file: &raw::File, links: &[Link]) {
         let mut linked: BTreeSet<(AsIndex, AsIndex)> = BTreeSet::new();
@@ -81,6 +103,11 @@ impl Check<'_> {
                 self.error(&table.between, "link.between", names, rule);
             }
         }
+        // A link that nobody understands may be the one that is missed.
+        let understood = links.iter().all(|link| link.ends.iter().all(|end| self.home(*end).is_some()));
+        if !understood {
+            return;
+        }
         let unlinked: Vec<_> = self.neighbours.difference(&linked).copied().collect();
         for (one, other) in unlinked.into_iter().filter(|(one, other)| one < other) {
             let (Some(one), Some(other)) = (file.ases.get(one.0), file.ases.get(other.0)) else { continue };
@@ -88,6 +115,35 @@ impl Check<'_> {
                 format!("must have a [[link]] to {}, since they are neighbours", other.number.get_ref());
             self.error(&one.number, "as.number", one.number.get_ref(), rule);
         }
+    }
+}
+
+/// The providers of each AS.
+#[derive(Default)]
+struct Providers(BTreeMap<AsIndex, BTreeSet<AsIndex>>);
+
+impl Providers {
+    /// In the place of what the two ASes were to each other before; whether that closes a circle.
+    fn make(&mut self, relation: Relation) -> bool {
+        let (one, other) = relation.ends();
+        for (me, them) in [(one, other), (other, one)] {
+            self.0.entry(me).or_default().remove(&them);
+        }
+        let Relation::Transit { provider, customer } = relation else { return false };
+        self.0.entry(customer).or_default().insert(provider);
+        self.is_above(customer, provider)
+    }
+
+    /// Whether `high` is a provider of `low`, directly or through others.
+    fn is_above(&self, high: AsIndex, low: AsIndex) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut open = vec![low];
+        while let Some(asys) = open.pop() {
+            if seen.insert(asys) {
+                open.extend(self.0.get(&asys).into_iter().flatten());
+            }
+        }
+        seen.contains(&high)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use toml::Spanned;
 
-use super::Check;
+use super::{Check, UNKNOWN_AS};
 use crate::lab::scenario::{
     Addresses, AnswersFrom, AsIndex, Filter, IcmpRate, Mangle, Nat, Quote, Router, RouterIndex, raw,
 };
@@ -30,15 +30,16 @@ impl Check<'_> {
             if self.routers.insert(name.clone(), RouterIndex(routers.len())).is_some() {
                 self.error(&table.name, "router.name", name, "must be defined only once");
             }
-            let home = self.asn(&table.asn, "router.as")?;
+            let home = self.asn(&table.asn, "router.as");
+            self.router_homes.push(home);
+            let home = home.unwrap_or(UNKNOWN_AS);
             let count = of_as.entry(home).or_default();
             *count = count.saturating_add(1);
-            if *count > MOST_ROUTERS_PER_AS {
+            if home != UNKNOWN_AS && *count > MOST_ROUTERS_PER_AS {
                 let rule = format!("an AS must have at most {MOST_ROUTERS_PER_AS} routers");
                 self.error(&table.asn, "router.as", table.asn.get_ref(), rule);
                 return None;
             }
-            self.router_homes.push(home);
             routers.push(self.router(table, home));
         }
         Some(routers)
@@ -97,6 +98,7 @@ impl Check<'_> {
         match *quote.get_ref() {
             raw::Quote::Named(raw::NamedQuote::Rfc792) => Quote::Rfc792,
             raw::Quote::Named(raw::NamedQuote::Rfc1812) => Quote::Rfc1812,
+            raw::Quote::Named(raw::NamedQuote::Full) => Quote::Bytes(LONGEST_QUOTE),
             raw::Quote::Bytes(bytes) => {
                 if !(SHORTEST_QUOTE..=LONGEST_QUOTE).contains(&bytes) {
                     let rule = format!("must be {SHORTEST_QUOTE} to {LONGEST_QUOTE} bytes of the packet");

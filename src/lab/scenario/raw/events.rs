@@ -32,12 +32,12 @@ pub(in crate::lab::scenario) enum Ends {
     Routers([String; 2]),
 }
 
-/// To whom a network is announced from now on.
+/// To whom a network is announced from now on; without `to`, to all neighbours.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::lab::scenario) struct Announce {
     pub(in crate::lab::scenario) prefix: Prefix,
-    pub(in crate::lab::scenario) to: Vec<Asn>,
+    pub(in crate::lab::scenario) to: Option<Vec<Asn>>,
 }
 
 /// What two ASes are to each other from now on.

@@ -28,7 +28,10 @@ pub(in crate::lab::scenario) enum NamedAnswersFrom {
 
 /// `"rfc792"`, or a number of bytes.
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "must be \"rfc792\", \"rfc1812\", or a number of bytes from 28 to 1472")]
+#[serde(
+    untagged,
+    expecting = "must be \"rfc792\", \"rfc1812\", \"full\", or a number of bytes from 28 to 1472"
+)]
 pub(in crate::lab::scenario) enum Quote {
     Named(NamedQuote),
     Bytes(u16),
@@ -39,6 +42,7 @@ pub(in crate::lab::scenario) enum Quote {
 pub(in crate::lab::scenario) enum NamedQuote {
     Rfc792,
     Rfc1812,
+    Full,
 }
 
 #[derive(Deserialize)]

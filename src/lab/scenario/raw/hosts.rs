@@ -16,8 +16,7 @@ pub(in crate::lab::scenario) struct Host {
     pub(in crate::lab::scenario) echo: bool,
     #[serde(default)]
     pub(in crate::lab::scenario) open: Vec<Port>,
-    #[serde(default)]
-    pub(in crate::lab::scenario) closed: Closed,
+    pub(in crate::lab::scenario) closed: Option<Spanned<Closed>>,
     #[serde(default)]
     pub(in crate::lab::scenario) filtered: Vec<Carrier>,
     pub(in crate::lab::scenario) delay: Option<Spanned<Span>>,
@@ -29,13 +28,17 @@ const fn yes() -> bool {
     true
 }
 
-/// What a host does with TCP segments and UDP datagrams to ports on which nothing listens.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// `"refused"`, or a list of ports.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "must be \"refused\", \"silent\", or a list of the ports that refuse")]
+pub(in crate::lab::scenario) enum Closed {
+    Named(NamedClosed),
+    Ports(Vec<Port>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(in crate::lab) enum Closed {
-    /// RST, and port unreachable.
-    #[default]
+pub(in crate::lab::scenario) enum NamedClosed {
     Refused,
-    /// Nothing.
     Silent,
 }

@@ -15,6 +15,7 @@ use toml::Spanned;
 use super::limits::{self, Limit};
 use super::raw::{self, Number, Text, Whole};
 use super::{Campaign, Operator, Origins, Rates, VantageConfig, probers};
+use crate::measure::net::PacketPath;
 use crate::model::{
     BadBytes, Bytes, Event, FileError, FileErrors, LinkChange, Name, Pps, SourceText, WallTime,
 };
@@ -223,7 +224,17 @@ impl Checker<'_> {
             self.address("vantage.source_v4", table.source_v4.as_ref(), "must be an IPv4 address");
         let source_v6 =
             self.address("vantage.source_v6", table.source_v6.as_ref(), "must be an IPv6 address");
-        Some(VantageConfig { name: name?, interface, source_v4, source_v6 })
+        let packet_path = self.packet_path(table.packet_path.as_ref());
+        Some(VantageConfig { name: name?, interface, source_v4, source_v6, packet_path })
+    }
+
+    fn packet_path(&mut self, value: Option<&Text>) -> PacketPath {
+        let Some(value) = value else { return PacketPath::default() };
+        let named = PacketPath::ALL.into_iter().find(|path| path.as_str() == value.get_ref());
+        if named.is_none() {
+            self.refuse("vantage.packet_path", value, "must be \"auto\", \"packet\" or \"raw\"");
+        }
+        named.unwrap_or_default()
     }
 
     fn rates(&mut self, table: &raw::RatesTable) -> Rates {

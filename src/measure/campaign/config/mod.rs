@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::measure::guard::{AllowedTargets, Budget, GuardRules, OptOut, Territory};
+use crate::measure::net::PacketPath;
 use crate::measure::probe::{Algorithm, Way};
 use crate::measure::schedule::{PacerRates, Schedule};
 use crate::model::{
@@ -84,6 +85,8 @@ pub struct VantageConfig {
     pub source_v4: Option<Ipv4Addr>,
     /// The source address of IPv6 probes; `None`: the system's choice.
     pub source_v6: Option<Ipv6Addr>,
+    /// Which way packets leave.
+    pub packet_path: PacketPath,
 }
 
 /// How fast packets leave.

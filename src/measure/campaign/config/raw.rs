@@ -55,6 +55,7 @@ table!(VantageTable {
     interface: Option<Text>,
     source_v4: Option<Text>,
     source_v6: Option<Text>,
+    packet_path: Option<Text>,
 });
 optional_table!(RatesTable {
     total: Option<Number>,

@@ -303,6 +303,7 @@ fn impossible_and_conflicting_values_are_refused() {
         ("name = \"v\"", "name = \"v\"\nsource_v4 = \"::1\"", "must be an IPv4 address"),
         ("name = \"v\"", "name = \"v\"\nsource_v6 = \"127.0.0.1\"", "must be an IPv6 address"),
         ("name = \"v\"", "name = \"v\"\ninterface = \"eth0/../x\"", "must be the name of an interface"),
+        ("name = \"v\"", "name = \"v\"\npacket_path = \"fast\"", "must be \"auto\", \"packet\" or \"raw\""),
         (
             "[[probers]]",
             "[[events]]\nat = 2017\nchange = \"lost\"\nlink = \"AS1-AS2\"\n[[probers]]",

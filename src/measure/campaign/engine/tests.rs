@@ -1,7 +1,7 @@
 //! The engine in virtual time, against scripted replies, faults and forgeries.
 #![allow(clippy::cast_possible_truncation, reason = "tests")]
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
 
@@ -73,7 +73,7 @@ fn unit_of(address: IpAddr) -> Unit {
     Unit(Prefix::covering(address, 24).unwrap())
 }
 
-fn targets(addresses: &[IpAddr]) -> Arc<BTreeMap<IpAddr, (Unit, bool)>> {
+fn targets(addresses: &[IpAddr]) -> Arc<Targets> {
     Arc::new(addresses.iter().map(|address| (*address, (unit_of(*address), false))).collect())
 }
 
@@ -334,6 +334,7 @@ fn honest(codec: &Codec, probe: &Probe) -> Answer {
         icmp: Some((0, 0)),
         reply_ttl: 60,
         quoted: None,
+        flow: Some(probe.flow),
         mpls: Vec::new(),
         size: 56,
     };

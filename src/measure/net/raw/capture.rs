@@ -37,7 +37,7 @@ pub(super) const BATCH: usize = 64;
 
 /// Room for one packet, in bytes. An answer quotes a probe of a few hundred bytes, or is a probe come back;
 /// what is longer is none of ours, and reads as such without its end.
-const ROOM: usize = 2_048;
+pub(super) const ROOM: usize = 2_048;
 
 thread_local! {
     /// What the system call is told of its buffers. It lives outside of the tap because it holds addresses,
@@ -63,6 +63,9 @@ pub(super) struct Seen {
     pub(super) kernel: Option<WallTime>,
 }
 
+/// Who is shown packets.
+pub(super) type Show<'s> = dyn FnMut(Seen, &[u8]) + 's;
+
 /// Where packets come from.
 pub(super) trait Capture {
     /// Returns when a packet may be there, at the latest after `patience`.
@@ -70,7 +73,7 @@ pub(super) trait Capture {
 
     /// Shows the packets that are there now to `each`, at most a batch of them, and returns how many they
     /// were. Never waits.
-    fn read(&mut self, each: &mut dyn FnMut(Seen, &[u8])) -> io::Result<usize>;
+    fn read(&mut self, each: &mut Show<'_>) -> io::Result<usize>;
 }
 
 /// What a step was for, and how it failed.
@@ -166,7 +169,7 @@ fn enlarge(socket: &Socket) -> io::Result<()> {
 
 /// Binds to the interface alone. The address is the kernel's own of that interface; its protocol is 0,
 /// which leaves the socket's as it is (packet(7)).
-fn attach(socket: &Socket, index: u32) -> io::Result<()> {
+pub(super) fn attach(socket: &Socket, index: u32) -> io::Result<()> {
     let wanted = usize::try_from(index).map_err(io::Error::other)?;
     let address = getifaddrs()?
         .filter_map(|entry| entry.address?.as_link_addr().copied())
@@ -183,8 +186,20 @@ impl Capture for Tap {
         self.count_drops();
     }
 
-    fn read(&mut self, each: &mut dyn FnMut(Seen, &[u8])) -> io::Result<usize> {
-        let read = HEADERS.with_borrow_mut(|headers| self.read_with(headers, each));
+    fn read(&mut self, each: &mut Show<'_>) -> io::Result<usize> {
+        self.read_after(&mut |_| (), each)
+    }
+}
+
+impl Tap {
+    /// As [`Capture::read`]. `first` may show what happened before the packets that were read, which are
+    /// shown after it.
+    pub(super) fn read_after(
+        &mut self,
+        first: &mut dyn FnMut(&mut Show<'_>),
+        each: &mut Show<'_>,
+    ) -> io::Result<usize> {
+        let read = HEADERS.with_borrow_mut(|headers| self.read_with(headers, first, each));
         match read {
             Ok(0) | Err(Errno::EAGAIN | Errno::EINTR) => Ok(0),
             Ok(count) => {
@@ -197,20 +212,20 @@ impl Capture for Tap {
             }
         }
     }
-}
 
-impl Tap {
     fn read_with(
         &mut self,
         headers: &mut MultiHeaders<LinkAddr>,
-        each: &mut dyn FnMut(Seen, &[u8]),
+        first: &mut dyn FnMut(&mut Show<'_>),
+        each: &mut Show<'_>,
     ) -> nix::Result<usize> {
         let mut rooms = self.buffer.chunks_exact_mut(ROOM);
         let mut rooms: [_; BATCH] = array::from_fn(|_| [IoSliceMut::new(rooms.next().unwrap_or_default())]);
         let flags = MsgFlags::MSG_DONTWAIT;
-        let messages = recvmmsg(self.socket.as_raw_fd(), headers, &mut rooms, flags, None)?;
+        let messages = recvmmsg(self.socket.as_raw_fd(), headers, &mut rooms, flags, None);
+        first(each);
         let mut count = 0_usize;
-        for message in messages {
+        for message in messages? {
             count = count.saturating_add(1);
             let seen = Seen { direction: direction(message.address), kernel: stamp(&message) };
             each(seen, message.iovs().next().unwrap_or_default());
@@ -233,7 +248,7 @@ fn direction(address: Option<LinkAddr>) -> Direction {
     }
 }
 
-fn wall_time(stamp: TimeSpec) -> Option<WallTime> {
+pub(super) fn wall_time(stamp: TimeSpec) -> Option<WallTime> {
     let nanos = stamp.tv_sec().checked_mul(1_000_000_000)?.checked_add(stamp.tv_nsec())?;
     Some(WallTime::from_nanos(nanos))
 }

@@ -168,6 +168,7 @@ mod tests {
     use std::net::Ipv4Addr;
     use std::time::Duration;
 
+    use super::super::capture::Show;
     use super::*;
     use crate::measure::net::tests::{codec, echo};
     use crate::model::WallTime;
@@ -196,7 +197,7 @@ mod tests {
     impl Capture for Failing {
         fn watch(&mut self, _: Duration) {}
 
-        fn read(&mut self, each: &mut dyn FnMut(Seen, &[u8])) -> io::Result<usize> {
+        fn read(&mut self, each: &mut Show<'_>) -> io::Result<usize> {
             if self.failures > 0 {
                 self.failures = self.failures.saturating_sub(1);
                 let all =

@@ -15,7 +15,7 @@ use crate::model::{Clock, MonoTime, SendFault};
 use crate::wire::Sources;
 
 /// How often a packet is offered again when the system has no buffer for it.
-const RETRIES: u32 = 10;
+pub(super) const RETRIES: u32 = 10;
 
 /// How long to wait before that.
 const RETRY_AFTER: Duration = Duration::from_millis(1);
@@ -96,7 +96,7 @@ fn open(source: IpAddr) -> io::Result<Socket> {
 
 /// A full queue behind the socket leaves the socket itself writable: there is no event to wait for, only
 /// the time in which the interface sends.
-fn pause() {
+pub(super) fn pause() {
     let _ = ppoll(&mut [], Some(TimeSpec::from_duration(RETRY_AFTER)), None);
 }
 

@@ -17,11 +17,24 @@
 //!
 //! A state is entered when the ones before it ask nothing and wait for nothing. Whatever is learnt on the
 //! way may call the search back to an earlier one. What is asked never lessens, so it ends.
+//!
+//! ```text
+//! from \ to     Enumerating  Repeating  Completing  Controlling  Done
+//! Enumerating       ×            ×          ×            ×          ×
+//! Repeating         ×            ×          ×            ×          ×
+//! Completing        ×            ×          ×            ×          ×
+//! Controlling       ×            ×          ×            ×          ×
+//! Done              u            u          –            –          ×
+//! ```
+//!
+//! `u`: when the search for another target found a balancer on this way to be unequal.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use crate::multipath::{CERTAINLY_ALONE, FlowMap, Heard, Hop, Links, Splits, StoppingRule, controlled};
+use crate::multipath::{
+    CERTAINLY_ALONE, FlowMap, Heard, Hop, Links, Splits, StoppingRule, answers_wanted, controlled,
+};
 
 /// What all searches of a round go by.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +55,7 @@ pub(super) struct Rules {
 }
 
 /// Where a search stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Phase {
     Enumerating,
     Repeating,
@@ -71,11 +84,6 @@ pub(super) struct Search {
 const SCOUT: u16 = 0;
 /// Flows by which a router's links are looked at where both hops are wide (MDA-Lite's φ).
 const MESHING_FLOWS: usize = 2;
-/// Answers that a flow must get from one router before crossing links are believed to be links, and not
-/// balancing packet by packet: by chance one in 2¹⁵.
-const REPEATS_IF_MESHED: usize = 16;
-/// How sure it must be that a balancer goes by flows.
-const UNNOTICED_PER_PACKET: f64 = 0.01;
 /// New flows in one go for node control.
 const MOST_NEW_FLOWS: usize = 64;
 /// Refusals after which a target is given up.
@@ -291,7 +299,7 @@ impl Search {
     fn repeat(&self, links: &Links, splits: &Splits) -> Vec<Ask> {
         let mut asks = Vec::new();
         for (index, hop) in self.map.hops().iter().enumerate() {
-            let wanted = self.answers_wanted(index, links, splits);
+            let wanted = answers_wanted(index, self.map.hops(), links, splits);
             let steady = hop.cells().find(|(_, cell)| cell.answers() > 0);
             let Some((flow, cell)) = steady.filter(|_| hop.is_wide() && !hop.is_unstable()) else {
                 continue;
@@ -302,21 +310,6 @@ impl Search {
             asks.extend(std::iter::repeat_n(Ask { hop: index, flow }, missing));
         }
         asks
-    }
-
-    /// How often a flow must be answered at a hop before it is believed to go one way.
-    fn answers_wanted(&self, index: usize, links: &Links, splits: &Splits) -> usize {
-        if links.is_meshed_at(index) {
-            return REPEATS_IF_MESHED;
-        }
-        let before = index.checked_sub(1).and_then(|before| self.map.hops().get(before));
-        if before.is_some_and(Hop::is_wide) {
-            return 0;
-        }
-        let parted_at = before.into_iter().flat_map(|before| before.vertices().keys());
-        let narrowest = parted_at.filter_map(|router| splits.narrowest(*router)).min_by(f64::total_cmp);
-        let branches = self.map.hops().get(index).map_or(1, |hop| hop.vertices().len());
-        repeats(branches, narrowest)
     }
 
     /// Asks for the links of routers of which none is known, in both directions.
@@ -407,21 +400,4 @@ impl Search {
         let new = short.saturating_mul(hop.answered()).div_ceil(flows.len());
         (known, new)
     }
-}
-
-/// How many answers of one flow, all from one router, rule out balancing packet by packet over so many branches.
-fn repeats(branches: usize, narrowest: Option<f64>) -> usize {
-    const MOST: usize = 64;
-    let Ok(others) = u32::try_from(branches.saturating_sub(1)) else { return MOST };
-    if others == 0 {
-        return 0;
-    }
-    let equal = 1.0 / (f64::from(others) + 1.0);
-    let narrow = narrowest.map_or(equal, |share| share.min(equal));
-    let widest = 1.0 - narrow * f64::from(others);
-    let unnoticed = |answers: usize| {
-        let answers = i32::try_from(answers).unwrap_or(i32::MAX);
-        widest.powi(answers) + f64::from(others) * narrow.powi(answers)
-    };
-    (2..MOST).find(|answers| unnoticed(*answers) <= UNNOTICED_PER_PACKET).unwrap_or(MOST)
 }

@@ -27,6 +27,8 @@ pub(super) struct Network {
     pub(super) nodes: Vec<Node>,
     pub(super) seed: u64,
     pub(super) loss: f64,
+    /// Whether the targets are answered one after the other, instead of in any order.
+    pub(super) in_turn: bool,
 }
 
 impl Network {
@@ -42,7 +44,7 @@ impl Network {
                 nodes[near].next.push((far, 1));
             }
         }
-        Self { nodes, seed, loss: 0.0 }
+        Self { nodes, seed, loss: 0.0, in_turn: false }
     }
 
     /// One balancer with these weights, between plain routers.
@@ -135,17 +137,31 @@ pub(super) fn order(targets: Vec<IpAddr>) -> MultipathOrder {
 
 /// Runs a round to its end over a network that answers in any order; gives the probes asked.
 pub(super) fn run(prober: &mut MultipathProber, network: &Network) -> Vec<Probe> {
+    watch(prober, network, |_| {})
+}
+
+/// The same; `seen` looks at the prober after every question and every answer.
+pub(super) fn watch(
+    prober: &mut MultipathProber,
+    network: &Network,
+    mut seen: impl FnMut(&MultipathProber),
+) -> Vec<Probe> {
     let mut order = Xoshiro256PlusPlus::seed_from_u64(network.seed);
-    let (mut asked, mut flying) = (Vec::new(), Vec::new());
+    let (mut asked, mut flying) = (Vec::new(), Vec::<(Probe, u64)>::new());
     loop {
-        match prober.next(MonoTime::default()) {
+        let next = prober.next(MonoTime::default());
+        seen(prober);
+        match next {
             Next::Probe(probe) => {
                 flying.push((probe, asked.len() as u64));
                 asked.push(probe);
             }
             Next::Wait(_) => {
                 assert!(!flying.is_empty(), "waits for nothing");
-                let (probe, packet) = flying.swap_remove(order.random_range(0..flying.len()));
+                let any = order.random_range(0..flying.len());
+                let first = || (0..flying.len()).min_by_key(|index| flying[*index].0.target);
+                let (probe, packet) =
+                    flying.swap_remove(if network.in_turn { first().unwrap_or(any) } else { any });
                 let answer = network.answer(&probe, packet);
                 prober.settle(
                     &probe,
@@ -165,6 +181,11 @@ impl MultipathProber {
     /// The links found towards a target.
     pub(super) fn links(&self, target: usize) -> BTreeSet<(IpAddr, IpAddr)> {
         Links::between(self.searches[target].map().hops()).iter().map(|(_, from, to)| (from, to)).collect()
+    }
+
+    /// Where the search for the ways to a target stands.
+    pub(super) fn phase(&self, target: usize) -> Phase {
+        self.searches[target].phase()
     }
 
     /// Whether packet-by-packet balancing was seen on the way to a target.
