@@ -204,7 +204,7 @@ impl Engine {
         }
         let ready = self.pacer.earliest_total(now);
         if ready > now {
-            return Step::Wait(ready.min(self.next_deadline()));
+            return Step::Wait(self.pacer.wake(now).min(self.next_deadline()));
         }
         if let Some(permit) = self.unpark(now) {
             return Step::Send(permit);
@@ -216,6 +216,12 @@ impl Engine {
                 Step::Wait(wake.min(self.next_deadline()).min(self.parking.earliest()))
             }
         }
+    }
+
+    /// Whether the rate is only reached by a link whose waits end on time to the microsecond.
+    #[must_use]
+    pub fn needs_punctuality(&self) -> bool {
+        self.pacer.is_tight()
     }
 
     /// Takes in the result of sending a probe for which `poll` gave a permit.

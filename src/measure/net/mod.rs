@@ -93,6 +93,10 @@ pub trait Link {
     /// caller can look at its stop flag.
     fn wait(&mut self, until: MonoTime) -> Option<Arrival>;
 
+    /// From now on, a wait that nothing ends before ends on time to the microsecond, whatever that costs in
+    /// processor time. To be called in the thread that waits.
+    fn be_punctual(&mut self) {}
+
     /// Packets that the kernel dropped since the link was opened.
     fn kernel_drops(&self) -> u64;
 

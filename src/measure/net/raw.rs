@@ -238,6 +238,10 @@ impl Link for RawLink {
         self.intake.next(&mut ears, &self.codec, &self.clock, deadline)
     }
 
+    fn be_punctual(&mut self) {
+        self.intake.be_punctual();
+    }
+
     fn kernel_drops(&self) -> u64 {
         self.tap.dropped()
     }

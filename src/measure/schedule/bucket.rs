@@ -25,6 +25,13 @@ impl Refill {
         let interval = Duration::try_from_secs_f64(nanos / 1e9).unwrap_or(Duration::MAX);
         Self { interval, lead: interval.saturating_mul(depth.saturating_sub(1)) }
     }
+
+    /// By how much a sender that always has something to send may be late, again and again, and still
+    /// reaches the rate to a hundredth.
+    #[must_use]
+    pub fn leeway(&self) -> Duration {
+        self.lead.max(self.interval.checked_div(100).unwrap_or_default())
+    }
 }
 
 /// What was taken out of a bucket. A new one is full.
@@ -44,6 +51,12 @@ impl Bucket {
     /// Takes a token for a packet that passes `now`, whether there was one or not.
     pub fn spend(&mut self, now: MonoTime, refill: Refill) {
         self.full_at = self.full_at.max(now).after(refill.interval);
+    }
+
+    /// When it is full again: what comes in later is lost.
+    #[must_use]
+    pub const fn full_at(&self) -> MonoTime {
+        self.full_at
     }
 
     /// Whether it is full, and so need not be remembered.

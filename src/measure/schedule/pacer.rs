@@ -2,6 +2,7 @@
 //! router. Pure: it says when a packet may go, and somebody else waits.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::bucket::{Bucket, Buckets, Refill};
 use crate::model::{MonoTime, Pps, Unit};
@@ -31,6 +32,13 @@ impl PacerRates {
         }
     }
 }
+
+/// How late a thread may wake that sleeps until a time, on a machine that has other things to do.
+const LATENESS: Duration = Duration::from_micros(200);
+
+/// For how long packets are collected that may leave, where the burst allows it: each time that a thread
+/// wakes costs as much as some packets.
+const COLLECTED: Duration = Duration::from_micros(200);
 
 /// Holds the rates. In any second at most `total` + `burst` packets pass, and to one unit or responder at
 /// most its rate + 1; a sender that always has something to send reaches the rate. Memory is bounded: see
@@ -69,6 +77,23 @@ impl Pacer {
     #[must_use]
     pub fn earliest_total(&self, now: MonoTime) -> MonoTime {
         self.total.earliest(now, self.refill)
+    }
+
+    /// When to look again, if no packet may leave `now`: when the next one may, or where they may leave fast
+    /// a little later, so that several may leave at once. Whoever wakes at most [`LATENESS`] later loses
+    /// nothing of the total rate, unless [`Pacer::is_tight`].
+    #[must_use]
+    pub fn wake(&self, now: MonoTime) -> MonoTime {
+        let latest =
+            MonoTime::default().after(self.total.full_at().since(MonoTime::default().after(LATENESS)));
+        self.earliest_total(now).max(now.after(COLLECTED).min(latest))
+    }
+
+    /// Whether the burst is so small, for this rate, that a thread which sleeps until the next packet would
+    /// fall behind: it must be on time to the microsecond.
+    #[must_use]
+    pub fn is_tight(&self) -> bool {
+        self.refill.leeway() < LATENESS
     }
 
     /// Books a packet that leaves `now`.

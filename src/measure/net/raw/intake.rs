@@ -4,6 +4,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use nix::sys::prctl::set_timerslack;
+
 use super::super::Arrival;
 use super::capture::{BATCH, Capture, Direction, Seen};
 use crate::model::{Clock, MonoTime, WallTime};
@@ -11,6 +13,9 @@ use crate::wire::{Codec, Received};
 
 /// A caller that is late still gets this many batches looked at in one call, so that it catches up.
 const LEAST_EFFORT: u32 = 4;
+
+/// How long before the end of a wait a punctual thread stays awake: so late threads may wake.
+const AWAKE_BEFORE: Duration = Duration::from_micros(100);
 
 /// How far the wall clock may be from where it should be before it counts as stepped. Slewing moves both
 /// clocks alike; the rest is the time between reading one and the other.
@@ -64,6 +69,8 @@ pub(super) struct Intake {
     waiting: VecDeque<Arrival>,
     /// Whether all packets that were there have been read.
     drained: bool,
+    /// Whether waits end on time to the microsecond.
+    punctual: bool,
     bridge: Option<Bridge>,
     foreign: u64,
     errors: u64,
@@ -74,6 +81,7 @@ impl Intake {
         Self {
             waiting: VecDeque::with_capacity(BATCH),
             drained: false,
+            punctual: false,
             bridge: None,
             foreign: 0,
             errors: 0,
@@ -86,6 +94,14 @@ impl Intake {
 
     pub(super) const fn errors(&self) -> u64 {
         self.errors
+    }
+
+    /// Sleeps as short as the system can from now on, and not at all shortly before the time.
+    pub(super) fn be_punctual(&mut self) {
+        if !std::mem::replace(&mut self.punctual, true) {
+            // Where it is refused, waits still end on time as long as threads wake within `AWAKE_BEFORE`.
+            let _ = set_timerslack(1);
+        }
     }
 
     /// The next arrival; `None` if there is none until `deadline`.
@@ -107,9 +123,16 @@ impl Intake {
             }
             effort = effort.saturating_add(1);
             if std::mem::take(&mut self.drained) {
-                capture.watch(deadline.since(clock.mono()));
+                self.sleep(capture, deadline.since(clock.mono()));
             }
             self.take_batch(capture, codec, clock);
+        }
+    }
+
+    fn sleep(&self, capture: &mut impl Capture, patience: Duration) {
+        let patience = if self.punctual { patience.saturating_sub(AWAKE_BEFORE) } else { patience };
+        if patience > Duration::ZERO {
+            capture.watch(patience);
         }
     }
 
@@ -263,6 +286,33 @@ mod tests {
             after.on_monotonic(WallTime::from_nanos(3_599_999_500_000)).as_nanos(),
             2 * MS - 500_000
         );
+    }
+
+    /// A silent network, watched by a thread that always wakes 60 µs late.
+    struct Sleepy<'c>(&'c Ticking);
+
+    impl Capture for Sleepy<'_> {
+        fn watch(&mut self, patience: Duration) {
+            let woken = self.0.mono().after(patience).after(Duration::from_micros(60));
+            self.0.0.set(woken.as_nanos());
+        }
+
+        fn read(&mut self, _: &mut Show<'_>) -> io::Result<usize> {
+            Ok(0)
+        }
+    }
+
+    #[test]
+    fn a_punctual_wait_ends_on_time_although_its_thread_wakes_late() {
+        let deadline = MonoTime::from_nanos(1_000_000);
+        for (punctual, latest) in [(false, 61_000), (true, 10)] {
+            let clock = Ticking(Cell::new(0));
+            let mut intake = Intake::new();
+            intake.punctual = punctual;
+            assert!(intake.next(&mut Sleepy(&clock), &codec(sources()), &clock, deadline).is_none());
+            let late = clock.mono().since(deadline).as_nanos();
+            assert!(late <= latest, "{late} ns late");
+        }
     }
 
     #[test]

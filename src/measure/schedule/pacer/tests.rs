@@ -90,6 +90,102 @@ proptest! {
     }
 }
 
+const START: MonoTime = MonoTime::from_nanos(5 * SECOND);
+
+/// Sends with a thread that wakes so much too late each time, as long as it takes for so many packets;
+/// returns when each left, and the pacer.
+fn drive_late(rates: PacerRates, packets: usize, lateness: &[u64]) -> (Vec<u64>, Pacer) {
+    let mut pacer = Pacer::new(rates);
+    let mut late = lateness.iter().cycle();
+    let mut now = START;
+    let mut sent = Vec::with_capacity(packets);
+    while sent.len() < packets {
+        while pacer.earliest_total(now) <= now {
+            pacer.spend(now, unit(0), None);
+            sent.push(now.as_nanos());
+        }
+        now = MonoTime::from_nanos(pacer.wake(now).as_nanos() + late.next().unwrap());
+    }
+    (sent, pacer)
+}
+
+/// From one packet a second to a million.
+fn any_rate() -> impl Strategy<Value = f64> {
+    prop_oneof![Just(1.0), Just(1_000_000.0), (0.0..1_000_000_f64.ln()).prop_map(f64::exp)]
+}
+
+fn in_all(total: f64, burst: u32) -> PacerRates {
+    let fast = Pps::new(1_000_000.0).unwrap();
+    PacerRates { total: Pps::new(total).unwrap(), burst, per_unit: fast, per_responder: fast }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// A thread that wakes late, but never later than threads do, keeps the rate to one part in a hundred;
+    /// one that must be punctual may be late by a hundredth of the interval.
+    #[test]
+    fn any_rate_from_one_to_a_million_is_kept_to_one_percent(
+        total in any_rate(),
+        burst in prop_oneof![Just(1_u32), 1_u32..1_000],
+        late in prop::collection::vec(0.0..1.0, 1..50),
+    ) {
+        let rates = in_all(total, burst);
+        let most = if Pacer::new(rates).is_tight() { 1e7 / total } else { LATENESS.as_nanos() as f64 };
+        let lateness: Vec<u64> = late.iter().map(|share| (share * most) as u64).collect();
+        let (sent, pacer) = drive_late(rates, burst as usize + 3_000, &lateness);
+        // Packets leave together, so the rate is that at which the bucket fills: how much more than what was
+        // taken would it hold by now, had nothing been lost?
+        let taken = pacer.total.full_at().since(START).as_secs_f64();
+        let mean = sent.len() as f64 / taken;
+        prop_assert!((mean / total - 1.0).abs() < 0.01, "{mean} instead of {total}");
+    }
+
+    /// In any time T, whatever it is, no more than the burst and what the rate allows in T.
+    #[test]
+    fn no_time_however_short_sees_more_than_the_burst_and_its_share(
+        total in any_rate(),
+        burst in prop_oneof![Just(1_u32), 1_u32..1_000],
+        late in prop::collection::vec(0_u64..SECOND / 100, 1..50),
+    ) {
+        let (sent, _) = drive_late(in_all(total, burst), 3_000, &late);
+        // The most that left within any time, by the generic cell rate algorithm run backwards: each packet
+        // counted at its time less what the rate had allowed until then.
+        let ahead: Vec<f64> =
+            sent.iter().enumerate().map(|(index, at)| index as f64 - *at as f64 / 1e9 * total).collect();
+        let mut lowest = f64::INFINITY;
+        for excess in ahead {
+            lowest = lowest.min(excess);
+            let within = excess - lowest + 1.0;
+            prop_assert!(within <= f64::from(burst) + 0.01, "{within} packets beyond the rate");
+        }
+    }
+}
+
+#[test]
+fn where_packets_leave_slowly_each_has_its_time_and_where_fast_some_leave_together() {
+    let gaps = |total, burst| {
+        let (sent, _) = drive_late(in_all(total, burst), 1_000 + burst as usize, &[0]);
+        let mut gaps: Vec<u64> = sent[burst as usize..].windows(2).map(|pair| pair[1] - pair[0]).collect();
+        gaps.dedup();
+        gaps
+    };
+    assert_eq!(gaps(100.0, 10), [SECOND / 100]);
+    assert_eq!(gaps(1_000.0, 1), [SECOND / 1_000]);
+    assert_eq!(
+        gaps(100_000.0, 64).iter().max(),
+        Some(&200_000),
+        "20 packets, five thousand times a second"
+    );
+}
+
+#[test]
+fn only_bursts_too_small_for_their_rate_need_a_punctual_thread() {
+    let tight = |total, burst| Pacer::new(in_all(total, burst)).is_tight();
+    assert_eq!([tight(40.0, 1), tight(100.0, 10), tight(10_000.0, 10), tight(1e6, 256)], [false; 4]);
+    assert_eq!([tight(100.0, 1), tight(10_000.0, 2), tight(1e6, 100)], [true; 3]);
+}
+
 #[test]
 fn a_rehearsal_sends_as_many_packets_in_a_minute_as_the_campaign_in_hours() {
     let rate = |pps| Pps::new(pps).unwrap();
