@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use etherparse::{Icmpv6Slice, IpNumber, Ipv4Header, Ipv6Header, PacketBuilder, TcpHeader};
 
+use statrs::distribution::{ChiSquared, ContinuousCDF};
+
 use super::scenario::Scenario;
 use super::simulator::Simulator;
 use crate::model::{MonoTime, Underlay};
@@ -339,4 +341,19 @@ impl Bench {
     pub(super) fn answers_from(&mut self, at: Duration, packet: &[u8]) -> Option<IpAddr> {
         self.ask(at, packet).map(|answer| received(&answer).from)
     }
+}
+
+/// How likely it is that counts lie as far from what their shares make expected as these do, or farther (Pearson
+/// 1900). The shares need not add up to 1.
+#[allow(clippy::cast_precision_loss)]
+pub(super) fn likelihood(counts: &[u32], shares: &[f64]) -> f64 {
+    assert_eq!(counts.len(), shares.len());
+    let total = f64::from(counts.iter().sum::<u32>());
+    let whole: f64 = shares.iter().sum();
+    let distance = |(count, share): (&u32, &f64)| {
+        let expected = total * share / whole;
+        (f64::from(*count) - expected).powi(2) / expected
+    };
+    let statistic: f64 = counts.iter().zip(shares).map(distance).sum();
+    1.0 - ChiSquared::new(counts.len() as f64 - 1.0).unwrap().cdf(statistic)
 }
