@@ -5,9 +5,13 @@ import os
 import select
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from pathlib import Path
+
+from scenario import Address
 
 CLONE_NEWNET = 0x40000000
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -118,12 +122,21 @@ def listen(listeners: list[tuple[str, int]]):
                 listener.accept()[0].close()
 
 
-def bgp_under_way() -> bool:
-    """Whether a BGP connection of this namespace holds bytes that were not yet acknowledged, or not yet read."""
+def bgp_under_way(but_with: set[Address]) -> bool:
+    """Whether a BGP connection of this namespace holds bytes that were not yet acknowledged, or not yet read;
+    connections with some addresses do not count."""
     for table in ("/proc/self/net/tcp", "/proc/self/net/tcp6"):
         for line in Path(table).read_text().splitlines()[1:]:
             _, local, remote, state, queues, *_ = line.split()
             is_bgp = 179 in (int(end.rpartition(":")[2], 16) for end in (local, remote))
-            if is_bgp and state == "01" and queues != "00000000:00000000":
+            counts = is_bgp and state == "01" and address_of(remote) not in but_with
+            if counts and queues != "00000000:00000000":
                 return True
     return False
+
+
+def address_of(end: str) -> Address:
+    """An address as /proc/net/tcp writes it: words of the machine's own byte order, then a port."""
+    words = bytes.fromhex(end.rpartition(":")[0])
+    in_order = b"".join(words[at:at + 4][::-1] if sys.byteorder == "little" else words[at:at + 4] for at in range(0, len(words), 4))
+    return ip_address(in_order)

@@ -12,7 +12,7 @@ from collections import defaultdict
 import control
 from kernel import RouteMonitor, bgp_under_way, inside
 from layout import Layout
-from scenario import Link, Router
+from scenario import Address, Router
 from world import World
 
 #: Longer than OSPF's tick.
@@ -44,10 +44,10 @@ def not_yet(layout: Layout, world: World, monitor: RouteMonitor) -> str | None:
         return reason
     if monitor.hears(QUIET_SECONDS):
         return "kernel routes are still changing"
-    for router in layout.scenario.routers:
-        with inside(router):
-            if bgp_under_way():
-                return f"{router} is still talking to a neighbour"
+    for router in layout.scenario.routers.values():
+        with inside(router.name):
+            if bgp_under_way(but_with=out_of_reach(layout, world, router)):
+                return f"{router.name} is still talking to a neighbour"
     return first_difference(layout, world)
 
 
@@ -80,6 +80,13 @@ def expected_sessions(layout: Layout, world: World, router: Router) -> dict[str,
         if name != router.name:
             expected |= {f"i{layout.numbers[name]}v{version}": True for version in (4, 6)}
     return expected
+
+
+def out_of_reach(layout: Layout, world: World, router: Router) -> set[Address]:
+    """The numbers of routers of the same AS that a router cannot reach inside it."""
+    reached = component(world, router)
+    lost = [other.name for other in layout.scenario.members(router.asn) if other.name not in reached]
+    return {number for name in lost for number in layout.router_ids(name)}
 
 
 def pictures(layout: Layout, world: World, router: Router) -> str | None:

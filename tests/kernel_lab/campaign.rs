@@ -8,7 +8,7 @@ use tetherline::dataset::{Dataset, RoundState};
 
 use super::lab::{END, Row, TARGETS, hops, rows, run};
 
-const CAMPAIGN: &str = r#"
+pub(crate) const CAMPAIGN: &str = r#"
 [campaign]
 name = "kernel-lab"
 

@@ -53,17 +53,29 @@ pub(crate) fn ask(script: &str) -> String {
     run(&std::env::temp_dir(), script)
 }
 
-/// Runs several scripts, one after the other in one diamond, and returns what each of them said.
+/// Runs several scripts, one after the other in one lab, and returns what each of them said.
+pub(crate) fn ask_all_in<S: AsRef<str>>(scenario: &str, folder: &Path, scripts: &[S]) -> Vec<String> {
+    let said = run_in(scenario, folder, &one_after_the_other(scripts));
+    apart(&said, scripts.len())
+}
+
+/// The same in the diamond.
 pub(crate) fn ask_all<S: AsRef<str>>(scripts: &[S]) -> Vec<String> {
-    const NEXT: &str = "---- next\n";
-    let script: String = scripts
-        .iter()
-        .map(|script| format!("{}\nprintf -- '{}'\n", script.as_ref(), NEXT.escape_default()))
-        .collect();
-    let said = ask(&script);
-    let parts: Vec<String> = said.split(NEXT).map(str::to_owned).collect();
-    assert_eq!(parts.len(), scripts.len() + 1, "{said}");
-    parts.into_iter().take(scripts.len()).collect()
+    ask_all_in(DIAMOND, &std::env::temp_dir(), scripts)
+}
+
+const NEXT: &str = "---- next";
+
+/// One script of several, which marks where the next one begins to speak.
+pub(crate) fn one_after_the_other<S: AsRef<str>>(scripts: &[S]) -> String {
+    scripts.iter().map(|script| format!("{}\necho '{NEXT}'\n", script.as_ref())).collect()
+}
+
+/// What each of so many scripts has said.
+pub(crate) fn apart(said: &str, scripts: usize) -> Vec<String> {
+    let parts: Vec<String> = said.split(&format!("{NEXT}\n")).map(str::to_owned).collect();
+    assert_eq!(parts.len(), scripts + 1, "{said}");
+    parts.into_iter().take(scripts).collect()
 }
 
 /// The command that traces a target as fast as a laboratory allows, and prints CSV.

@@ -9,6 +9,7 @@
 mod campaign;
 mod lab;
 mod nft;
+mod same_hops;
 mod scamper;
 mod topology;
 mod traceroute;
