@@ -9,6 +9,8 @@
 mod campaign;
 mod lab;
 mod nft;
+mod october;
+mod rib;
 mod same_hops;
 mod scamper;
 mod topology;

@@ -18,24 +18,24 @@ use super::lab::{DIAMOND, Row, ask_all_in, rows};
 const FLOWS: u16 = 24;
 
 /// What is asked about: a target, by each protocol, TCP to this port.
-type Target = (&'static str, u16);
+pub(super) type Target = (&'static str, u16);
 
 /// The addresses that are met at a TTL over all flows; `None` for silence.
 type Hop = BTreeSet<Option<IpAddr>>;
 
 /// A scenario at the moment of one of its events, or before them all, long enough after it that routes have
 /// converged.
-struct Moment {
-    at: &'static str,
-    targets: &'static [Target],
+pub(super) struct Moment {
+    pub(super) at: &'static str,
+    pub(super) targets: &'static [Target],
 }
 
-fn at(time: &str) -> WallTime {
+pub(super) fn at(time: &str) -> WallTime {
     WallTime::parse_rfc3339(&format!("2017-10-01T{time}Z")).expect("a time")
 }
 
 /// All targets by all protocols, as CSV; a few at a time, so that answers come in time on a slow machine too.
-fn traces(targets: &[Target], flows: u16) -> String {
+pub(super) fn traces(targets: &[Target], flows: u16) -> String {
     let trace = |(target, port): &Target| {
         ["icmp", "udp", "tcp"].map(|protocol| {
             let port = if protocol == "tcp" { format!("--port {port}") } else { String::new() };
@@ -106,7 +106,7 @@ fn agree(linux: &[Hop], simulator: &[Hop], one_way: bool) -> bool {
     if hashes_apart() { linux == simulator } else { within && linux.len() == simulator.len() }
 }
 
-fn check(rows: &[Row], truth: &Truth, moment: &Moment) {
+pub(super) fn check(rows: &[Row], truth: &Truth, moment: &Moment) {
     for (target, _) in moment.targets {
         let target: IpAddr = target.parse().expect("an address");
         for (protocol, name) in [(Protocol::Icmp, "icmp"), (Protocol::Udp, "udp"), (Protocol::Tcp, "tcp")] {
