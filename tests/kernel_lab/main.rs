@@ -7,9 +7,11 @@
 #![allow(clippy::format_push_string, clippy::format_collect, reason = "scripts are short")]
 
 mod campaign;
+mod isolation;
 mod lab;
 mod nft;
 mod october;
+mod policy;
 mod rib;
 mod same_hops;
 mod scamper;
