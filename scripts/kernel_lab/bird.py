@@ -7,6 +7,7 @@ which is compared between all of them), then the nearest way out (OSPF's distanc
 
 from ipaddress import ip_network
 
+import control
 from layout import Layout, OWN_V4, Wire
 from scenario import Address, Prefix, Router
 from world import World
@@ -30,7 +31,9 @@ class Configuration:
 
     def text(self) -> str:
         number, _ = self.layout.router_ids(self.router.name)
-        parts = [f"router id {number};", "protocol device {}"]
+        # Otherwise it would write to the log of the machine.
+        log = f'log "{control.FOLDER}/{self.router.name}.log" {{ warning, error, fatal, bug }};'
+        parts = [log, f"router id {number};", "protocol device {}"]
         parts += [self.kernel(version) for version in (4, 6)]
         parts += [self.statics(version) for version in (4, 6)]
         parts += [self.inside(version) for version in (4, 6) if self.inner_wires()]
@@ -117,7 +120,8 @@ class Configuration:
         ours = [prefix for prefix in self.scenario.announced(self.router.asn) if prefix.version == version]
         shown = [prefix for prefix in ours if self.is_announced_to(prefix, them)]
         own = f"if net ~ [ {', '.join(map(str, shown))} ] then accept; reject;" if shown else "reject;"
-        others = "accept;" if role == "customer" else f"if bgp_local_pref = {PREFERENCE['customer']} then accept; reject;"
+        from_customer = f"bgp_local_pref = {PREFERENCE['customer']}"
+        others = "accept;" if role == "customer" else f"if {from_customer} then accept; reject;"
         return f"if source != RTS_BGP then {{ {own} }} {others}"
 
     def is_announced_to(self, prefix: Prefix, them: int) -> bool:

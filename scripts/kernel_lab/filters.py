@@ -153,7 +153,8 @@ def among(side: str, addresses: list[Address]) -> str:
 def chain(name: str, hook: str, priority: int, rules: Iterable[str], first: Iterable[str] = ()) -> str:
     """The rules hold for all but the lab's own traffic; those that come first hold for that too."""
     before, behind = ("".join(f"        {rule}\n" for rule in some) for some in (first, rules))
-    return f"    chain {name} {{\n        type filter hook {hook} priority {priority};\n{before}{OWN_TRAFFIC}\n{behind}    }}"
+    head = f"    chain {name} {{\n        type filter hook {hook} priority {priority};\n"
+    return f"{head}{before}{OWN_TRAFFIC}\n{behind}    }}"
 
 
 def table(chains: list[str]) -> str:

@@ -1,6 +1,7 @@
 """Namespaces, interfaces, system controls and processes: the only part that touches the kernel."""
 
 import ctypes
+import errno
 import os
 import select
 import socket
@@ -77,7 +78,8 @@ class RouteMonitor:
         self.sockets = {}
         for node in nodes:
             with inside(node):
-                news = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_NONBLOCK, socket.NETLINK_ROUTE)
+                news = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+                news.setblocking(False)
                 news.bind((0, ROUTES_OF_BOTH_FAMILIES))
             self.sockets[news.fileno()] = news
             self.poll.register(news, select.POLLIN)
@@ -98,7 +100,7 @@ class RouteMonitor:
             pass
         except OSError as error:
             # Some were lost since there were too many: that is news enough.
-            if error.errno != 105:
+            if error.errno != errno.ENOBUFS:
                 raise
 
     def close(self):
@@ -138,5 +140,5 @@ def bgp_under_way(but_with: set[Address]) -> bool:
 def address_of(end: str) -> Address:
     """An address as /proc/net/tcp writes it: words of the machine's own byte order, then a port."""
     words = bytes.fromhex(end.rpartition(":")[0])
-    in_order = b"".join(words[at:at + 4][::-1] if sys.byteorder == "little" else words[at:at + 4] for at in range(0, len(words), 4))
-    return ip_address(in_order)
+    step = -1 if sys.byteorder == "little" else 1
+    return ip_address(b"".join(words[at:at + 4][::step] for at in range(0, len(words), 4)))

@@ -15,6 +15,8 @@ from world import World, world
 #: What a command in the lab must know of it.
 STATE = control.FOLDER / "state.json"
 CONVERGENCE_SECONDS = 90
+#: Of a kernel route behind all others.
+LAST_METRIC = 0xFFFF_FFFF
 #: In every namespace, before there is any interface.
 EVERYWHERE = {
     "net/ipv4/icmp_msgs_per_sec": 1_000_000,
@@ -111,8 +113,8 @@ class Lab:
 
     def wires(self):
         def cable(wire: Wire) -> str:
-            one, other = wire.ends
-            return f"link add {one.interface} netns {one.node} type veth peer name {other.interface} netns {other.node}"
+            one, other = (f"{end.interface} netns {end.node}" for end in wire.ends)
+            return f"link add {one} type veth peer name {other}"
 
         kernel.ip([cable(wire) for wire in self.layout.wires])
 
@@ -121,8 +123,10 @@ class Lab:
         v4, v6 = self.layout.router_ids(router.name)
         # Deprecated, so that it is no source of anything that does not ask for it.
         own += [f"address add {v4} dev lo scope host", f"address add {v6} dev lo nodad preferred_lft 0"]
-        announced = [f"route add throw {prefix} metric 4294967295" for prefix in self.scenario.announced(router.asn)]
-        lines = ["link set lo up", *own, *announced]
+        # What nobody has in a prefix of ours is "net unreachable", and must not follow a shorter prefix elsewhere.
+        ours = self.scenario.announced(router.asn)
+        throws = [f"route add throw {prefix} metric {LAST_METRIC}" for prefix in ours]
+        lines = ["link set lo up", *own, *throws]
         for wire in self.layout.wires_of(router.name):
             lines += interface(wire.near(router.name))
             if wire.link and wire.link.mtu:
@@ -197,10 +201,10 @@ class Lab:
     def listeners(self):
         for router in self.layout.host_routers:
             here = set(self.layout.hosts_behind(router))
-            open_ports = [
-                (str(address), port)
-                for host in self.scenario.hosts for address in host.addresses if address in here for port in host.open
-            ]
+            open_ports = []
+            for host in self.scenario.hosts:
+                mine = [str(address) for address in host.addresses if address in here]
+                open_ports += [(address, port) for address in mine for port in host.open]
             with kernel.inside(hosts_node(router)):
                 kernel.listen(open_ports)
 

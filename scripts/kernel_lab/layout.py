@@ -70,9 +70,8 @@ class Layout:
         self.nodes = [*scenario.routers, "vantage", *map(hosts_node, self.host_routers)]
 
     def of_link(self, link: Link) -> Wire:
-        name = f"l{link.number}"
-        one, other = (self.scenario.routers[end] for end in link.ends)
-        return self.wire((one.name, name, voices(one, link.at(one.name))), (other.name, name, voices(other, link.at(other.name))), link)
+        ends = [(end, f"l{link.number}", voices(self.scenario.routers[end], link.at(end))) for end in link.ends]
+        return self.wire(ends[0], ends[1], link)
 
     def edge(self, router: str, at_router: str, node: str, at_node: str, addresses: tuple[Address, ...]) -> Wire:
         speaks = voices(self.scenario.routers[router], [])
@@ -110,7 +109,8 @@ class Layout:
             if wire.link is None or self.scenario.is_inner(wire.link):
                 continue
             theirs = wire.link.at(wire.far(router.name).node)
-            found += [(ip_network(address), wire) for address in theirs if self.scenario.origin(address) == router.asn]
+            ours = [address for address in theirs if self.scenario.origin(address) == router.asn]
+            found += [(ip_network(address), wire) for address in ours]
         return found
 
     def here(self, router: Router) -> list[tuple[Prefix, Wire]]:
@@ -146,4 +146,4 @@ def check_own_ranges(scenario: Scenario):
         for prefix in scenario.announced(asn):
             own = OWN_V4 if prefix.version == 4 else OWN_V6
             if prefix.overlaps(own):
-                raise BadScenario(f"{prefix}: must not overlap with {own}, which the kernel lab numbers its wires from")
+                raise BadScenario(f"{prefix}: must not overlap with {own}: the kernel lab numbers its links from it")

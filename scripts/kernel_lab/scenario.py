@@ -159,8 +159,8 @@ class Scenario:
 
     def origin(self, address: Address) -> int | None:
         """The AS that announces the longest prefix which covers an address."""
-        covering = [(prefix.prefixlen, asn) for asn in self.ases for prefix in self.announced(asn) if address in prefix]
-        return max(covering)[1] if covering else None
+        covering = [(prefix, asn) for asn in self.ases for prefix in self.announced(asn) if address in prefix]
+        return max(covering, key=lambda found: found[0].prefixlen)[1] if covering else None
 
     def router_before(self, address: Address) -> str | None:
         """The router behind which a host is."""
@@ -393,4 +393,5 @@ def check_names(scenario: Scenario):
     """Names of routers become names of network namespaces."""
     for name in scenario.routers:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,80}", name) or name == "vantage":
-            raise BadScenario(f"router {name}: the kernel lab needs names of letters, digits, '.', '-' and '_', and not 'vantage'")
+            rule = "must be letters, digits, '.', '-' and '_', and not \"vantage\", for the kernel lab"
+            raise BadScenario(f"router.name = {name}: {rule}")

@@ -15,6 +15,7 @@ mod policy;
 mod rib;
 mod same_hops;
 mod scamper;
+mod shares;
 mod topology;
 mod traceroute;
 mod tshark;

@@ -31,9 +31,9 @@ pub(crate) fn routes(text: &str) -> Vec<Route> {
     reader.deserialize().map(|route| route.expect("a route")).collect()
 }
 
-/// The paths of a router that are as good as its best: a router of an AS with multipath uses them all.
-pub(crate) fn best_paths(routes: &[Route], router: &str) -> Paths {
-    let mine = || routes.iter().filter(|route| route.router == router);
+/// The paths at a router that are as good as its best: a router of an AS with multipath uses them all.
+pub(crate) fn best_paths(routes: &[Route], at: &str) -> Paths {
+    let mine = || routes.iter().filter(|route| route.router == at);
     let mut paths = Paths::new();
     for best in mine().filter(|route| route.best) {
         let rank = |route: &Route| (route.local_pref, route.path().len());
@@ -43,7 +43,7 @@ pub(crate) fn best_paths(routes: &[Route], router: &str) -> Paths {
     paths
 }
 
-/// Reads the routes of a file in the format TABLE_DUMP_V2 (RFC 6396 §4.3), with the paths of all peers.
+/// Reads the routes of a file in the format `TABLE_DUMP_V2` (RFC 6396 §4.3), with the paths of all peers.
 pub(crate) fn mrt(file: &[u8]) -> Paths {
     let mut rest = Bytes(file);
     let mut paths = Paths::new();

@@ -10,10 +10,12 @@ use super::lab::{END, FIRST_PORT, TARGETS, ask_all, path, rows, trace};
 /// The flows that are compared.
 const FLOWS: u16 = 16;
 
-/// The paths in scamper's JSON, a line each.
+/// The paths in scamper's JSON, a line each, in the order of their source ports: it prints each when it is done.
 fn paths(text: &str) -> Vec<Vec<BTreeSet<IpAddr>>> {
     let lines = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.filter(|line| line["type"] == "trace").map(|trace| hops(&trace)).collect()
+    let mut traces: Vec<Value> = lines.filter(|line| line["type"] == "trace").collect();
+    traces.sort_by_key(|trace| trace["sport"].as_u64());
+    traces.iter().map(hops).collect()
 }
 
 fn hops(trace: &Value) -> Vec<BTreeSet<IpAddr>> {
