@@ -10,7 +10,7 @@ use std::net::IpAddr;
 
 use crate::dataset::ProbeRecord;
 use crate::model::{Method, Name, Outcome, Port, Protocol, RoundId, Ttl, Unit, WallTime};
-use crate::multipath::{FlowMap, Heard, Hop, Links, Splits, chance_missed};
+use crate::multipath::{Ends, FlowMap, Heard, Hop, Links, Splits, chance_missed};
 
 /// What names a search.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -123,21 +123,34 @@ impl Searches {
         self.open.entry(key).or_insert_with(|| OpenSearch::new(record.unit)).add(record);
     }
 
-    /// All ways, in the order of their keys. How balancers split flows is pooled over each round.
+    /// All ways, in the order of their keys. How balancers split flows, and what ways to neighbouring targets have in
+    /// common at their ends, is pooled over each round.
     #[must_use]
     pub fn finish(mut self) -> Vec<Ways> {
-        let mut splits: BTreeMap<(Name, RoundId), Splits> = BTreeMap::new();
+        let mut pools: BTreeMap<(Name, RoundId), Pool> = BTreeMap::new();
         for (key, search) in &mut self.open {
             search.map.assume_turns();
-            let pool = splits.entry((key.vantage.clone(), key.round)).or_default();
-            search.pool(pool);
+            search.pool(key.target, pools.entry((key.vantage.clone(), key.round)).or_default());
         }
+        for (key, search) in &self.open {
+            if let Some(pool) = pools.get_mut(&(key.vantage.clone(), key.round)) {
+                search.pool_behind_gateway(key.target, pool);
+            }
+        }
+        let none = Pool::default();
         let ways = |(key, search): (SearchKey, OpenSearch)| {
-            let pool = splits.get(&(key.vantage.clone(), key.round));
+            let pool = pools.get(&(key.vantage.clone(), key.round)).unwrap_or(&none);
             search.close(key, pool)
         };
         self.open.into_iter().map(ways).collect()
     }
+}
+
+/// What all searches of a round have shown together.
+#[derive(Debug, Default)]
+struct Pool {
+    splits: Splits,
+    ends: Ends,
 }
 
 impl OpenSearch {
@@ -165,27 +178,38 @@ impl OpenSearch {
         }
     }
 
-    fn pool(&self, splits: &mut Splits) {
-        for (index, hop) in self.map.hops().iter().enumerate().skip(1) {
-            let Some(before) = index.checked_sub(1).and_then(|before| self.map.hops().get(before)) else {
-                continue;
-            };
-            for (flow, _) in hop.cells().take_while(|(flow, _)| *flow < hop.fresh().min(before.fresh())) {
-                if let Some((from, to)) = before.vertex(flow).zip(hop.vertex(flow)) {
-                    splits.note(from, to);
+    fn pool(&self, target: IpAddr, pool: &mut Pool) {
+        for (index, hop) in self.map.hops().iter().enumerate() {
+            let before = index.checked_sub(1).and_then(|before| self.map.hops().get(before));
+            for (flow, cell) in hop.cells() {
+                let once = cell.vertex().filter(|_| cell.answers() == 1);
+                match before {
+                    None => once.into_iter().for_each(|router| {
+                        pool.ends.note_first(target, router);
+                    }),
+                    Some(before) => pool.note_link(target, flow, (before, hop)),
                 }
             }
         }
     }
 
-    fn close(self, key: SearchKey, splits: Option<&Splits>) -> Ways {
+    /// What flows show that were asked only behind a gateway that all of them pass.
+    fn pool_behind_gateway(&self, target: IpAddr, pool: &mut Pool) {
+        let Some(gateway) = pool.ends.gateway(target) else { return };
+        let flows = self.map.hops().get(1).into_iter().flat_map(Hop::cells);
+        for next in flows.filter_map(|(flow, _)| self.map.behind_gateway(flow)) {
+            pool.splits.note(gateway, next);
+        }
+    }
+
+    fn close(self, key: SearchKey, pool: &Pool) -> Ways {
         let hops = self.map.hops().get(..self.map.answered_hops()).unwrap_or_default();
         let links = Links::between(hops);
         let told: Vec<WaysHop> = hops
             .iter()
             .enumerate()
             .filter(|(_, hop)| hop.flows_asked() > 0)
-            .filter_map(|(index, hop)| told_hop((index, hop), hops, (&links, splits)))
+            .filter_map(|(index, hop)| told_hop((index, hop), hops, (&links, pool), key.target))
             .collect();
         let all_seen: f64 =
             told.iter().filter(|hop| !hop.routers.is_empty()).map(|hop| 1.0 - hop.chance_missed).product();
@@ -202,20 +226,46 @@ impl OpenSearch {
     }
 }
 
+impl Pool {
+    /// Notes where a flow went between two hops.
+    fn note_link(&mut self, target: IpAddr, flow: u16, (before, hop): (&Hop, &Hop)) {
+        let Some((from, to)) = before.vertex(flow).zip(hop.vertex(flow)) else { return };
+        if flow < hop.fresh().min(before.fresh()) {
+            self.splits.note(from, to);
+        }
+        self.ends.note_next(target, from, to);
+    }
+
+    /// The chance that another router was missed at a hop of which neighbouring targets have shown what is there; 1 if
+    /// they have not.
+    fn chance_missed(&self, target: IpAddr, hop: &Hop, before: Option<&Hop>) -> f64 {
+        let flows = match before {
+            None => self.ends.flows_at_first(target),
+            Some(_) if !hop.vertices().keys().eq([&target]) => 0,
+            Some(before) => {
+                let routers = before.vertices().keys();
+                routers.map(|router| self.ends.flows_handed_over(target, *router)).min().unwrap_or(0)
+            }
+        };
+        chance_missed(1, flows, None)
+    }
+}
+
 fn told_hop(
     (index, hop): (usize, &Hop),
     hops: &[Hop],
-    (links, splits): (&Links, Option<&Splits>),
+    (links, pool): (&Links, &Pool),
+    target: IpAddr,
 ) -> Option<WaysHop> {
     let before = index.checked_sub(1).and_then(|before| hops.get(before));
     let routers = before.into_iter().flat_map(|before| before.vertices().keys());
-    let narrowest = routers.filter_map(|router| splits?.narrowest(*router)).min_by(f64::total_cmp);
+    let narrowest = routers.filter_map(|router| pool.splits.narrowest(*router)).min_by(f64::total_cmp);
     let by_hop = chance_missed(hop.vertices().len(), hop.answered(), narrowest);
     // Where the routers before have unequal numbers of next hops, each is a balancer of its own.
     let uneven = index.checked_sub(1).is_some_and(|before| links.is_uneven(before));
     let missed = match before {
-        Some(before) if uneven => by_router(before, hop, splits),
-        _ => by_hop,
+        Some(before) if uneven => by_router(before, hop, &pool.splits),
+        _ => by_hop.min(pool.chance_missed(target, hop, before)),
     };
     Some(WaysHop {
         ttl: ttl(index)?,
@@ -233,13 +283,13 @@ fn told_hop(
 }
 
 /// The chance of having missed a next hop of any router of a hop.
-fn by_router(before: &Hop, hop: &Hop, splits: Option<&Splits>) -> f64 {
+fn by_router(before: &Hop, hop: &Hop, splits: &Splits) -> f64 {
     let seen = before.vertices().iter().map(|(router, flows)| {
         let mut next: Vec<IpAddr> = flows.iter().filter_map(|flow| hop.vertex(*flow)).collect();
         let answered = next.len();
         next.sort_unstable();
         next.dedup();
-        1.0 - chance_missed(next.len(), answered, splits.and_then(|splits| splits.narrowest(*router)))
+        1.0 - chance_missed(next.len(), answered, splits.narrowest(*router))
     });
     1.0 - seen.product::<f64>()
 }

@@ -89,16 +89,25 @@ impl FlowMap {
         self.hops.iter().rposition(|hop| hop.answered() > 0).map_or(0, |last| last.saturating_add(1))
     }
 
-    /// Links that a flow shows at a hop, towards the hop before and the hop behind, if the flow was chosen
-    /// blindly at both and each answered it once: from whom, to whom.
-    pub fn blind_links(&self, index: usize, flow: u16) -> impl Iterator<Item = (IpAddr, IpAddr)> + '_ {
+    /// Links that a flow shows at a hop, towards the hop before and the hop behind, if each answered it once: from
+    /// whom, to whom, and whether the flow was chosen blindly at both.
+    pub fn links_of(&self, index: usize, flow: u16) -> impl Iterator<Item = (IpAddr, IpAddr, bool)> + '_ {
         let before = index.checked_sub(1).map(|before| (before, index));
         let behind = Some((index, index.saturating_add(1)));
         [before, behind].into_iter().flatten().filter_map(move |(near, far)| {
             let (near, far) = (self.hops.get(near)?, self.hops.get(far)?);
             let blind = flow < near.fresh() && flow < far.fresh();
             let once = [near, far].iter().all(|hop| hop.cell(flow).is_some_and(|cell| cell.answers() == 1));
-            (blind && once).then_some((near.vertex(flow)?, far.vertex(flow)?))
+            once.then_some((near.vertex(flow)?, far.vertex(flow)?, blind))
         })
+    }
+
+    /// Whom a flow went to from a gateway that is known to be the only one, if it was chosen blindly and asked behind the
+    /// gateway alone.
+    #[must_use]
+    pub fn behind_gateway(&self, flow: u16) -> Option<IpAddr> {
+        let (gateway, next) = (self.hops.first()?, self.hops.get(1)?);
+        let blind = flow < next.fresh() && gateway.cell(flow).is_none();
+        next.cell(flow).filter(|cell| blind && cell.answers() == 1)?.vertex()
     }
 }

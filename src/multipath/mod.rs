@@ -6,9 +6,11 @@
 //!
 //! ```text
 //! answers ──▶ FlowMap of Hops ──▶ Links         StoppingRule: how many flows are enough
-//!                   └──────────▶ Splits ────────────▲ where branches are not equal
+//!                   ├──────────▶ Splits ────────────▲ where branches are not equal
+//!                   └──────────▶ Ends ──────────────▲ where neighbouring targets have shown it
 //! ```
 
+mod ends;
 mod flow_map;
 mod hop;
 mod links;
@@ -16,6 +18,7 @@ mod repeats;
 mod splits;
 mod stopping;
 
+pub use ends::Ends;
 pub use flow_map::FlowMap;
 pub use hop::{Cell, Heard, Hop};
 pub use links::{CERTAINLY_ALONE, Links, controlled};

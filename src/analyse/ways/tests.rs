@@ -150,3 +150,26 @@ fn an_unequal_split_widens_the_chance_of_having_missed_a_branch() {
     );
     assert!(unequal.hops[1].chance_missed > equal.hops[1].chance_missed);
 }
+
+#[test]
+fn what_neighbours_have_shown_of_gateway_and_delivery_counts_for_each_target() {
+    let mut searches = Searches::default();
+    for last in 0..50 {
+        let target = IpAddr::from([192, 0, 2, last]);
+        // One flow at the gateway and at the target; six at the router in between.
+        for (flow, ttl) in [(0, 1), (0, 3)].into_iter().chain((0..6).map(|flow| (flow, 2))) {
+            let from = if ttl == 3 { target } else { ip(&router(ttl, 1)) };
+            let mut record = record((flow, ttl, 0), &from.to_string());
+            record.probe.target = target;
+            searches.add(&record);
+        }
+    }
+    for ways in searches.finish() {
+        let chances: Vec<f64> = ways.hops.iter().map(|hop| hop.chance_missed).collect();
+        // Two branches after six flows of its own: 2 (1/2)^6. After fifty of all: nothing to speak of.
+        assert!(
+            chances[0] < 1e-9 && (chances[1] - 0.03125).abs() < 1e-9 && chances[2] < 1e-9,
+            "{chances:?}"
+        );
+    }
+}

@@ -2,11 +2,11 @@
 //!
 //! MDA (Augustin, Friedman, Teixeira 2007) and MDA-Lite (Vermeulen et al. 2018). Each target has a [`search`]
 //! of its own, and all of them ask through one queue, in a seeded order: while one waits for a slow hop,
-//! the others go on. What is shared: the length of the way, and how each balancer splits flows
-//! ([`Splits`]).
+//! the others go on. What is shared: how each balancer splits flows ([`Splits`]), and what the ways to
+//! neighbouring addresses have in common at their ends ([`Ends`]).
 //!
 //! ```text
-//!   news ──▶ Search::settle ──▶ Splits::note ──▶ Search::plan ──▶ queue ──▶ next()
+//!   news ──▶ Search::settle ──▶ Splits, Ends ──▶ Search::plan ──▶ queue ──▶ next()
 //! ```
 
 mod search;
@@ -19,12 +19,12 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::IpAddr;
 
-use search::{Ask, Phase, Rules, Search};
+use search::{Ask, Known, Phase, Rules, Search};
 
 use super::{News, Next, Prober, Way};
 use crate::measure::schedule::Draw;
-use crate::model::{FlowId, MonoTime, Probe, RoundId, SkipReason, Ttl};
-use crate::multipath::{Heard, Splits, StoppingRule};
+use crate::model::{FlowId, MonoTime, Prefix, Probe, RoundId, SkipReason, Ttl, Unit};
+use crate::multipath::{Ends, Heard, Splits, StoppingRule};
 
 /// What one round of multipath searches asks.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,8 +66,7 @@ pub struct MultipathProber {
     places: BTreeMap<IpAddr, usize>,
     searches: Vec<Search>,
     splits: Splits,
-    /// How many hops away the farthest target is whose end was found.
-    usual_length: usize,
+    ends: Ends,
     /// Questions that may go now, lowest rank first: (rank, target, question, attempt).
     queue: BinaryHeap<Reverse<(u64, usize, Ask, u8)>>,
     draw: Draw,
@@ -80,6 +79,8 @@ pub struct MultipathProber {
 
 /// Tells these draws from those of other purposes.
 const PURPOSE: u64 = 0x6d75_6c74_6970_6174;
+/// So few targets that somebody may be waiting for each: their scouts run ahead, which costs packets.
+const FEW: usize = 8;
 /// What a search asks on average, for progress bars.
 const USUAL_QUESTIONS: u64 = 100;
 
@@ -97,12 +98,14 @@ impl MultipathProber {
             gap_limit: usize::from(way.gap_limit),
             hops: usize::from(way.hops()),
             budget: usize::try_from(order.budget.max(1)).unwrap_or(usize::MAX),
+            ahead: if order.targets.len() > FEW { 1 } else { usize::from(way.gap_limit) },
+            from_gateway: way.first_ttl == Ttl::FIRST,
         };
         Self {
             places: order.targets.iter().copied().zip(0..).collect(),
             searches: vec![Search::new(&rules); order.targets.len()],
             splits: Splits::default(),
-            usual_length: 0,
+            ends: Ends::default(),
             queue: BinaryHeap::new(),
             draw: Draw::new(order.seed, PURPOSE),
             started: false,
@@ -117,8 +120,10 @@ impl MultipathProber {
     /// Lets a search say what it wants now, and queues that.
     fn plan(&mut self, target: usize) {
         let Some(search) = self.searches.get_mut(target) else { return };
+        let Some(address) = self.order.targets.get(target).copied() else { return };
         let was_done = search.phase() == Phase::Done;
-        for ask in search.plan(&self.rules, &self.splits, self.usual_length) {
+        let known = Known { target: address, splits: &self.splits, ends: &self.ends };
+        for ask in search.plan(&self.rules, known) {
             let attempt = search.ask(ask);
             let rank = rank(self.draw, target, ask, attempt);
             self.queue.push(Reverse((rank, target, ask, attempt)));
@@ -131,22 +136,52 @@ impl MultipathProber {
         }
     }
 
-    /// Pools what an answer shows of balancers; where one turns out to be unequal, all searches that come by
-    /// it go on.
-    fn weigh(&mut self, target: usize, ask: Ask) {
+    /// Pools what an answer shows of balancers and of the ends of ways; where that calls for more, all searches that it
+    /// concerns go on.
+    fn pool(&mut self, target: usize, ask: Ask) {
         let Some(search) = self.searches.get(target) else { return };
-        let links: Vec<(IpAddr, IpAddr)> = search.map().blind_links(ask.hop, ask.flow).collect();
-        let mut news: Vec<IpAddr> = Vec::new();
-        for (from, to) in links {
-            if self.splits.note(from, to) {
-                news.push(from);
-            }
+        let gateway = self.order.targets.get(target).and_then(|address| self.ends.gateway(*address));
+        let gateway = gateway.filter(|_| self.rules.from_gateway && ask.hop == 1);
+        let behind = gateway.zip(search.map().behind_gateway(ask.flow)).map(|(from, to)| (from, to, true));
+        let links: Vec<_> = search.map().links_of(ask.hop, ask.flow).chain(behind).collect();
+        let unequal: Vec<IpAddr> = links
+            .iter()
+            .filter(|(from, to, blind)| *blind && self.splits.note(*from, *to))
+            .map(|(from, _, _)| *from)
+            .collect();
+        for router in unequal {
+            self.plan_others(target, |search, _| search.passes(router));
         }
-        for router in news {
-            for other in 0..self.searches.len() {
-                if other != target && self.searches.get(other).is_some_and(|search| search.passes(router)) {
-                    self.plan(other);
-                }
+        if let Some(address) = self.note_ends(target, ask) {
+            let length = Unit::default_length(address.is_ipv4());
+            let block = Prefix::covering(address, length);
+            self.plan_others(target, |_, other| block.is_some_and(|block| block.contains(other)));
+        }
+    }
+
+    /// Notes what an answer shows of the ends of the ways to a target; gives its address if its neighbours must now be
+    /// asked what was thought to be known.
+    fn note_ends(&mut self, target: usize, ask: Ask) -> Option<IpAddr> {
+        let address = *self.order.targets.get(target)?;
+        let search = self.searches.get(target)?;
+        let cell = search.map().hops().get(ask.hop)?.cell(ask.flow)?;
+        let first = cell.vertex().filter(|_| ask.hop == 0 && cell.answers() == 1);
+        let mut surprised = first.is_some_and(|router| self.ends.note_first(address, router));
+        for (from, to, _) in search.map().links_of(ask.hop, ask.flow) {
+            surprised |= self.ends.note_next(address, from, to);
+        }
+        if let Some(length) = search.length() {
+            self.ends.note_length(address, length);
+        }
+        surprised.then_some(address)
+    }
+
+    /// Lets other searches than that of a target go on, of those that are chosen.
+    fn plan_others(&mut self, target: usize, concerned: impl Fn(&Search, IpAddr) -> bool) {
+        for other in (0..self.searches.len()).filter(|other| *other != target) {
+            let search = self.searches.get(other).zip(self.order.targets.get(other));
+            if search.is_some_and(|(search, address)| concerned(search, *address)) {
+                self.plan(other);
             }
         }
     }
@@ -199,8 +234,7 @@ impl Prober for MultipathProber {
         self.pending = self.pending.saturating_sub(1);
         let Some(search) = self.searches.get_mut(target) else { return };
         search.settle(ask, heard(news), ends(probe, news));
-        self.usual_length = self.usual_length.max(search.length().unwrap_or(0));
-        self.weigh(target, ask);
+        self.pool(target, ask);
         self.plan(target);
     }
 
@@ -209,7 +243,8 @@ impl Prober for MultipathProber {
         self.asked = self.asked.saturating_add(1);
         let Some(search) = self.searches.get_mut(target) else { return };
         search.recall(ask, probe.attempt, heard(news), ends(probe, news));
-        self.usual_length = self.usual_length.max(search.length().unwrap_or(0));
+        // Nothing is planned yet that a surprise could call back.
+        let _ = self.note_ends(target, ask);
     }
 
     /// None: a search plans nothing that it does not ask.

@@ -33,7 +33,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::multipath::{
-    CERTAINLY_ALONE, FlowMap, Heard, Hop, Links, Splits, StoppingRule, answers_wanted, controlled,
+    CERTAINLY_ALONE, Ends, FlowMap, Heard, Hop, Links, Splits, StoppingRule, answers_wanted, controlled,
 };
 
 /// What all searches of a round go by.
@@ -52,6 +52,19 @@ pub(super) struct Rules {
     pub(super) hops: usize,
     /// How many packets a target gets at most.
     pub(super) budget: usize,
+    /// How many hops the scout is ahead of the last that it heard from.
+    pub(super) ahead: usize,
+    /// Whether the first hop is the vantage's own gateway.
+    pub(super) from_gateway: bool,
+}
+
+/// What a search can know from those for other targets.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known<'a> {
+    /// The target of this search.
+    pub(super) target: IpAddr,
+    pub(super) splits: &'a Splits,
+    pub(super) ends: &'a Ends,
 }
 
 /// Where a search stands.
@@ -137,25 +150,24 @@ impl Search {
         self.map.hops().iter().any(|hop| hop.vertices().contains_key(&router))
     }
 
-    /// What to ask now; the state moves to where these questions belong. `usual_length` is how many hops
-    /// other targets are away.
-    pub(super) fn plan(&mut self, rules: &Rules, splits: &Splits, usual_length: usize) -> Vec<Ask> {
+    /// What to ask now; the state moves to where these questions belong.
+    pub(super) fn plan(&mut self, rules: &Rules, known: Known<'_>) -> Vec<Ask> {
         if self.refused >= MOST_REFUSED || self.asked >= rules.budget {
             if !self.is_waiting() {
                 self.phase = Phase::Done;
             }
             return Vec::new();
         }
-        let (phase, mut asks) = self.next_phase(rules, splits, usual_length);
+        let (phase, mut asks) = self.next_phase(rules, known);
         self.phase = phase;
         asks.truncate(rules.budget.saturating_sub(self.asked));
         asks
     }
 
-    fn next_phase(&mut self, rules: &Rules, splits: &Splits, usual_length: usize) -> (Phase, Vec<Ask>) {
-        let mut asks = self.scout(rules, usual_length);
+    fn next_phase(&mut self, rules: &Rules, known: Known<'_>) -> (Phase, Vec<Ask>) {
+        let mut asks = self.scout(rules, known.ends.shortest(known.target));
         asks.extend(self.ask_again(rules));
-        self.enumerate(rules, splits, &mut asks);
+        self.enumerate(rules, known, &mut asks);
         if !asks.is_empty() {
             return (Phase::Enumerating, asks);
         }
@@ -163,7 +175,7 @@ impl Search {
             return (self.phase, asks);
         }
         let links = Links::between(self.map.hops());
-        let asks = self.repeat(&links, splits);
+        let asks = self.repeat(&links, known.splits);
         if !asks.is_empty() {
             return (Phase::Repeating, asks);
         }
@@ -171,7 +183,7 @@ impl Search {
         if !asks.is_empty() {
             return (Phase::Completing, asks);
         }
-        let asks = self.control(&links, rules, splits);
+        let asks = self.control(&links, rules, known.splits);
         (if asks.is_empty() { Phase::Done } else { Phase::Controlling }, asks)
     }
 
@@ -179,14 +191,16 @@ impl Search {
         self.map.hops().iter().any(|hop| hop.waiting() > 0)
     }
 
-    /// Sends the scout on: a whole gap ahead while nothing is known of the length, then hop by hop.
+    /// Sends the scout on: at once as far as neighbours of the target are away, and a whole gap behind silence.
     fn scout(&self, rules: &Rules, usual_length: usize) -> Vec<Ask> {
         if self.scout_circles() {
             return Vec::new();
         }
         let settled =
             self.map.hops().iter().take_while(|hop| hop.is_settled(SCOUT, rules.attempts)).count();
-        let ahead = if usual_length == 0 { rules.gap_limit } else { 1 };
+        let last = settled.checked_sub(1).and_then(|last| self.map.hops().get(last));
+        let in_silence = last.is_some_and(|last| last.vertex(SCOUT).is_none());
+        let ahead = if in_silence { rules.gap_limit } else { rules.ahead };
         let gap = self.map.answered_hops().saturating_add(rules.gap_limit);
         let reach = settled.saturating_add(ahead).min(gap).max(usual_length);
         let reach = self.length().map_or(reach, |length| reach.min(length));
@@ -218,13 +232,13 @@ impl Search {
         asks
     }
 
-    fn enumerate(&mut self, rules: &Rules, splits: &Splits, asks: &mut Vec<Ask>) {
+    fn enumerate(&mut self, rules: &Rules, known: Known<'_>, asks: &mut Vec<Ask>) {
         for index in 0..self.certain_hops(rules) {
-            let missing = self.missing_flows(index, rules, splits, asks);
+            let missing = self.missing_flows(index, rules, known, asks);
             let fresh = if missing == 0 { Vec::new() } else { self.fresh_flows(index, missing, asks) };
             asks.extend(fresh.into_iter().map(|flow| Ask { hop: index, flow }));
         }
-        self.follow_longer_ways(rules, splits, asks);
+        self.follow_longer_ways(rules, known, asks);
     }
 
     /// How many hops are known to lie before the scout's end, or at it: an answer that ends the way may come
@@ -239,29 +253,31 @@ impl Search {
     }
 
     /// Asks for ways that go on behind the end of the scout's.
-    fn follow_longer_ways(&self, rules: &Rules, splits: &Splits, asks: &mut Vec<Ask>) {
+    fn follow_longer_ways(&self, rules: &Rules, known: Known<'_>, asks: &mut Vec<Ask>) {
         let Some(length) = self.length().filter(|length| *length == self.certain_hops(rules)) else {
             return;
         };
         for index in
             length..self.map.answered_hops().saturating_add(rules.gap_limit).min(self.map.hops().len())
         {
-            let missing = self.missing_flows(index, rules, splits, asks);
+            let missing = self.missing_flows(index, rules, known, asks);
             let open: Vec<u16> = self.flows_behind(length, index).take(missing).collect();
             asks.extend(open.into_iter().map(|flow| Ask { hop: index, flow }));
         }
     }
 
     /// How many flows the stopping rule still wants at a hop, beside those that are asked.
-    fn missing_flows(&self, index: usize, rules: &Rules, splits: &Splits, asks: &[Ask]) -> usize {
+    fn missing_flows(&self, index: usize, rules: &Rules, known: Known<'_>, asks: &[Ask]) -> usize {
         let Some(hop) = self.map.hops().get(index).filter(|hop| !hop.is_silent()) else { return 0 };
         let before = index.checked_sub(1).and_then(|before| self.map.hops().get(before));
         let routers = before.into_iter().flat_map(|before| before.vertices().keys());
-        let narrowest = routers.filter_map(|router| splits.narrowest(*router)).chain(rules.narrowest);
+        let narrowest = routers.filter_map(|router| known.splits.narrowest(*router)).chain(rules.narrowest);
         let narrowest = narrowest.min_by(f64::total_cmp);
         let mut needed = rules.stopping.flows(hop.vertices().len(), narrowest);
         if self.map.hops().get(index.saturating_add(1)).is_some_and(Hop::is_unstable) {
             needed = needed.max(CERTAINLY_ALONE);
+        } else if self.is_common(index, rules, known) {
+            needed = 1;
         }
         // Where every second answer is missing, more flows are of no more use.
         if hop.flows_asked() >= needed.saturating_mul(2) {
@@ -269,6 +285,20 @@ impl Search {
         }
         let asking = asks.iter().filter(|ask| ask.hop == index).count();
         needed.saturating_sub(hop.answered()).saturating_sub(hop.waiting()).saturating_sub(asking)
+    }
+
+    /// Whether the ways to neighbouring targets have shown what is at a hop: the vantage's one gateway, or the target,
+    /// to which every router before it hands over.
+    fn is_common(&self, index: usize, rules: &Rules, known: Known<'_>) -> bool {
+        let Some(hop) = self.map.hops().get(index) else { return false };
+        let Some(before) = index.checked_sub(1).and_then(|before| self.map.hops().get(before)) else {
+            return rules.from_gateway && known.ends.gateway(known.target).is_some();
+        };
+        let handed_over =
+            |router: &IpAddr| known.ends.flows_handed_over(known.target, *router) >= CERTAINLY_ALONE;
+        hop.vertices().keys().eq([&known.target])
+            && before.answered() > 0
+            && before.vertices().keys().all(handed_over)
     }
 
     /// The next flows in turn that are not known to end before a hop, and not asked there.

@@ -201,6 +201,44 @@ fn the_length_of_the_way_is_learnt_once_for_all_targets() {
 }
 
 #[test]
+fn what_neighbouring_targets_have_shown_of_gateway_and_delivery_is_not_asked_of_each() {
+    let network = Network::hops(&[1, 1, 2, 1, 1], 1);
+    let (prober, asked) = search_one(&network, order(targets(200)));
+    let at = |ttl: u8| asked.iter().filter(|probe| probe.ttl.get() == ttl).count();
+    assert!(at(1) <= 200 + 600 && at(5) <= 200 + 600, "{} at the gateway, {} at the target", at(1), at(5));
+    assert!(at(2) >= 200 * 6 && at(4) >= 200 * 6, "routers in between are asked by each");
+    let whole = |index: &usize| prober.links(*index) == network.links(targets(200)[*index]);
+    assert!((0..200).filter(whole).count() >= 180);
+}
+
+#[test]
+fn a_gateway_that_turns_out_not_to_be_common_is_asked_for_by_every_target() {
+    let network = Network::hops(&[1, 1, 1], 1);
+    let other_gateway: IpAddr = "10.9.9.9".parse().unwrap();
+    let mut prober = MultipathProber::new(order(targets(200)));
+    let (mut flying, mut at_gateway) = (BTreeSet::new(), 0);
+    loop {
+        match prober.next(MonoTime::default()) {
+            Next::Probe(probe) => {
+                at_gateway += usize::from(probe.ttl.get() == 1);
+                flying.insert((probe.target, probe));
+            }
+            Next::Wait(_) => {
+                // One target after the other; the last one is the first that leaves by another gateway.
+                let (target, probe) = flying.pop_first().expect("it waits for something");
+                let mut reply = network.answer(&probe, 0).unwrap();
+                if target == targets(200)[199] && probe.ttl.get() == 1 {
+                    reply.from = other_gateway;
+                }
+                prober.settle(&probe, News::Reply(&reply), MonoTime::default());
+            }
+            Next::Done => break,
+        }
+    }
+    assert!(at_gateway >= 200 * 6, "{at_gateway}: those that were done ask again");
+}
+
+#[test]
 fn the_budget_of_a_target_holds() {
     let mut prober = MultipathProber::new(MultipathOrder { budget: 20, ..order(targets(3)) });
     let asked = run(&mut prober, &Network::hops(&[1, 16, 16, 1, 1], 1));
