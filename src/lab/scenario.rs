@@ -61,8 +61,8 @@ impl Scenario {
     /// Reads and checks a scenario; `file_name` is what errors call it. It may extend a built-in one.
     ///
     /// # Errors
-    /// Everything that is wrong, with line, key, value and the rule broken. Mistakes of syntax and type
-    /// come alone, since nothing behind them can be trusted.
+    /// Everything that is wrong, with line, key, value and the rule broken. Mistakes of syntax come alone, and
+    /// after them those of type, since nothing behind them can be trusted.
     pub fn parse(file_name: &str, text: &str) -> Result<Self, FileErrors> {
         read::parse(file_name, text, None)
     }

@@ -1,5 +1,7 @@
 //! Errors in text files that people write: always file, line, what stands there, and the rule broken.
 
+mod faults;
+
 use std::fmt;
 
 /// One error in a file that somebody wrote, as `probes.toml:14: rates.per_unit = 0: must be …`.
@@ -72,17 +74,30 @@ impl<'a> SourceText<'a> {
     /// Reads the text as TOML into a value whose type says what is allowed.
     ///
     /// # Errors
-    /// The syntax error, unknown key or wrong type, with its line and what stands there.
+    /// Syntax errors; or unknown keys and wrong types, at most one in each of the tables; with their lines and
+    /// what stands there.
     pub fn parse<T: serde::de::DeserializeOwned>(&self) -> Result<T, FileErrors> {
-        toml::from_str(self.text).map_err(|error| {
-            let line = error.span().map(|span| self.line_of(span.start));
-            FileErrors(vec![FileError {
-                file: self.file.to_owned(),
-                line,
-                found: self.line_text(line),
-                rule: one_line(error.message()),
-            }])
+        toml::from_str(self.text).map_err(|first| {
+            let mut all = faults::faults::<T>(self.text);
+            if all.is_empty() {
+                all.push(first);
+            }
+            let mut errors: Vec<FileError> = all.iter().map(|fault| self.fault(fault)).collect();
+            errors.sort_by_key(|error| error.line);
+            // A mistake of syntax often makes others on its line.
+            errors.dedup_by_key(|error| error.line);
+            FileErrors(errors)
         })
+    }
+
+    fn fault(&self, fault: &toml::de::Error) -> FileError {
+        let line = fault.span().map(|span| self.line_of(span.start));
+        FileError {
+            file: self.file.to_owned(),
+            line,
+            found: self.line_text(line),
+            rule: one_line(fault.message()),
+        }
     }
 
     /// An error about the value of a key that was read as [`toml::Spanned`].
@@ -127,6 +142,66 @@ mod tests {
     #[allow(dead_code)]
     struct Example {
         rate: u32,
+        #[serde(default)]
+        place: Vec<Place>,
+    }
+
+    #[derive(serde::Deserialize, Debug)]
+    #[serde(deny_unknown_fields)]
+    #[allow(dead_code)]
+    struct Place {
+        name: String,
+        height: Option<f64>,
+    }
+
+    /// Lines and rules of all that is wrong.
+    fn told(text: &str) -> Vec<(Option<usize>, String)> {
+        let errors = SourceText::new("example.toml", text).parse::<Example>().unwrap_err();
+        errors.0.into_iter().map(|error| (error.line, error.rule)).collect()
+    }
+
+    #[test]
+    fn every_table_with_a_mistake_is_told_at_once_in_the_order_of_the_lines() {
+        let text = "rate = \"x\"\n[[place]]\nnane = \"a\"\n[[place]]\nname = \"b\"\n[[place]]\nname = 3\n\
+                    [[place]]\nheight = 2\n[[place]]\nname = \"c\"\nheight = [\n1,\n]\n[plaice]\nname = 1\n";
+        let told = told(text);
+        let lines: Vec<Option<usize>> = told.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [1, 3, 7, 8, 12, 15].map(Some), "{told:?}");
+        for (rule, (_, said)) in [
+            "invalid type",
+            "unknown field `nane`",
+            "invalid type",
+            "missing field `name`",
+            "invalid type",
+            "unknown field `plaice`",
+        ]
+        .iter()
+        .zip(&told)
+        {
+            assert!(said.contains(rule), "{said}, not {rule}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_told_beside_what_is_wrong_but_not_what_was_wrong_as_missing() {
+        let told_of = |text| told(text).into_iter().map(|(_, rule)| rule).collect::<Vec<_>>();
+        assert_eq!(told_of("rate = \"x\"\n").len(), 1);
+        let both = told_of("[[place]]\nname = 3\n");
+        assert!(both.iter().any(|rule| rule.contains("missing field `rate`")), "{both:?}");
+        assert_eq!(both.len(), 2);
+    }
+
+    #[test]
+    fn every_line_that_is_no_toml_is_told() {
+        let several = told("rate = 1\nplace = [\nwhat is this\nrate = = 3\n");
+        assert!(!several.is_empty() && several.iter().all(|(line, _)| line.is_some()), "{several:?}");
+        assert_eq!(told("a = \nb = = 2\n").len(), 2);
+    }
+
+    #[test]
+    fn a_file_that_is_wrong_everywhere_is_told_of_its_first_mistakes() {
+        let text = "rate = 1\n".to_owned() + &"[[place]]\nnane = 1\n".repeat(1000);
+        assert_eq!(told(&text).len(), 20);
     }
 
     #[test]
