@@ -80,7 +80,15 @@ fn station_of(args: &TraceArgs, campaign: Option<&Campaign>) -> Result<StationOr
     rules.allow_private =
         registered(args.target).is_some_and(|entry| matches!(entry.standing, Standing::Private));
     let rates = PacerRates { total: rate, burst: 1, per_unit: rate, per_responder: rate };
-    Ok(StationOrder { rules, targets: vec![args.target], rates, unprivileged: None, ..base })
+    // A person's one trace goes by --rate alone.
+    Ok(StationOrder {
+        rules,
+        targets: vec![args.target],
+        rates,
+        too_fast: None,
+        unprivileged: None,
+        ..base
+    })
 }
 
 /// The vantage of nobody's campaign: no operator, so that public space is closed to it.
@@ -97,6 +105,7 @@ fn unnamed(rate: Pps) -> Result<StationOrder, Failure> {
         rules: GuardRules::closed(),
         targets: Vec::new(),
         rates: PacerRates { total: rate, burst: 1, per_unit: rate, per_responder: rate },
+        too_fast: None,
         attribution: None,
         unprivileged: None,
     })

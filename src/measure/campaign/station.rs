@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::{Campaign, ProberKind, VantageConfig};
+use super::config::{Campaign, ProberKind, TooFast, VantageConfig};
 use super::engine::{Engine, EngineParts};
 use super::plan::Plan;
 use crate::measure::guard::{Guard, GuardRules, OptOut, Refusal, Territory};
@@ -39,6 +39,9 @@ pub enum StationError {
     /// The opt-out file is wrong.
     #[error(transparent)]
     OptOuts(#[from] FileErrors),
+    /// A rate that a real network must not be sent.
+    #[error(transparent)]
+    TooFast(#[from] TooFast),
     /// The operator's URL cannot be put into packets.
     #[error("operator.url cannot be put into probes")]
     Attribution(#[from] BadAttribution),
@@ -63,7 +66,7 @@ impl StationError {
     /// Whether the vantage is at fault, and not what the user wrote.
     #[must_use]
     pub const fn is_vantage_unfit(&self) -> bool {
-        !matches!(self, Self::Refused(_) | Self::OptOuts(_) | Self::Attribution(_))
+        !matches!(self, Self::Refused(_) | Self::OptOuts(_) | Self::TooFast(_) | Self::Attribution(_))
     }
 }
 
@@ -84,6 +87,8 @@ pub struct StationOrder {
     pub targets: Vec<IpAddr>,
     /// How fast.
     pub rates: PacerRates,
+    /// Whether that is too fast for a real network, and why.
+    pub too_fast: Option<TooFast>,
     /// The URI that echo and UDP probes carry (RFC 9511).
     pub attribution: Option<String>,
     /// If echoes are all that is asked for: how long the unprivileged engine may listen, should the
@@ -97,6 +102,7 @@ pub struct StationOrder {
 /// If a target is refused, or the vantage is not fit; the error says what to do.
 pub fn prepare(order: StationOrder, clock: SystemClock, pair: ClockPair) -> Result<Station, StationError> {
     let rehearsal = territory()?.is_closed();
+    refuse_haste(order.too_fast, rehearsal)?;
     let guard = checked_guard(order.rules, &order.targets, rehearsal)?;
     let wish = &order.vantage;
     let vantage = Vantage::find(wish.interface.as_deref(), wish.source_v4, wish.source_v6)?;
@@ -121,6 +127,7 @@ pub fn order(campaign: &Campaign, speed: f64) -> Result<StationOrder, FileErrors
         rules: campaign.guard_rules(Territory::Internet, opt_outs, speed),
         targets: campaign.targets().iter().map(|target| target.address).collect(),
         rates: campaign.rates.pacer().squeezed(speed),
+        too_fast: campaign.rates.too_high(),
         attribution: campaign.operator.as_ref().and_then(|operator| operator.url.clone()),
         unprivileged: only_echoes(campaign).then(|| longest.saturating_mul(2)),
     })
@@ -147,12 +154,18 @@ pub fn prepare_virtual(
 /// What a campaign would send from where this process is. Sends nothing.
 ///
 /// # Errors
-/// If the opt-out file is wrong.
-pub fn plan(campaign: &Campaign) -> Result<Plan, FileErrors> {
+/// If the opt-out file is wrong, or a rate too high for the network that this process is in.
+pub fn plan(campaign: &Campaign) -> Result<Plan, StationError> {
     let is_closed = territory().is_ok_and(net::Territory::is_closed);
+    refuse_haste(campaign.rates.too_high(), is_closed)?;
     let territory = if is_closed { Territory::Lab } else { Territory::Internet };
     let rules = GuardRules { territory, ..order(campaign, 1.0)?.rules };
     Ok(Plan::new(campaign, &Guard::new(rules)))
+}
+
+/// What is too fast for a real network is refused, unless nothing can leave.
+fn refuse_haste(too_fast: Option<TooFast>, is_closed: bool) -> Result<(), StationError> {
+    too_fast.filter(|_| !is_closed).map_or(Ok(()), |too_fast| Err(too_fast.into()))
 }
 
 /// The guard, after it has looked at every target. An opt-out takes targets away and leaves the campaign
@@ -214,4 +227,18 @@ fn open_link(
 
 fn only_echoes(campaign: &Campaign) -> bool {
     campaign.probers.iter().all(|spec| matches!(spec.kind, ProberKind::Echo { .. }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn haste_is_refused_wherever_packets_can_leave() {
+        let text = include_str!("../../../probes.toml").replace("total = 100", "total = 20000");
+        let too_fast = Campaign::parse("probes.toml", &text).unwrap().rates.too_high();
+        assert!(refuse_haste(too_fast, true).is_ok());
+        let refusal = refuse_haste(too_fast, false).unwrap_err();
+        assert!(!refusal.is_vantage_unfit(), "a mistake in the file: {refusal}");
+    }
 }

@@ -34,15 +34,25 @@ const fn seconds(seconds: u64) -> Duration {
 /// The largest file that is read, in bytes.
 pub(super) const MAX_BYTES: u64 = 1 << 20;
 
-/// All packets together, packets per second. Path studies need tens; only a census needs ten thousand.
-pub(super) const TOTAL: Limit<f64> = limit(0.01, 100.0, 10_000.0);
+/// All packets together, packets per second, in a lab. Path studies need tens.
+pub(super) const TOTAL: Limit<f64> = limit(0.01, 100.0, 1_000_000.0);
 /// Packets at once after a pause.
-pub(super) const BURST: Limit<i64> = limit(1, 10, 1_000);
-/// To one unit, packets per second; near 1 for a /24, routers begin to limit their answers (Guo and
+pub(super) const BURST: Limit<i64> = limit(1, 10, 10_000);
+/// To one unit, packets per second, in a lab; near 1 for a /24, routers begin to limit their answers (Guo and
 /// Heidemann 2018).
-pub(super) const PER_UNIT: Limit<f64> = limit(0.01, 1.0, 100.0);
-/// To be answered by one router or host, packets per second.
-pub(super) const PER_RESPONDER: Limit<f64> = limit(0.01, 1.0, 100.0);
+pub(super) const PER_UNIT: Limit<f64> = limit(0.01, 1.0, 1_000_000.0);
+/// To be answered by one router or host, packets per second, in a lab.
+pub(super) const PER_RESPONDER: Limit<f64> = limit(0.01, 1.0, 1_000_000.0);
+
+/// What may be sent into a real network at most, each with its key and its unit. Only a census needs ten thousand
+/// packets a second.
+pub(in crate::measure::campaign) const CEILINGS: [(&str, f64, &str); 4] = [
+    ("rates.total", 10_000.0, "packets per second"),
+    ("rates.burst", 1_000.0, "packets at once"),
+    ("rates.per_unit", 100.0, "packets per second"),
+    ("rates.per_responder", 100.0, "packets per second"),
+];
+
 /// Echo and TCP packets to one unit, sustained, an hour (Trinocular: Quan, Heidemann and Pradkin 2013).
 pub(super) const LIVENESS: Limit<f64> = limit(0.1, 20.0, 3_600.0);
 

@@ -104,7 +104,29 @@ pub struct Rates {
     pub liveness_per_unit_hour: f64,
 }
 
+/// A rate that is allowed in a lab alone.
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
+#[error("{key} = {rate}: at most {most} {unit} may leave for a real network; more is for the lab")]
+pub struct TooFast {
+    key: &'static str,
+    rate: f64,
+    most: f64,
+    unit: &'static str,
+}
+
 impl Rates {
+    /// The first of these rates that is too high for a real network.
+    #[must_use]
+    pub fn too_high(&self) -> Option<TooFast> {
+        let rates =
+            [self.total.get(), f64::from(self.burst), self.per_unit.get(), self.per_responder.get()];
+        let pairs = rates.into_iter().zip(limits::CEILINGS);
+        pairs
+            .filter(|(rate, (_, most, _))| rate > most)
+            .map(|(rate, (key, most, unit))| TooFast { key, rate, most, unit })
+            .next()
+    }
+
     /// As the pacer takes them.
     #[must_use]
     pub const fn pacer(&self) -> PacerRates {

@@ -187,7 +187,7 @@ fn what_a_short_file_leaves_out_is_as_the_shipped_file_says() {
 fn an_error_names_file_line_key_value_and_rule() {
     assert_eq!(
         errors(&[("[rates]", "[rates]\nper_unit = 0")]),
-        "probes.toml:6: rates.per_unit = 0: must be from 0.01 to 100 packets per second"
+        "probes.toml:6: rates.per_unit = 0: must be from 0.01 to 1000000 packets per second"
     );
 }
 
@@ -230,7 +230,7 @@ fn impossible_and_conflicting_values_are_refused() {
     let prober = "every = \"1h\"";
     let cases: &[(&str, &str, &str)] = &[
         ("[rates]", "[rates]\ntotal = nan", "rates.total = NaN: must be from"),
-        ("[rates]", "[rates]\ntotal = 20000", "must be from 0.01 to 10000 packets per second"),
+        ("[rates]", "[rates]\ntotal = 2e6", "must be from 0.01 to 1000000 packets per second"),
         ("[rates]", "[rates]\ntotal = 1\nper_unit = 2", "must be at most rates.total, which is 1"),
         ("[rates]", "[rates]\ntotal = 5\nburst = 6", "allows in one second, which is 5 packets"),
         ("[rates]", "[rates]\nliveness_per_unit_hour = 1e5", "must be from 0.1 to 3600"),
@@ -524,5 +524,24 @@ proptest! {
         if let Err(errors) = Campaign::parse("probes.toml", &text) {
             prop_assert!(errors.0.iter().all(|error| !error.rule.is_empty()));
         }
+    }
+}
+
+#[test]
+fn what_only_a_lab_may_be_sent_is_named_with_the_most_that_a_real_network_may() {
+    let rates = |text: &str| parsed(&[("[rates]", &format!("[rates]\n{text}"))]).rates;
+    assert_eq!(shipped().rates.too_high(), None);
+    assert_eq!(rates("total = 10000\nper_unit = 100\nper_responder = 100\nburst = 1000").too_high(), None);
+    let told = |text: &str| rates(text).too_high().map(|too_fast| too_fast.to_string());
+    assert_eq!(
+        told("total = 10001").as_deref(),
+        Some(
+            "rates.total = 10001: at most 10000 packets per second may leave for a real network; more is for the lab"
+        )
+    );
+    for text in
+        ["total = 5000\nburst = 1001", "total = 200\nper_unit = 101", "total = 200\nper_responder = 101"]
+    {
+        assert!(told(text).is_some(), "{text}");
     }
 }
