@@ -11,7 +11,7 @@ use tetherline::model::{Asn, Prefix};
 use super::campaign::CAMPAIGN;
 use super::lab::{Row, ask_all_in, rows};
 use super::rib::{self, Paths, Route};
-use super::same_hops::{Moment, at, check, traces};
+use super::same_hops::{AT_A_TIME, Moment, at, check, traces};
 
 /// Before both events, between them, and after both.
 const MOMENTS: [Moment; 3] = [
@@ -48,7 +48,7 @@ fn seen() -> &'static [Seen] {
         let script = |(events, moment): (usize, &Moment)| {
             let then = if events > 0 { "lab event\nlab settle\n" } else { "" };
             let dump = format!("lab mrt {GATEWAY} \"$DIR/{events}.mrt\"\n");
-            [format!("{then}{dump}lab rib"), traces(moment.targets, FLOWS)]
+            [format!("{then}{dump}lab rib"), traces(moment.targets, FLOWS, AT_A_TIME)]
         };
         let scripts: Vec<String> = MOMENTS.iter().enumerate().flat_map(script).collect();
         let said = ask_all_in(&lossless(folder.path()), folder.path(), &scripts);

@@ -17,6 +17,9 @@ use super::lab::{DIAMOND, Row, ask_all_in, rows};
 /// Enough to meet two ways: that all take the same one has a chance of one in eight million.
 const FLOWS: u16 = 24;
 
+/// Targets that are traced together where the kernel answers. The simulator is a process beside them.
+pub(super) const AT_A_TIME: usize = 4;
+
 /// What is asked about: a target, by each protocol, TCP to this port.
 pub(super) type Target = (&'static str, u16);
 
@@ -34,14 +37,14 @@ pub(super) fn at(time: &str) -> WallTime {
     WallTime::parse_rfc3339(&format!("2017-10-01T{time}Z")).expect("a time")
 }
 
-/// All targets by all protocols, as CSV; a few at a time, so that answers come in time on a slow machine too.
-pub(super) fn traces(targets: &[Target], flows: u16) -> String {
+/// All targets by all protocols, as CSV; so many targets at a time that answers come in time on a slow machine, too.
+pub(super) fn traces(targets: &[Target], flows: u16, at_a_time: usize) -> String {
     let trace = |(target, port): &Target| {
         ["icmp", "udp", "tcp"].map(|protocol| {
             let port = if protocol == "tcp" { format!("--port {port}") } else { String::new() };
             format!(
                 "\"$T\" trace {target} --campaign \"$DIR/campaign.toml\" --protocol {protocol} {port} \
-                 --flows {flows} --rate 400 --wait 1s --format csv >\"$DIR/{protocol}-{target}.csv\" &\n"
+                 --flows {flows} --rate 400 --wait 1s --gap-limit 4 --format csv >\"$DIR/{protocol}-{target}.csv\" &\n"
             )
         })
     };
@@ -49,7 +52,7 @@ pub(super) fn traces(targets: &[Target], flows: u16) -> String {
         let all: String = targets.iter().flat_map(trace).collect();
         format!("{all} wait\n")
     };
-    let all: String = targets.chunks(2).map(together).collect();
+    let all: String = targets.chunks(at_a_time).map(together).collect();
     format!("{all} cat \"$DIR\"/*.csv\n rm \"$DIR\"/*.csv\n")
 }
 
@@ -127,7 +130,7 @@ fn compare(scenario: &str, folder: &Path, moments: &[Moment]) {
     fs::write(folder.join("campaign.toml"), CAMPAIGN).expect("written");
     let script = |(events, moment): (usize, &Moment)| {
         let then = if events > 0 { "lab event\nlab settle\n" } else { "" };
-        format!("{then}{}", traces(moment.targets, FLOWS))
+        format!("{then}{}", traces(moment.targets, FLOWS, AT_A_TIME))
     };
     let scripts: Vec<String> = moments.iter().enumerate().map(script).collect();
     let truth = Truth::new(&Scenario::load(Path::new(scenario)).expect("a scenario"));
@@ -197,9 +200,9 @@ fn said(rows: &[Row]) -> Said {
 fn the_simulator_behind_real_sockets_says_word_for_word_what_linux_says() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("campaign.toml"), CAMPAIGN).expect("written");
-    let linux = ask_all_in(HABITS, folder.path(), &[traces(&ANYBODY, FLOWS)]);
+    let linux = ask_all_in(HABITS, folder.path(), &[traces(&ANYBODY, FLOWS, AT_A_TIME)]);
     let simulator = Command::new(env!("CARGO_BIN_EXE_tetherline"))
-        .args(["lab", HABITS, "--", "sh", "-euc", &traces(&ANYBODY, FLOWS)])
+        .args(["lab", HABITS, "--", "sh", "-euc", &traces(&ANYBODY, FLOWS, 2)])
         .env("T", env!("CARGO_BIN_EXE_tetherline"))
         .env("DIR", folder.path())
         .output()
