@@ -14,6 +14,11 @@ from pathlib import Path
 Address = IPv4Address | IPv6Address
 Prefix = IPv4Network | IPv6Network
 
+#: What an event may be, beside its time.
+EVENTS = {
+    "at", "added", "lost", "router_down", "router_up", "announce", "relation", "weight", "icmp_rate", "uplink",
+    "hosts_down", "hosts_up",
+}
 #: What a router hashes unless it says otherwise.
 FLOW = ["source", "destination", "protocol", "ports", "icmp", "flow-label"]
 
@@ -206,6 +211,9 @@ class Reader:
         for link in self.scenario.links:
             if link.weight != 1 and not self.scenario.is_inner(link):
                 self.left_out.setdefault("weight", []).append(f"link {' - '.join(link.ends)}")
+        for event in self.scenario.events:
+            for what in event.keys() - EVENTS:
+                self.left_out.setdefault(f"event: {what}", []).append(event["at"])
         self.done(file)
         check_names(self.scenario)
 
@@ -250,13 +258,24 @@ class Reader:
             balance_over=self.balance(table),
             answers_from=self.answers_from(table),
             icmp_rate=rate(table.get("icmp_rate")),
-            filters=[one_filter(keys) for keys in table.get("filters", [])],
+            filters=[self.filter(table, keys) for keys in table.get("filters", [])],
         )
         # Linux quotes as RFC 1812 says.
         if table.keys.get("quote") == "rfc1812":
             table.get("quote")
         self.done(table)
         return router
+
+    def filter(self, router: Table, keys: dict) -> Filter:
+        table = Table(f"a filter of {router.what}", keys)
+        to = table.get("to")
+        found = Filter(
+            protocol=table.need("protocol"),
+            to=None if to is None else ip_network(to),
+            prohibited=table.get("answer", "prohibited") == "prohibited",
+        )
+        self.done(table)
+        return found
 
     def balance(self, table: Table) -> list[str]:
         """The fields that a router hashes, of those that Linux can hash."""
@@ -355,12 +374,6 @@ def addresses(texts: list[str]) -> list[Address]:
 
 def rate(keys: dict | None) -> Rate | None:
     return None if keys is None else Rate(float(keys["per_second"]), keys["burst"])
-
-
-def one_filter(keys: dict) -> Filter:
-    to = keys.get("to")
-    prefix = None if to is None else ip_network(to)
-    return Filter(keys["protocol"], prefix, keys.get("answer", "prohibited") == "prohibited")
 
 
 def relations(ases: list[dict]) -> dict[tuple[int, int], str]:
