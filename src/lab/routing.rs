@@ -23,6 +23,7 @@ use super::topology::Topology;
 use crate::model::MonoTime;
 
 pub(super) use between::Best;
+use between::Exchange;
 
 /// The routes of the whole lab over its whole time.
 #[derive(Debug)]
@@ -48,8 +49,9 @@ struct Epoch {
     from: MonoTime,
     /// Which policy each prefix follows, in the order of the scenario's prefixes.
     policy_of_prefix: Vec<usize>,
+    sessions: OnceCell<between::Sessions>,
     /// For each policy, for each AS, its best route.
-    between: Vec<OnceCell<Vec<Option<Best>>>>,
+    between: Vec<OnceCell<between::Bests>>,
     /// For each AS.
     inside: Vec<OnceCell<inside::Inside>>,
 }
@@ -72,6 +74,7 @@ impl Routing {
         let epoch = |(from, policy_of_prefix)| Epoch {
             from,
             policy_of_prefix,
+            sessions: OnceCell::new(),
             between: list.iter().map(|_| OnceCell::new()).collect(),
             inside: scenario.ases.iter().map(|_| OnceCell::new()).collect(),
         };
@@ -93,13 +96,33 @@ impl Routing {
         at: MonoTime,
     ) -> Option<&Best> {
         let epoch = self.adopted(Adopter::As(asys), at)?;
+        let (_, bests) = self.exchanged(topology, epoch, prefix)?;
+        bests.get(asys.0)?.as_ref()
+    }
+
+    /// All neighbours that tell an AS of a way to a prefix at a time, the best first.
+    pub(super) fn ranked(
+        &self,
+        topology: &Topology,
+        prefix: usize,
+        asys: AsIndex,
+        at: MonoTime,
+    ) -> Vec<AsIndex> {
+        let exchanged = || self.exchanged(topology, self.adopted(Adopter::As(asys), at)?, prefix);
+        exchanged().map_or_else(Vec::new, |(exchange, bests)| exchange.ranked(asys, bests))
+    }
+
+    fn exchanged<'a: 't, 't>(
+        &'a self,
+        topology: &'t Topology,
+        epoch: &'a Epoch,
+        prefix: usize,
+    ) -> Option<(Exchange<'t>, &'a between::Bests)> {
         let policy = *epoch.policy_of_prefix.get(prefix)?;
-        let routes = epoch.between.get(policy)?.get_or_init(|| {
-            self.policies
-                .get(policy)
-                .map_or_else(Vec::new, |policy| between::exchange(topology, policy, epoch.from))
-        });
-        routes.get(asys.0)?.as_ref()
+        let sessions = epoch.sessions.get_or_init(|| between::sessions(topology, epoch.from));
+        let exchange = Exchange { topology, sessions, policy: self.policies.get(policy)? };
+        let bests = epoch.between.get(policy)?.get_or_init(|| exchange.run());
+        Some((exchange, bests))
     }
 
     /// The links over which a router reaches another one of its AS, all equally short.

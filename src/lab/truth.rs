@@ -175,7 +175,7 @@ impl Truth {
         let last = *path.last()?;
         let mut prefixes = topology.announced(destination).map(|(prefix, _)| prefix);
         let best = prefixes.find_map(|prefix| self.network.routing.best(topology, prefix, last, at))?;
-        Some(&best.next)
+        Some(best.next())
     }
 }
 

@@ -316,12 +316,12 @@ impl<C: Choose> Network<C> {
     /// neighbour goes by the next best one; where there is none such link any more, only new routes help.
     fn leave(&self, network: &Announcement, home: AsIndex, here: &Position) -> Option<LinkIndex> {
         let best = self.routing.best(&self.topology, network.prefix, home, here.at)?;
-        let chosen = self.choices.neighbour(home, &best.next, &here.flow)?;
+        let chosen = self.choices.neighbour(home, best.next(), &here.flow)?;
         let to = |next| self.routing.out_to(&self.topology, (here.router, next), here.at);
         let mut links = to(chosen)?;
         if links.is_empty() {
-            let instead = best.next.iter().chain(&best.others).copied();
-            links = instead.filter_map(to).find(|links| !links.is_empty())?;
+            let instead = self.routing.ranked(&self.topology, network.prefix, home, here.at);
+            links = instead.into_iter().filter_map(to).find(|links| !links.is_empty())?;
         }
         self.choose(links, here)
     }

@@ -1,6 +1,7 @@
 //! Routes inside an AS: shortest paths by the links' costs, keeping all ties, and from each router the way
 //! out to each neighbour AS by the nearest border router ("hot potato").
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 
@@ -8,24 +9,43 @@ use crate::lab::scenario::{AsIndex, LinkIndex, RouterIndex};
 use crate::lab::topology::Topology;
 use crate::model::MonoTime;
 
+/// The routes of one AS.
 #[derive(Debug, Default)]
 pub(super) struct Inside {
+    distances: BTreeMap<RouterIndex, Distances>,
     towards: HashMap<(RouterIndex, RouterIndex), Vec<LinkIndex>>,
-    out_to: HashMap<(RouterIndex, AsIndex), Vec<LinkIndex>>,
+    out_to: BTreeMap<AsIndex, Exits>,
 }
+
+/// The ways out to one neighbour AS.
+#[derive(Debug)]
+struct Exits {
+    borders: Borders,
+    /// From each router, once they are asked for: a large AS has many neighbours.
+    ways: OnceCell<BTreeMap<RouterIndex, Vec<LinkIndex>>>,
+}
+
+/// The routers with links right into a neighbour AS, and these links.
+type Borders = BTreeMap<RouterIndex, Vec<LinkIndex>>;
 
 /// How far every router of an AS is from one of them.
 type Distances = BTreeMap<RouterIndex, u64>;
 
 impl Inside {
     pub(super) fn new(topology: &Topology, asys: AsIndex, at: MonoTime) -> Self {
-        let mut inside = Self::default();
-        let distances: BTreeMap<RouterIndex, Distances> =
-            topology.members(asys).iter().map(|to| (*to, distances(topology, at, *to))).collect();
+        let members = topology.members(asys).iter().copied();
+        let exits = |borders| Exits { borders, ways: OnceCell::new() };
+        let borders = borders(topology, at, members.clone()).into_iter();
+        let mut inside = Self {
+            distances: members.map(|to| (to, distances(topology, at, to))).collect(),
+            towards: HashMap::new(),
+            out_to: borders.map(|(neighbour, borders)| (neighbour, exits(borders))).collect(),
+        };
+        let distances = std::mem::take(&mut inside.distances);
         for (to, from_to) in &distances {
             inside.ways_to(topology, at, *to, from_to);
         }
-        inside.ways_out(topology, at, &distances);
+        inside.distances = distances;
         inside
     }
 
@@ -34,7 +54,10 @@ impl Inside {
     }
 
     pub(super) fn out_to(&self, from: RouterIndex, neighbour: AsIndex) -> Option<&[LinkIndex]> {
-        self.out_to.get(&(from, neighbour)).map(Vec::as_slice)
+        let Exits { borders, ways } = self.out_to.get(&neighbour)?;
+        let way = |from: &RouterIndex| (*from, self.way_out(*from, borders));
+        let ways = ways.get_or_init(|| self.distances.keys().map(way).collect());
+        ways.get(&from).map(Vec::as_slice)
     }
 
     fn ways_to(&mut self, topology: &Topology, at: MonoTime, to: RouterIndex, distances: &Distances) {
@@ -46,31 +69,12 @@ impl Inside {
         }
     }
 
-    fn ways_out(
-        &mut self,
-        topology: &Topology,
-        at: MonoTime,
-        distances: &BTreeMap<RouterIndex, Distances>,
-    ) {
-        for (neighbour, borders) in borders(topology, at, distances.keys().copied()) {
-            for from in distances.keys() {
-                let links = self.way_out(*from, &borders, distances);
-                self.out_to.insert((*from, neighbour), links);
-            }
-        }
-    }
-
     /// Right out, if there is a link; else towards the nearest border routers.
-    fn way_out(
-        &self,
-        from: RouterIndex,
-        borders: &BTreeMap<RouterIndex, Vec<LinkIndex>>,
-        distances: &BTreeMap<RouterIndex, Distances>,
-    ) -> Vec<LinkIndex> {
+    fn way_out(&self, from: RouterIndex, borders: &Borders) -> Vec<LinkIndex> {
         if let Some(links) = borders.get(&from) {
             return links.clone();
         }
-        let reach = |border: &RouterIndex| distances.get(border)?.get(&from).copied();
+        let reach = |border: &RouterIndex| self.distances.get(border)?.get(&from).copied();
         let Some(nearest) = borders.keys().filter_map(reach).min() else { return Vec::new() };
         let nearest = borders.keys().filter(|border| reach(border) == Some(nearest));
         let links: BTreeSet<LinkIndex> =
