@@ -790,6 +790,44 @@ fn a_plan_is_told_at_once_and_touches_nothing() {
 }
 
 #[test]
+fn a_generated_scenario_can_be_checked_and_comes_again_from_its_seed() {
+    let bench = Bench::new(PLANNED);
+    let generate = ["lab", "generate", "--ases", "25", "--seed", "7"];
+    let printed = bench.program(&generate);
+    assert_eq!((code(&printed), said(&printed).as_str()), (Some(0), ""));
+    let written = bench.program(&[&generate[..], &["--output", "internet.toml"]].concat());
+    assert_eq!((code(&written), written.stdout.len()), (Some(0), 0));
+    assert_eq!(fs::read(bench.path("internet.toml")).expect("written"), printed.stdout);
+    let checked = bench.program(&["lab", "check", "internet.toml"]);
+    assert_eq!(code(&checked), Some(0), "{}", said(&checked));
+}
+
+#[test]
+fn a_scenario_is_generated_from_a_table_of_relationships() {
+    let bench = Bench::new(PLANNED);
+    let rows: Vec<String> = (2..20).map(|number| format!("{}|{number}|-1", number / 2)).collect();
+    fs::write(
+        bench.path("t.as-rel"),
+        format!("# a tree\n{}\n11|19|-1|bgp\n11|19|0|mlp\n", rows.join("\n")),
+    )
+    .expect("written");
+    let generated = bench.program(&["lab", "generate", "--as-rel", "t.as-rel", "--target-as", "19"]);
+    assert_eq!(code(&generated), Some(0), "{}", said(&generated));
+    assert_eq!(
+        said(&generated).trim_end(),
+        "t.as-rel: left out what contradicts earlier lines about the same two ASes: 1 lines"
+    );
+    let text = String::from_utf8(generated.stdout).expect("text");
+    assert!(text.contains("the target is AS19; providers of the target: AS9, AS11."), "{text}");
+    fs::write(bench.path("t.as-rel"), "1|2|-1\n2|3\n").expect("written");
+    let refused = bench.program(&["lab", "generate", "--as-rel", "t.as-rel"]);
+    assert_eq!(code(&refused), Some(2));
+    assert!(said(&refused).contains("t.as-rel:2: "), "{}", said(&refused));
+    let refused = bench.program(&["lab", "generate", "--ases", "3"]);
+    assert_eq!((code(&refused), said(&refused).contains("at least 10")), (Some(2), true));
+}
+
+#[test]
 fn every_command_says_what_it_does() {
     let bench = Bench::new(PLANNED);
     let help = |arguments: &[&str]| {

@@ -3,6 +3,7 @@
 
 mod check;
 mod child;
+mod generate;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -17,6 +18,7 @@ use crate::model::SystemClock;
 pub(super) fn run(args: &LabArgs) -> Result<(), Failure> {
     match (&args.subcommand, &args.scenario) {
         (Some(LabCommand::Check(args)), _) => check::run(args),
+        (Some(LabCommand::Generate(args)), _) => generate::run(args),
         (None, Some(scenario)) => run_inside(scenario, &args.command),
         (None, None) => {
             Err(Failure::new(Code::Usage, "no scenario: give a file, or the name of a built-in one"))

@@ -24,7 +24,7 @@ pub use exit::{Code, Failure};
 pub use out::say;
 
 use crate::lab::BuiltIn;
-use crate::model::{Port, Protocol};
+use crate::model::{Asn, Port, Protocol};
 
 /// Tells how many independent lines hold a network to the Internet, and what changes when one is added
 /// or lost.
@@ -254,6 +254,8 @@ struct LabArgs {
 enum LabCommand {
     /// Say everything that is wrong with a scenario, or what is in it
     Check(ScenarioArgs),
+    /// Write the scenario of a whole Internet around one target
+    Generate(GenerateArgs),
 }
 
 /// Which scenario.
@@ -262,6 +264,30 @@ struct ScenarioArgs {
     /// A scenario file, or the name of a built-in one
     #[arg(value_name = "SCENARIO")]
     scenario: PathBuf,
+}
+
+/// Arguments of `lab generate`.
+#[derive(Args, Debug)]
+struct GenerateArgs {
+    /// How many ASes [default: 1000, or all of the table]
+    #[arg(long, value_name = "N")]
+    ases: Option<usize>,
+    /// Where all chance comes from: the same seed gives the same bytes
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Take the ASes from this table of relationships (CAIDA as-rel, plain, gz or bz2); --ases cuts it down to
+    /// those around the target
+    #[arg(long, value_name = "FILE")]
+    as_rel: Option<PathBuf>,
+    /// The AS in which the vantage is [default: some stub]
+    #[arg(long, value_name = "ASN")]
+    vantage_as: Option<Asn>,
+    /// The AS that is to be measured [default: some stub with several providers]
+    #[arg(long, value_name = "ASN")]
+    target_as: Option<Asn>,
+    /// Write into this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

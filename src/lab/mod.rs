@@ -17,6 +17,7 @@ mod balance;
 mod chance;
 mod cover;
 mod forger;
+mod generate;
 mod habits;
 mod history;
 mod namespace;
@@ -33,6 +34,7 @@ mod topology;
 mod truth;
 mod walk;
 
+pub use generate::{CannotGenerate, Recipe, generate};
 pub use namespace::{Namespace, NoNamespace};
 pub use origins::{write_as_names, write_origins};
 pub use real_time::{NoRealTimeLab, RealTimeLab};

@@ -28,8 +28,8 @@ use crate::model::{Asn, FileError, FileErrors, Prefix, SourceText};
 
 /// How much of everything a scenario may hold: enough for a large one, too little to fill a memory.
 const MOST_ASES: usize = 20_000;
-const MOST_ROUTERS: usize = 50_000;
-const MOST_LINKS: usize = 200_000;
+const MOST_ROUTERS: usize = 100_000;
+const MOST_LINKS: usize = 400_000;
 const MOST_FORGERS: usize = 100;
 const MOST_TUNNELS: usize = 20_000;
 const MOST_NETWORKS: usize = 200_000;

@@ -12,7 +12,7 @@ use super::{BuiltIn, Scenario, raw};
 use crate::model::{FileErrors, SourceText};
 
 /// Larger files are refused unread.
-const LONGEST_FILE: usize = 16 * 1024 * 1024;
+const LONGEST_FILE: usize = 64 * 1024 * 1024;
 
 /// Reads a file, or, under its name, a built-in scenario.
 pub(super) fn named(path: &Path) -> Result<Scenario, FileErrors> {
