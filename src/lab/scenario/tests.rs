@@ -1,3 +1,5 @@
+mod mistakes;
+
 use std::fs;
 
 use super::{BuiltIn, Scenario};
