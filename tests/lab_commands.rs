@@ -57,3 +57,22 @@ fn a_file_that_is_not_there_is_named_and_so_is_what_could_be_given() {
     let said = text(&output.stderr);
     assert!(said.contains("nowhere.toml: cannot be read") && said.contains("october-2017"), "{said}");
 }
+
+#[test]
+fn a_picture_goes_to_standard_output_and_is_the_same_every_time() {
+    let everything = include_str!("scenarios/everything.toml");
+    let [one, other] = [0, 1].map(|_| lab(everything, &["draw", "s.toml"]));
+    assert_eq!((one.status.code(), text(&one.stderr).as_str()), (Some(0), ""));
+    assert!(text(&one.stdout).starts_with("digraph scenario {\n") && text(&one.stdout).ends_with("}\n"));
+    assert_eq!(one.stdout, other.stdout);
+    let wrong = lab("seed = 1\n", &["draw", "s.toml"]);
+    assert_eq!((wrong.status.code(), wrong.stdout.len()), (Some(2), 0));
+}
+
+#[test]
+fn a_file_with_the_name_of_a_command_can_still_be_run_in() {
+    // There is none, so that nothing starts; but it is looked for.
+    let output = lab("", &["./check", "--", "true"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("./check: cannot be read"));
+}

@@ -3,6 +3,7 @@
 
 mod check;
 mod child;
+mod draw;
 mod generate;
 
 use std::ffi::OsString;
@@ -18,6 +19,7 @@ use crate::model::SystemClock;
 pub(super) fn run(args: &LabArgs) -> Result<(), Failure> {
     match (&args.subcommand, &args.scenario) {
         (Some(LabCommand::Check(args)), _) => check::run(args),
+        (Some(LabCommand::Draw(args)), _) => draw::run(args),
         (Some(LabCommand::Generate(args)), _) => generate::run(args),
         (None, Some(scenario)) => run_inside(scenario, &args.command),
         (None, None) => {

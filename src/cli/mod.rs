@@ -254,6 +254,8 @@ struct LabArgs {
 enum LabCommand {
     /// Say everything that is wrong with a scenario, or what is in it
     Check(ScenarioArgs),
+    /// Print a picture of a scenario in the language of Graphviz: `| dot -Tsvg > picture.svg`
+    Draw(ScenarioArgs),
     /// Write the scenario of a whole Internet around one target
     Generate(GenerateArgs),
 }

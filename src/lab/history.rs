@@ -6,7 +6,7 @@ use super::scenario::{
     AsIndex, Change, Changed, Happening, IcmpRate, Link, LinkIndex, RouterIndex, Scenario,
 };
 use super::timeline::Timeline;
-use crate::model::{AsLink, ClockPair, LinkChange, MonoTime, Prefix};
+use crate::model::{ClockPair, LinkChange, MonoTime, Prefix};
 
 /// What events change, over time.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl History {
             }
         }
         let link = |link| presence(scenario, link, &presences, &history.routers);
-        history.links = numbered(scenario).map(link).collect();
+        history.links = scenario.numbered_links().map(link).collect();
         history
     }
 
@@ -59,8 +59,8 @@ impl History {
                 history.then(at, to.clone());
             }
             Happening::Weight(which, weight) => {
-                let meant = |link: &(LinkIndex, &Link)| names(scenario, *link).any(|name| name == *which);
-                for (index, link) in numbered(scenario).filter(meant) {
+                let meant = |link: &(LinkIndex, &Link)| scenario.names_of(*link).any(|name| name == *which);
+                for (index, link) in scenario.numbered_links().filter(meant) {
                     let history = self.weights.entry(index);
                     history.or_insert_with(|| Timeline::new(link.weight)).then(at, *weight);
                 }
@@ -80,10 +80,6 @@ impl History {
     }
 }
 
-fn numbered(scenario: &Scenario) -> impl Iterator<Item = (LinkIndex, &Link)> {
-    scenario.links.iter().enumerate().map(|(index, link)| (LinkIndex(index), link))
-}
-
 /// When a link is there.
 fn presence(
     scenario: &Scenario,
@@ -91,20 +87,8 @@ fn presence(
     presences: &BTreeMap<Changed, Timeline<bool>>,
     routers: &HashMap<RouterIndex, Timeline<bool>>,
 ) -> Timeline<bool> {
-    let own = names(scenario, link).filter_map(|name| presences.get(&name));
+    let own = scenario.names_of(link).filter_map(|name| presences.get(&name));
     let ends = link.1.ends.iter().filter_map(|end| routers.get(end));
     let parts: Vec<&Timeline<bool>> = own.chain(ends).collect();
     Timeline::all(&parts)
-}
-
-/// All ways in which an event can name a link.
-fn names(scenario: &Scenario, (index, link): (LinkIndex, &Link)) -> impl Iterator<Item = Changed> {
-    let [one, other] = link.ends;
-    let number = |router: RouterIndex| {
-        let home = scenario.routers.get(router.0)?.home;
-        scenario.ases.get(home.0).map(|asys| asys.number)
-    };
-    let between = number(one).zip(number(other)).and_then(|(one, other)| AsLink::new(one, other));
-    let own = [Changed::Link(index), Changed::RouterLink([one.min(other), one.max(other)])];
-    own.into_iter().chain(between.map(Changed::AsLink))
 }

@@ -16,6 +16,7 @@ mod answer;
 mod balance;
 mod chance;
 mod cover;
+mod draw;
 mod forger;
 mod generate;
 mod habits;
@@ -34,6 +35,7 @@ mod topology;
 mod truth;
 mod walk;
 
+pub use draw::write_picture;
 pub use generate::{CannotGenerate, Recipe, generate};
 pub use namespace::{Namespace, NoNamespace};
 pub use origins::{write_as_names, write_origins};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Addresses, RouterIndex, Shape};
+use super::{Addresses, Changed, LinkIndex, RouterIndex, Scenario, Shape};
+use crate::model::AsLink;
 
 /// A link between two routers.
 #[derive(Clone, Debug)]
@@ -36,6 +37,27 @@ impl Link {
     pub(in crate::lab) fn addresses_at(&self, router: RouterIndex) -> Option<Addresses> {
         let sides = self.ends.iter().zip(self.addresses);
         sides.into_iter().find(|(end, _)| **end == router).map(|(_, addresses)| addresses)
+    }
+}
+
+impl Scenario {
+    pub(in crate::lab) fn numbered_links(&self) -> impl Iterator<Item = (LinkIndex, &Link)> {
+        self.links.iter().enumerate().map(|(index, link)| (LinkIndex(index), link))
+    }
+
+    /// All ways in which an event can name a link.
+    pub(in crate::lab) fn names_of(
+        &self,
+        (index, link): (LinkIndex, &Link),
+    ) -> impl Iterator<Item = Changed> {
+        let [one, other] = link.ends;
+        let number = |router: RouterIndex| {
+            let home = self.routers.get(router.0)?.home;
+            self.ases.get(home.0).map(|asys| asys.number)
+        };
+        let between = number(one).zip(number(other)).and_then(|(one, other)| AsLink::new(one, other));
+        let own = [Changed::Link(index), Changed::RouterLink([one.min(other), one.max(other)])];
+        own.into_iter().chain(between.map(Changed::AsLink))
     }
 }
 

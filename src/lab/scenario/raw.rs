@@ -156,6 +156,17 @@ pub(in crate::lab) enum Carrier {
     Tcp,
 }
 
+impl Carrier {
+    /// The word of the file.
+    pub(in crate::lab) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Icmp => "icmp",
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
+}
+
 /// What a filter does beside dropping.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
