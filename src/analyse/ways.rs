@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::dataset::ProbeRecord;
-use crate::model::{Method, Name, Outcome, Port, Protocol, RoundId, Ttl, Unit, WallTime};
+use crate::model::{Method, Name, Outcome, Port, Protocol, ReplyKind, RoundId, Ttl, Unit, WallTime};
 use crate::multipath::{Ends, FlowMap, Heard, Hop, Links, Splits, chance_missed};
 
 /// What names a search.
@@ -104,6 +104,8 @@ struct OpenSearch {
     packets: u64,
     reached: bool,
     map: FlowMap,
+    /// By hop and router: whether every packet that it answered there had come to it with TTL 0.
+    saw_ttl_0: BTreeMap<(usize, IpAddr), bool>,
 }
 
 impl Searches {
@@ -129,6 +131,7 @@ impl Searches {
     pub fn finish(mut self) -> Vec<Ways> {
         let mut pools: BTreeMap<(Name, RoundId), Pool> = BTreeMap::new();
         for (key, search) in &mut self.open {
+            search.leave_out_let_through();
             search.map.assume_turns();
             search.pool(key.target, pools.entry((key.vantage.clone(), key.round)).or_default());
         }
@@ -155,7 +158,8 @@ struct Pool {
 
 impl OpenSearch {
     fn new(unit: Unit) -> Self {
-        Self { unit, sent: None, packets: 0, reached: false, map: FlowMap::default() }
+        let (map, saw_ttl_0) = (FlowMap::default(), BTreeMap::new());
+        Self { unit, sent: None, packets: 0, reached: false, map, saw_ttl_0 }
     }
 
     fn add(&mut self, record: &ProbeRecord) {
@@ -170,11 +174,30 @@ impl OpenSearch {
             // A late answer is as true as one in time.
             Outcome::Answered { reply, .. } | Outcome::Late { reply, .. } => {
                 self.reached |= reply.kind.arrived(reply.from == probe.target);
+                let ran_out = reply.kind == ReplyKind::TimeExceeded && reply.quoted_ttl == Some(0);
+                let always = self.saw_ttl_0.entry((index, reply.from)).or_insert(true);
+                *always &= ran_out;
                 self.map.recall(place, Heard::Answer(reply.from), reply.ends_way_to(probe.target));
             }
             Outcome::Silent => self.map.recall(place, Heard::Silence, false),
             Outcome::SendFailed(_) | Outcome::Blocked(_) => self.map.recall(place, Heard::Refusal, false),
             Outcome::Skipped(_) => {}
+        }
+    }
+
+    /// A router that saw packets with TTL 0 stands one hop behind the one that let them through (Augustin et al.
+    /// 2006), and is seen there too; at the hop before stands one that nobody sees.
+    fn leave_out_let_through(&mut self) {
+        for (index, router) in self.saw_ttl_0.iter().filter(|(_, always)| **always).map(|(place, _)| place)
+        {
+            let behind = self.map.hops().get(index.saturating_add(1));
+            if !behind.is_some_and(|behind| behind.vertices().contains_key(router)) {
+                continue;
+            }
+            if let Some(hop) = self.map.hop_mut(*index) {
+                let flows: Vec<u16> = hop.flows_of(*router).collect();
+                flows.into_iter().for_each(|flow| hop.forget(flow));
+            }
         }
     }
 

@@ -6,6 +6,15 @@ use std::net::IpAddr;
 use super::trace::{Hop, HopAnswer, HopState, TraceEnd};
 use crate::model::{ReplyKind, Ttl};
 
+impl Hop {
+    /// Whether whoever answered here did so because the TTL had run out before.
+    fn saw_ttl_0(&self) -> bool {
+        let saw =
+            |answer: &HopAnswer| answer.kind == ReplyKind::TimeExceeded && answer.quoted_ttl == Some(0);
+        !self.answers.is_empty() && self.answers.iter().all(saw)
+    }
+}
+
 /// What is left of a trace.
 pub(super) struct Cleaned {
     pub(super) hops: Vec<Hop>,
@@ -79,7 +88,8 @@ fn straighten(hops: Vec<Hop>) -> Straight {
 }
 
 impl Straight {
-    fn push(&mut self, hop: Hop) {
+    fn push(&mut self, mut hop: Hop) {
+        self.move_on(&mut hop);
         let address = hop.address();
         let seen = address.and_then(|_| self.hops.iter().position(|earlier| earlier.address() == address));
         match seen {
@@ -92,6 +102,18 @@ impl Straight {
             }
         }
         self.hops.push(hop);
+    }
+
+    /// A router that saw a packet with TTL 0 stands one hop behind the one that let it through (Augustin et al.
+    /// 2006). It is moved there where nobody answered; or a link to the hop before it would be told that is none.
+    fn move_on(&mut self, behind: &mut Hop) {
+        let before = self.hops.len().checked_sub(2).and_then(|before| self.hops.get(before));
+        let was_moved = before.is_some_and(|before| before.hidden);
+        let Some(last) = self.hops.last_mut().filter(|last| last.saw_ttl_0() && !was_moved) else { return };
+        if behind.answers.is_empty() {
+            std::mem::swap(&mut last.answers, &mut behind.answers);
+            last.hidden = true;
+        }
     }
 
     /// The same router twice in a row. If it saw the first packet with TTL 0, the router before it let

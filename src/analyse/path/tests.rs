@@ -94,6 +94,21 @@ fn a_router_seen_twice_in_a_row_counts_once_and_a_hidden_one_before_it_is_marked
 }
 
 #[test]
+fn a_router_that_saw_ttl_0_is_not_linked_to_the_hop_before_the_one_that_let_it_through() {
+    for line in ["188.1.144.1 4.69.154.9@0 * 219.158.117.1", "188.1.144.1 4.69.154.9@0 x 219.158.117.1"] {
+        let lost = trace(line);
+        assert_eq!(lost.hops[1].state(), HopState::Hidden, "{line}");
+        assert_eq!(lost.hops[2].address(), Some(ip("4.69.154.9")), "{line}");
+    }
+    let far = trace("188.1.144.1 4.69.154.9@0 * * 219.158.117.1");
+    let [hidden, there, silent] = [&far.hops[1], &far.hops[2], &far.hops[3]].map(Hop::state);
+    assert_eq!((hidden, there, silent), (HopState::Hidden, HopState::Answered, HopState::Silent));
+    // One that always quotes so stands where it answers: somebody else is seen behind it.
+    let odd = trace("188.1.144.1 4.69.154.9@0 219.158.117.1");
+    assert_eq!(odd.hops[1].address(), Some(ip("4.69.154.9")));
+}
+
+#[test]
 fn a_loop_is_cut_and_a_trace_that_does_not_leave_it_ends_there() {
     let left = trace("188.1.144.1 4.69.154.9 188.1.144.1 219.158.117.1 *");
     assert!(left.looped);

@@ -5,14 +5,14 @@ use crate::model::{FlowId, MatchQuality, Probe, Reply, ReplyKind, Rtt, RttSource
 
 const TARGET: &str = "192.0.2.99";
 
-fn reply(from: IpAddr) -> Reply {
+fn reply(from: IpAddr, quoted_ttl: u8) -> Reply {
     let kind = if from == ip(TARGET) { ReplyKind::EchoReply } else { ReplyKind::TimeExceeded };
     Reply {
         from,
         kind,
         icmp: None,
         reply_ttl: Some(60),
-        quoted_ttl: Some(1),
+        quoted_ttl: Some(quoted_ttl),
         mpls: Vec::new(),
         size: 56,
         matched: MatchQuality::Exact,
@@ -23,7 +23,8 @@ fn ip(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-/// One search; what a flow met at a TTL, several answers for several attempts, `*` for silence.
+/// One search; what a flow met at a TTL, several answers for several attempts, `*` for silence, `@0` behind a router
+/// that saw TTL 0.
 fn ways(answer: impl Fn(u16, u8) -> String, flows: u16, hops: u8) -> Ways {
     let mut searches = Searches::default();
     for flow in 0..flows {
@@ -38,8 +39,11 @@ fn ways(answer: impl Fn(u16, u8) -> String, flows: u16, hops: u8) -> Ways {
 
 fn record((flow, ttl, attempt): (u16, u8, u8), from: &str) -> ProbeRecord {
     let rtt = Rtt { span: Duration::from_millis(9), source: RttSource::Kernel };
-    let outcome =
-        if from == "*" { Outcome::Silent } else { Outcome::Answered { reply: reply(ip(from)), rtt } };
+    let outcome = match from.strip_suffix("@0") {
+        None if from == "*" => Outcome::Silent,
+        None => Outcome::Answered { reply: reply(ip(from), 1), rtt },
+        Some(from) => Outcome::Answered { reply: reply(ip(from), 0), rtt },
+    };
     ProbeRecord {
         vantage: "v".parse().unwrap(),
         prober: "multipath".parse().unwrap(),
@@ -172,4 +176,34 @@ fn what_neighbours_have_shown_of_gateway_and_delivery_counts_for_each_target() {
             "{chances:?}"
         );
     }
+}
+
+#[test]
+fn a_router_that_lets_packets_through_with_ttl_0_is_a_hop_that_nobody_sees() {
+    let ways = ways(
+        |flow, ttl| match ttl {
+            2 if flow % 2 == 0 => router(3, 1) + "@0",
+            2 => router(2, 2),
+            3 => router(3, 1 + flow % 2),
+            5 => TARGET.to_owned(),
+            _ => router(ttl, 1),
+        },
+        16,
+        5,
+    );
+    let told: Vec<(String, String)> =
+        ways.links.iter().map(|link| (link.from.to_string(), link.to.to_string())).collect();
+    assert!(!told.contains(&(router(3, 1), router(3, 1))), "a link of a router to itself");
+    assert!(!told.contains(&(router(1, 1), router(3, 1))), "a link past the router that let it through");
+    assert!(told.contains(&(router(3, 1), router(4, 1))) && told.contains(&(router(2, 2), router(3, 2))));
+}
+
+#[test]
+fn a_router_that_always_quotes_ttl_0_stands_where_it_answers() {
+    let quoting = |_: u16, ttl: u8| match ttl {
+        2 => router(2, 1) + "@0",
+        4 => TARGET.to_owned(),
+        _ => router(ttl, 1),
+    };
+    assert_eq!(ways(quoting, 6, 4).links.len(), 3);
 }

@@ -58,6 +58,8 @@ impl Agenda {
 
     /// The next round that is due within the campaign's time and was not begun before.
     pub(super) fn next_due(&mut self, now: WallTime) -> Option<Due> {
+        // A clock that was set ahead by years must not make this count every round of those years.
+        let now = self.end.map_or(now, |end| now.min(end));
         loop {
             let due = self.timetable.as_mut()?.next(now)?;
             if self.end.is_some_and(|end| due.at >= end) {
