@@ -196,7 +196,9 @@ impl OpenSearch {
             }
             if let Some(hop) = self.map.hop_mut(*index) {
                 let flows: Vec<u16> = hop.flows_of(*router).collect();
-                flows.into_iter().for_each(|flow| hop.forget(flow));
+                for flow in flows {
+                    hop.forget(flow);
+                }
             }
         }
     }
