@@ -250,16 +250,66 @@ fn events_must_take_turns() {
     assert!(errors(&both).to_string().contains("must say exactly one thing"));
 }
 
+const PAGE: &str = include_str!("../../../docs/scenarios.md");
+
+/// What stands in the page as TOML from a heading on.
+fn examples(from: &str) -> impl Iterator<Item = &'static str> {
+    let part = &PAGE[PAGE.find(from).expect("the heading is there")..];
+    part.split("```toml\n").skip(1).map(|block| block.split("```").next().unwrap())
+}
+
 #[test]
-fn every_example_of_the_documentation_is_a_scenario() {
-    let page = include_str!("../../../docs/scenarios.md");
-    let mut examples = 0;
-    for block in page.split("```toml\n").skip(1) {
-        let text = block.split("```").next().unwrap();
-        if text.contains("[clock]") {
-            Scenario::parse("docs/scenarios.md", text).unwrap();
-            examples += 1;
+fn the_whole_example_of_the_documentation_is_a_scenario_and_so_is_what_is_added_to_it() {
+    let whole = examples("# Scenarios").next().unwrap();
+    Scenario::parse("docs/scenarios.md", whole).unwrap();
+    let mut added = 0;
+    for more in examples("## At the top") {
+        let text = format!("{whole}\n{more}");
+        Scenario::parse("docs/scenarios.md", &text).unwrap_or_else(|errors| panic!("{errors}\n{more}"));
+        added += 1;
+    }
+    assert!(added >= 9, "{added}");
+}
+
+/// All keys that a table may have, as the error about one that it may not have names them.
+fn keys(header: &str) -> Vec<String> {
+    let text = mistakes::EVERYTHING.replacen(header, &format!("{header}\nno_such_key = 1"), 1);
+    let rule = errors(&text).0.remove(0).rule;
+    let (_, keys) = rule.split_once("expected one of ").unwrap_or_else(|| panic!("{header}: {rule}"));
+    keys.split(", ").map(|key| key.trim_matches('`').to_owned()).collect()
+}
+
+#[test]
+fn every_key_that_a_scenario_may_have_is_documented() {
+    let tables = [
+        "[clock]",
+        "[vantage]",
+        "[[as]]",
+        "[[router]]",
+        "[[link]]",
+        "[[network]]",
+        "[[host]]",
+        "[[forger]]",
+        "[[tunnel]]",
+        "[[event]]",
+    ];
+    let documented = |section: &str, key: &str| {
+        let rows = section.lines().filter(|line| line.starts_with("| `"));
+        rows.filter_map(|row| row.split('|').nth(1)).any(|cell| cell.contains(&format!("`{key}`")))
+    };
+    for table in tables {
+        let heading = format!("## `{table}`\n");
+        let (_, section) = PAGE.split_once(&heading).unwrap_or_else(|| panic!("{table} has no section"));
+        let section = section.split("\n## ").next().unwrap();
+        for key in keys(table) {
+            assert!(documented(section, &key), "{table}: {key} is not documented");
         }
     }
-    assert!(examples > 0);
+    let (_, top) = PAGE.split_once("## At the top\n").unwrap();
+    for key in keys(
+        "# Every key of the language of scenarios, once or more. docs/scenarios.md says what each of them means.",
+    ) {
+        let is_table = tables.iter().any(|table| table.trim_matches(['[', ']']) == key);
+        assert!(is_table || documented(top, &key), "{key} is not documented");
+    }
 }
