@@ -42,4 +42,7 @@ pub use origins::{write_as_names, write_origins};
 pub use real_time::{NoRealTimeLab, RealTimeLab};
 pub use scenario::{BuiltIn, Scenario, Summary};
 pub use simulator::{Simulator, VirtualInternet};
-pub use truth::{Flows, SeenLink, TrueEnd, TrueHop, TrueInterface, TrueLink, TruePath, TrueWays, Truth};
+pub use truth::{
+    Cut, CutMember, CutOf, Flows, Over, SeenLink, TrueEnd, TrueHop, TrueInterface, TrueLink, TruePath,
+    TrueWays, Truth,
+};

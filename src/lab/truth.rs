@@ -1,7 +1,9 @@
-//! The truth: which way packets really go in a scenario, all ways that they may take, and which AS paths there
-//! are. What every finding is held against.
+//! The truth: which way packets really go in a scenario, all ways that they may take, what must be
+//! lost to cut them, and which AS paths there are. What every finding is held against.
 
+mod cuts;
 mod flows;
+mod maze;
 mod script;
 #[cfg(test)]
 mod tests;
@@ -21,6 +23,7 @@ use super::topology::Topology;
 use super::walk::{End, Flow, Network, Position};
 use crate::model::{Asn, MonoTime, Prefix, WallTime};
 
+pub use cuts::{Cut, CutMember, CutOf, Over};
 pub use flows::Flows;
 use script::Script;
 pub use true_ways::{SeenLink, TrueInterface, TrueLink, TrueWays};

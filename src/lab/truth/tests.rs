@@ -6,10 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Flows, SeenLink, TrueEnd, TrueWays, Truth};
+use super::{Cut, CutMember, CutOf, Flows, Over, SeenLink, TrueEnd, TrueWays, Truth};
+use crate::lab::scenario::{AsIndex, Relation};
 use crate::lab::testing::{echo_request, syn, udp};
+use crate::lab::{Recipe, generate};
 use crate::lab::{Scenario, VirtualInternet};
-use crate::model::{MonoTime, Protocol, Underlay, WallTime};
+use crate::model::{AsLink, Asn, MonoTime, Protocol, Underlay, WallTime};
 
 fn zoo() -> Scenario {
     Scenario::parse("zoo.toml", include_str!("tests/zoo.toml")).unwrap()
@@ -214,4 +216,154 @@ fn a_vantage_without_an_address_of_the_family_has_no_ways() {
     let truth = Truth::new(&Scenario::parse("z.toml", &text).unwrap());
     let ways = ways(&truth, "2001:df1:4b00::10", Protocol::Icmp, "08:00:00");
     assert!(ways.links.is_empty() && ways.hops.is_empty() && ways.ends.is_empty());
+}
+
+fn cut(truth: &Truth, to: &str, (of, over): (CutOf, Over), time: &str) -> Option<Cut> {
+    truth.cut(&Flows::to(to.parse().unwrap(), Protocol::Icmp), of, over, at(time))
+}
+
+fn asn(number: u32) -> Asn {
+    Asn::try_from(number).unwrap()
+}
+
+const SCOPES: [Over; 3] = [Over::Forwarding, Over::ValleyFree, Over::Physical];
+
+#[test]
+fn a_cut_names_the_upstreams_before_and_the_last_one_after_a_loss() {
+    let truth = Truth::new(&zoo());
+    let ases = |over, time| cut(&truth, "175.45.176.71", (CutOf::Ases, over), time).unwrap().members;
+    let links = |over, time| cut(&truth, "175.45.176.71", (CutOf::AsLinks, over), time).unwrap().members;
+    for over in SCOPES {
+        assert_eq!(ases(over, "08:00:00"), [CutMember::As(asn(10)), CutMember::As(asn(20))], "{over:?}");
+        assert_eq!(ases(over, "08:31:00"), [CutMember::As(asn(20))], "{over:?}");
+        assert_eq!(links(over, "08:00:00").len(), 2);
+        let left = links(over, "08:31:00");
+        let possible = [(20, 30), (680, 20)].map(|(one, other)| AsLink::new(asn(one), asn(other)).unwrap());
+        assert!(left.len() == 1 && possible.map(CutMember::AsLink).contains(&left[0]), "{left:?}");
+    }
+    // Behind c1 everything hangs on one link, and on one router.
+    for of in [CutOf::Links, CutOf::Routers] {
+        for over in SCOPES {
+            let cut = cut(&truth, "175.45.176.71", (of, over), "08:00:00").unwrap();
+            assert_eq!((cut.members.len(), cut.is_minimum), (1, true), "{of:?} {over:?} {cut:?}");
+        }
+    }
+}
+
+#[test]
+fn between_neighbours_no_other_as_can_be_lost_and_nothing_need_be_where_no_way_is() {
+    let truth = Truth::new(&zoo());
+    for over in SCOPES {
+        // An address of AS10, which is a neighbour of the vantage's AS.
+        assert_eq!(cut(&truth, "10.1.0.4", (CutOf::Ases, over), "08:00:00"), None);
+        let nowhere = cut(&truth, "203.0.113.1", (CutOf::Links, over), "08:00:00").unwrap();
+        assert!(nowhere.members.is_empty() && nowhere.is_minimum);
+    }
+}
+
+/// All smallest sets are as small as this: every set of a size is tried before any larger one.
+fn smallest_hitting_set(ways: &[BTreeSet<String>]) -> Option<usize> {
+    fn hits(ways: &[BTreeSet<String>], members: &[&String], left: usize) -> bool {
+        match ways.iter().find(|way| !members.iter().any(|member| way.contains(*member))) {
+            None => true,
+            Some(_) if left == 0 => false,
+            Some(way) => way.iter().any(|member| hits(ways, &[members, &[member]].concat(), left - 1)),
+        }
+    }
+    if ways.iter().any(BTreeSet::is_empty) {
+        return None;
+    }
+    (0..12).find(|size| hits(ways, &[], *size))
+}
+
+#[test]
+fn cuts_over_the_ways_in_use_are_as_small_as_the_ways_of_many_flows_allow() {
+    for seed in 0..6 {
+        let text = generate(&Recipe { ases: Some(14), seed, ..Recipe::default() }).unwrap();
+        let scenario = Scenario::parse("g.toml", &text).unwrap();
+        let truth = Truth::new(&scenario);
+        let vantage = scenario.vantage_address(true).unwrap();
+        let to = scenario.hosts[0].addresses.iter().rev().find(|(address, _)| address.is_ipv4()).unwrap().0;
+        let mut ways: [BTreeSet<BTreeSet<String>>; 2] = Default::default();
+        for flow in 0..400_u16 {
+            let (std::net::IpAddr::V4(from), std::net::IpAddr::V4(to)) = (vantage, to) else {
+                unreachable!()
+            };
+            let mut packet = Vec::new();
+            let builder = etherparse::PacketBuilder::ipv4(from.octets(), to.octets(), 64);
+            builder.udp(40_000 + flow, 33_434).write(&mut packet, &[]).unwrap();
+            let path = truth.path(&packet, scenario.start()).unwrap();
+            let ends = [&path.hops[0], path.hops.last().unwrap()].map(|hop| (hop.router.clone(), hop.asn));
+            let inner = |hop: &&super::TrueHop| ends.iter().all(|(router, _)| *router != hop.router);
+            let foreign = |hop: &&super::TrueHop| ends.iter().all(|(_, asn)| *asn != hop.asn);
+            ways[0].insert(path.hops.iter().filter(inner).map(|hop| hop.router.clone()).collect());
+            ways[1].insert(path.hops.iter().filter(foreign).map(|hop| hop.asn.to_string()).collect());
+        }
+        for (of, ways) in [CutOf::Routers, CutOf::Ases].into_iter().zip(ways) {
+            let ways: Vec<_> = ways.into_iter().collect();
+            let cut = truth.cut(&Flows::to(to, Protocol::Udp), of, Over::Forwarding, scenario.start());
+            assert_eq!(
+                cut.as_ref().map(|cut| cut.members.len()),
+                smallest_hitting_set(&ways),
+                "{seed} {of:?} {cut:?}"
+            );
+        }
+    }
+}
+
+/// All valley-free ways between two ASes that pass no AS twice, as the ASes between them.
+fn valley_free(
+    relations: &[Relation],
+    way: &[AsIndex],
+    to: AsIndex,
+    falling: bool,
+    found: &mut Vec<BTreeSet<String>>,
+) {
+    let here = way[way.len() - 1];
+    if here == to {
+        found.push(way[1..way.len() - 1].iter().map(|asys| asys.0.to_string()).collect());
+        return;
+    }
+    for relation in relations {
+        let (next, falls) = match *relation {
+            Relation::Transit { provider, customer } if customer == here && !falling => (provider, false),
+            Relation::Transit { provider, customer } if provider == here => (customer, true),
+            Relation::Peering(one, other) if one == here && !falling => (other, true),
+            Relation::Peering(one, other) if other == here && !falling => (one, true),
+            _ => continue,
+        };
+        if !way.contains(&next) {
+            valley_free(relations, &[way, &[next]].concat(), to, falls, found);
+        }
+    }
+}
+
+#[test]
+fn valley_free_cuts_of_ases_are_as_small_as_all_valley_free_ways_allow() {
+    let mut sizes = BTreeSet::new();
+    for seed in 0..12 {
+        let text = generate(&Recipe { ases: Some(13), seed, ..Recipe::default() }).unwrap();
+        let scenario = Scenario::parse("g.toml", &text).unwrap();
+        let truth = Truth::new(&scenario);
+        let home = |router: crate::lab::scenario::RouterIndex| scenario.routers[router.0].home;
+        let from = home(scenario.vantage.gateway);
+        for host in scenario.hosts.iter().flat_map(|host| host.addresses.iter().take(4)) {
+            let (address, to) = (host.0, home(host.1));
+            if to == from {
+                continue;
+            }
+            let mut ways = Vec::new();
+            valley_free(&scenario.relations, &[from], to, false, &mut ways);
+            let cut = truth.cut(
+                &Flows::to(address, Protocol::Tcp),
+                CutOf::Ases,
+                Over::ValleyFree,
+                scenario.start(),
+            );
+            let size = cut.as_ref().map(|cut| cut.members.len());
+            assert_eq!(size, smallest_hitting_set(&ways), "{seed} {address} {cut:?}");
+            sizes.insert(size);
+        }
+    }
+    assert!(sizes.len() > 2, "{sizes:?}");
 }

@@ -137,7 +137,7 @@ fn true_link(
     })
 }
 
-fn interface(
+pub(super) fn interface(
     network: &Network<Script>,
     link: &Link,
     router: RouterIndex,

@@ -5,7 +5,7 @@
 //! place, came there by the same link and were last seen at the same address are taken on together, so
 //! that ways that part and join do not multiply.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::flows::Flows;
@@ -13,7 +13,7 @@ use super::script::{Pin, Pins, Script};
 use crate::lab::answer::Complaint;
 use crate::lab::chance::NoDice;
 use crate::lab::habits::tunnel::Labelled;
-use crate::lab::scenario::{AsIndex, Closed, HostIndex, LinkIndex, RouterIndex};
+use crate::lab::scenario::{AsIndex, Closed, HostIndex, LinkIndex, RouterIndex, TunnelIndex};
 use crate::lab::walk::{End, Network, Position, Walked};
 use crate::model::{MonoTime, Protocol};
 
@@ -36,12 +36,34 @@ pub(super) struct Found {
     pub(super) ends: BTreeMap<super::TrueEnd, f64>,
     /// Whether all of it holds for the whole time that was asked for.
     pub(super) steady: bool,
+    pub(super) course: Course,
+}
+
+/// How packets go from spot to spot.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    pub(super) start: Option<Spot>,
+    pub(super) steps: BTreeSet<(Spot, LinkIndex, Spot)>,
+    /// From where packets reach whoever has the address.
+    pub(super) arrivals: BTreeSet<Spot>,
+}
+
+/// A router, with all that decides where packets that come to it may go on: every way from spot to spot is that of
+/// some flow.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Spot {
+    pub(super) router: RouterIndex,
+    tunnel: Option<(TunnelIndex, usize)>,
+    pins: Pins,
+    destination: IpAddr,
 }
 
 /// Packets that are taken on together.
 #[derive(Clone, Debug)]
 struct Bundle {
     here: Position,
+    /// Where the packets are, as they came there: some choices may have been made since.
+    spot: Spot,
     pins: Pins,
     last_seen: Option<Sight>,
     share: f64,
@@ -50,7 +72,7 @@ struct Bundle {
 /// What bundles agree in that are one.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
-    router: RouterIndex,
+    spot: Spot,
     ttl: u8,
     links: [Option<LinkIndex>; 2],
     label: Option<Labelled>,
@@ -105,7 +127,9 @@ impl<'a> Search<'a> {
             return None;
         }
         add(&mut self.found.routers, here.router, 1.0);
-        Some(Bundle { here, pins: Pins::new(), last_seen: None, share: 1.0 })
+        let spot = spot(&here, &Pins::new());
+        self.found.course.start = Some(spot.clone());
+        Some(Bundle { here, spot, pins: Pins::new(), last_seen: None, share: 1.0 })
     }
 
     /// Takes packets that set out with a TTL on until it runs out; gives those with one more.
@@ -158,7 +182,11 @@ impl<'a> Search<'a> {
                 if walked.end == End::Expired {
                     keep(later, bundle.longer_lived(sight, self.network));
                 } else {
-                    add(&mut self.found.ends, walked.end.into(), bundle.share);
+                    let end = super::TrueEnd::from(walked.end);
+                    add(&mut self.found.ends, end, bundle.share);
+                    if end == super::TrueEnd::Arrived {
+                        self.found.course.arrivals.insert(bundle.spot);
+                    }
                 }
             }
         }
@@ -177,7 +205,11 @@ impl<'a> Search<'a> {
             pins.clear();
         }
         pins.retain(|pin| !matches!(pin, Pin::Link(router, _) if *router == left));
-        Bundle { here: Position { at: self.from, ..here }, pins, last_seen, share }
+        let spot = spot(&here, &pins);
+        if let Some(link) = here.inbound {
+            self.found.course.steps.insert((before.spot, link, spot.clone()));
+        }
+        Bundle { here: Position { at: self.from, ..here }, spot, pins, last_seen, share }
     }
 
     /// Notes who is seen where a packet ended.
@@ -242,7 +274,7 @@ impl Bundle {
     fn place(&self) -> Place {
         let here = &self.here;
         Place {
-            router: here.router,
+            spot: self.spot.clone(),
             ttl: here.ttl,
             links: [here.inbound, here.entered],
             label: here.label,
@@ -262,6 +294,15 @@ impl Bundle {
             label.ttl = label.ttl.saturating_add(u8::from(copied));
         }
         self
+    }
+}
+
+fn spot(here: &Position, pins: &Pins) -> Spot {
+    Spot {
+        router: here.router,
+        tunnel: here.label.map(|label| (label.tunnel, label.step)),
+        pins: pins.clone(),
+        destination: here.flow.destination,
     }
 }
 
