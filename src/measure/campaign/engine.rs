@@ -292,7 +292,7 @@ impl Engine {
 
     /// The first parked probe whose unit and responder are ready.
     fn unpark(&mut self, now: MonoTime) -> Option<Permit> {
-        while let Some(Parked { probe, turn, .. }) = self.parking.pop(now) {
+        while let Some(Parked { turn, probe }) = self.parking.pop(now) {
             if let Some(permit) = self.admit(probe, Some(turn), now) {
                 return Some(permit);
             }
@@ -341,9 +341,8 @@ impl Engine {
         };
         let turn = turn.unwrap_or_else(|| self.parking.take_turn(probe.round, unit));
         let responder = self.expected_responder(unit, &probe);
-        let ready = self.pacer.earliest(now, unit, responder);
-        if ready > now {
-            self.parking.park(Parked { ready, turn, probe });
+        if let Some((gate, opens)) = self.pacer.closed(now, unit, responder) {
+            self.parking.park(Parked { turn, probe }, gate, opens);
             return None;
         }
         match self.guard.examine(probe, method, now) {

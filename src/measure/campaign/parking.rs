@@ -1,32 +1,43 @@
 //! Where drawn probes wait for the rates of their unit or responder. Pure.
 //!
-//! Of those that may go to one unit at one time, that with the lowest turn goes first. Rounds count their
-//! turns apart (start-time fair queuing: Goyal, Vin and Cheng 1996), so that a round which has drawn a
-//! hundred probes does not hold up one that draws its first.
+//! Each waits in the line before one gate: that of its unit or of its responder, whichever opens later. A gate
+//! that opens lets one pass, so only the first in line is looked at, and not thousands that must wait on.
+//!
+//! In each line that with the lowest turn goes first. Rounds count their turns apart (start-time fair queuing:
+//! Goyal, Vin and Cheng 1996), so that a round which has drawn a hundred probes does not hold up one that
+//! draws its first.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 
+use crate::measure::schedule::Gate;
 use crate::model::{MonoTime, Probe, RoundId, Unit};
 
 /// How many probes of one round may wait, so that one slow unit does not hold up the others.
 const PARKED_AT_MOST: usize = 2048;
 
-/// A probe that waits, and until when at least.
+/// A probe that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Parked {
-    /// When its unit and its responder may be ready.
-    pub(super) ready: MonoTime,
     /// Its turn among the probes to its unit.
     pub(super) turn: u64,
     /// What waits.
     pub(super) probe: Probe,
 }
 
+/// The probes before one gate.
+#[derive(Debug)]
+struct Line {
+    /// When the gate opens, as far as is known.
+    opens: MonoTime,
+    waiting: BTreeSet<Parked>,
+}
+
 /// The probes that wait.
 #[derive(Debug, Default)]
 pub(super) struct Parking {
-    waiting: BinaryHeap<Reverse<Parked>>,
+    lines: HashMap<Gate, Line>,
+    /// The gates with somebody before them, in the order in which they open.
+    opening: BTreeSet<(MonoTime, Gate)>,
     /// How many of each round wait.
     held: HashMap<RoundId, usize>,
     /// The highest turn that went out to each unit.
@@ -55,19 +66,27 @@ impl Parking {
         self.held.get(&round).is_some_and(|held| *held >= PARKED_AT_MOST)
     }
 
-    /// Lets a probe wait.
-    pub(super) fn park(&mut self, parked: Parked) {
+    /// Lets a probe wait before a gate that is closed until `opens`, for all that wait there.
+    pub(super) fn park(&mut self, parked: Parked, gate: Gate, opens: MonoTime) {
         let held = self.held.entry(parked.probe.round).or_insert(0);
         *held = held.saturating_add(1);
-        self.waiting.push(Reverse(parked));
+        let line = self.lines.entry(gate).or_insert_with(|| Line { opens, waiting: BTreeSet::new() });
+        line.waiting.insert(parked);
+        self.opening.remove(&(line.opens, gate));
+        line.opens = opens;
+        self.opening.insert((opens, gate));
     }
 
-    /// The next probe that may be ready by now.
+    /// The first in line before a gate that may be open by now.
     pub(super) fn pop(&mut self, now: MonoTime) -> Option<Parked> {
-        if self.earliest() > now {
-            return None;
+        let (opens, gate) = self.opening.first().copied().filter(|(opens, _)| *opens <= now)?;
+        let line = self.lines.get_mut(&gate)?;
+        let parked = line.waiting.pop_first();
+        if line.waiting.is_empty() {
+            self.lines.remove(&gate);
+            self.opening.remove(&(opens, gate));
         }
-        let Reverse(parked) = self.waiting.pop()?;
+        let parked = parked?;
         if let Some(held) = self.held.get_mut(&parked.probe.round) {
             *held = held.saturating_sub(1);
         }
@@ -76,7 +95,7 @@ impl Parking {
 
     /// When the first probe may be ready.
     pub(super) fn earliest(&self) -> MonoTime {
-        self.waiting.peek().map_or(MonoTime::NEVER, |Reverse(first)| first.ready)
+        self.opening.first().map_or(MonoTime::NEVER, |(opens, _)| *opens)
     }
 
     /// Forgets a round that is over; nothing of it waits any more.
@@ -85,3 +104,6 @@ impl Parking {
         self.taken.retain(|(of, _), _| *of != round);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -11,7 +11,7 @@ mod spread;
 mod timetable;
 
 pub use bucket::{Bucket, Buckets, Refill};
-pub use pacer::{Pacer, PacerRates};
+pub use pacer::{Gate, Pacer, PacerRates};
 pub use permutation::Permutation;
 pub use seed::Draw;
 pub use spread::Spread;

@@ -33,6 +33,15 @@ impl PacerRates {
     }
 }
 
+/// What holds a packet up beside the total rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Gate {
+    /// The rate to a unit.
+    Unit(Unit),
+    /// The rate at which somebody is made to answer.
+    Responder(IpAddr),
+}
+
 /// How late a thread may wake that sleeps until a time, on a machine that has other things to do.
 const LATENESS: Duration = Duration::from_micros(200);
 
@@ -63,14 +72,16 @@ impl Pacer {
         }
     }
 
-    /// The first time, from `now` on, at which a packet may go to a target of `unit`. `responder` is who
-    /// answered the last probe to the same target with the same TTL, if that is known.
+    /// What keeps a packet to a target of `unit` from leaving `now`, and until when: of two, that which takes
+    /// longer. `responder` is who answered the last probe to the same target with the same TTL, if that is
+    /// known. The total rate is asked apart.
     #[must_use]
-    pub fn earliest(&self, now: MonoTime, unit: Unit, responder: Option<IpAddr>) -> MonoTime {
-        let by_total = self.earliest_total(now);
-        let by_unit = self.units.earliest(now, unit);
-        let by_responder = responder.map_or(now, |responder| self.responders.earliest(now, responder));
-        by_total.max(by_unit).max(by_responder)
+    pub fn closed(&self, now: MonoTime, unit: Unit, responder: Option<IpAddr>) -> Option<(Gate, MonoTime)> {
+        let by_unit = (self.units.earliest(now, unit), Gate::Unit(unit));
+        let by_responder = responder
+            .map(|responder| (self.responders.earliest(now, responder), Gate::Responder(responder)));
+        let (opens, gate) = by_responder.into_iter().fold(by_unit, std::cmp::max);
+        (opens > now).then_some((gate, opens))
     }
 
     /// The first time, from `now` on, at which any packet may go: the total rate alone.
