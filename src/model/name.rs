@@ -60,7 +60,7 @@ impl fmt::Display for Name {
 
 /// A text from the network or from somebody's file: an AS name, a host name. It can be shown only with
 /// everything escaped that could move a cursor, forge a line or turn the direction of writing, and at
-/// most 200 characters of it.
+/// most 200 characters of it, or as many as a precision says: `{:.80}`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Untrusted(String);
 
@@ -80,7 +80,7 @@ impl Untrusted {
 
 impl fmt::Display for Untrusted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for character in self.0.chars().take(200) {
+        for character in self.0.chars().take(f.precision().unwrap_or(200)) {
             if is_hazardous(character) {
                 write!(f, "{}", character.escape_unicode())?;
             } else {

@@ -26,7 +26,8 @@ impl fmt::Display for FileError {
         if !self.found.is_empty() {
             write!(f, " {}:", super::Untrusted::new(self.found.as_str()))?;
         }
-        write!(f, " {}", super::Untrusted::new(self.rule.as_str()))
+        // Long enough for the names of all keys that a table may have.
+        write!(f, " {:.2000}", super::Untrusted::new(self.rule.as_str()))
     }
 }
 
@@ -189,6 +190,13 @@ mod tests {
         let both = told_of("[[place]]\nname = 3\n");
         assert!(both.iter().any(|rule| rule.contains("missing field `rate`")), "{both:?}");
         assert_eq!(both.len(), 2);
+    }
+
+    #[test]
+    fn a_long_rule_is_told_to_its_end() {
+        let rule = "x".repeat(500) + ".";
+        let error = SourceText::new("s.toml", "").error(&rule);
+        assert!(error.to_string().ends_with("x."));
     }
 
     #[test]
