@@ -9,6 +9,7 @@
 //! `scripts/soak --seed N`.
 
 mod campaign;
+mod dead_vantage;
 mod dice;
 mod faults;
 mod invariants;

@@ -514,7 +514,7 @@ fn sealed_files(folder: &Path, name: &str, files: &mut BTreeMap<String, Vec<u8>>
     }
 }
 
-fn sources(world: &World) -> Sources {
+pub(crate) fn sources(world: &World) -> Sources {
     let mut sources = Sources::default();
     for is_ipv4 in [true, false] {
         match world.scenario.vantage_address(is_ipv4) {

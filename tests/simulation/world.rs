@@ -61,6 +61,14 @@ impl World {
         Draft::new(seed).world()
     }
 
+    /// A calm world, but for the vantage's own line, which goes down half-way and does not come back.
+    pub(crate) fn with_a_dead_vantage(seed: u64) -> Self {
+        let mut draft = Draft::new(seed);
+        (draft.calm, draft.dead_half_way) = (true, true);
+        (draft.speed, draft.length) = (60.0, Duration::from_secs(30));
+        draft.world()
+    }
+
     /// Who may speak with an address.
     pub(crate) fn router_with(&self, address: IpAddr) -> Option<usize> {
         self.routers.iter().position(|router| router.addresses.contains(&address))
@@ -108,6 +116,8 @@ struct Draft {
     gateway: usize,
     unrest: Vec<(MonoTime, MonoTime)>,
     per_packet: bool,
+    /// Whether the vantage's own line goes down half-way.
+    dead_half_way: bool,
     nat_blocks: usize,
 }
 
@@ -139,6 +149,7 @@ impl Draft {
             gateway: 0,
             unrest: Vec::new(),
             per_packet: false,
+            dead_half_way: false,
             nat_blocks: 0,
         }
     }
@@ -159,6 +170,11 @@ impl Draft {
         if !self.calm {
             self.draw_forgers();
             self.draw_events();
+        }
+        if self.dead_half_way {
+            let wall =
+                WallTime::parse_rfc3339(START).expect("a time").after(self.length.mul_f64(self.speed) / 2);
+            let _ = writeln!(self.rest, "[[event]]\nat = \"{wall}\"\nuplink = \"down\"");
         }
         let toml = self.toml();
         let scenario = Scenario::parse("scenario.toml", &toml)

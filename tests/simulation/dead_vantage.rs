@@ -1,0 +1,116 @@
+//! A vantage whose own line goes down, at the very time at which a link is said to be lost, must not find that anything
+//! was lost: its control targets fall silent, too.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use tetherline::analyse::compare::{Findings, Reach};
+use tetherline::dataset::Dataset;
+use tetherline::lab::{VirtualInternet, write_origins};
+use tetherline::measure::campaign::{
+    Campaign, Circumstances, Rehearsal, manifest, prepare_virtual, rehearse, station_order,
+};
+use tetherline::measure::net::VirtualLink;
+use tetherline::model::MonoTime;
+use tetherline::report;
+
+use crate::stage::sources;
+use crate::world::{Network, World};
+
+/// How many vantages die.
+const VANTAGES: u64 = 40;
+const ORIGINS: &str = "origins/lab.pfx2as";
+
+/// Two of the world's networks, the second as a control or not.
+fn campaign(world: &World, two: [&Network; 2], with_control: bool) -> String {
+    let wall = world.length.mul_f64(world.speed);
+    let mut toml = format!(
+        "[campaign]\nname = \"dead\"\nduration = \"{}s\"\n[vantage]\nname = \"vp\"\n\
+         [rates]\ntotal = 100\nper_unit = 50\nper_responder = 50\nliveness_per_unit_hour = 3600\n\
+         [output]\nmin_free = \"0KiB\"\n[[events]]\nat = \"{}\"\nchange = \"lost\"\nlink = \"AS100-AS107\"\n",
+        wall.as_secs(),
+        world.start.after(wall / 2)
+    );
+    for (network, control) in two.into_iter().zip([false, with_control]) {
+        let hosts: Vec<String> = network.hosts.iter().map(|host| format!("\"{host}\"")).collect();
+        let _ = write!(
+            toml,
+            "[[targets]]\nprefix = \"{}\"\nselect = \"hitlist\"\nhitlist = [{}]\ncontrol = {control}\n",
+            network.prefix,
+            hosts.join(", ")
+        );
+    }
+    toml + "[[probers]]\nname = \"echo\"\nkind = \"echo\"\nevery = \"60s\"\nechoes = 3\n\
+            [[probers]]\nname = \"trace\"\nkind = \"trace\"\nevery = \"120s\"\nflows = 2\n"
+}
+
+fn findings(world: &World, toml: &str) -> Findings {
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder");
+    let campaign = Arc::new(Campaign::parse("probes.toml", toml).expect("a good campaign"));
+    let internet = VirtualInternet::new(&world.scenario);
+    let pair = internet.clock();
+    let order = station_order(&campaign, pair.speed()).expect("no opt-outs");
+    let sources = sources(world);
+    let (engine, codec, key_fingerprint) =
+        prepare_virtual(order, campaign.seed, sources, pair).expect("no target is refused");
+    let circumstances = Circumstances {
+        started_at: world.start,
+        key_fingerprint,
+        rehearsal: true,
+        scenario: None,
+        speed: pair.speed(),
+        origins: vec![ORIGINS.to_owned()],
+        as_names: Vec::new(),
+        sources,
+    };
+    let manifest = manifest(&campaign, toml, circumstances);
+    let mut dataset = Dataset::create(&folder.path().join("dataset"), &manifest).expect("created");
+    let mut table = Vec::new();
+    write_origins(&world.scenario, &mut table).expect("written");
+    dataset.write_file(ORIGINS, &table).expect("written");
+    let mut link = VirtualLink::new(internet, codec, MonoTime::default());
+    let rehearsal = Rehearsal { campaign: &campaign, engine, link: &mut link, pair, once: false };
+    let (dataset, _) = rehearse(rehearsal, dataset, &mut |_| {}).expect("recorded");
+    report::findings(&dataset, &[]).expect("findings")
+}
+
+/// Whether anything is said to be lost, although only the vantage was.
+fn cries_wolf(findings: &Findings) -> Option<String> {
+    let measured = findings.units.iter().filter(|unit| !unit.control);
+    let mut wolves = measured.filter(|unit| {
+        let lost = |sentence: &String| sentence.contains("lost upstream") || sentence.contains("cut off");
+        unit.by_epoch.iter().any(|epoch| epoch.reach == Reach::Unreachable) || unit.verdict.iter().any(lost)
+    });
+    wolves.next().map(|unit| format!("{}: {:?}", unit.unit, unit.verdict))
+}
+
+fn two_networks(world: &World) -> [&Network; 2] {
+    let mut plain = world.networks.iter().filter(|network| !network.translated);
+    [plain.next().expect("a network"), plain.next().expect("two networks")]
+}
+
+#[test]
+fn without_controls_a_dead_vantage_looks_like_a_lost_link() {
+    let deceived = (0..8).any(|seed| {
+        let world = World::with_a_dead_vantage(seed);
+        cries_wolf(&findings(&world, &campaign(&world, two_networks(&world), false))).is_some()
+    });
+    assert!(deceived, "the worlds of the other test would show nothing");
+}
+
+#[test]
+fn a_dead_vantage_never_finds_a_lost_link() {
+    let (mut judged, mut wolves) = (0, Vec::new());
+    for seed in 0..VANTAGES {
+        let world = World::with_a_dead_vantage(seed);
+        let findings = findings(&world, &campaign(&world, two_networks(&world), true));
+        // Where no control ever answered, nothing tells the vantage's own trouble apart, and the report says so.
+        let mut controls = findings.units.iter().filter(|unit| unit.control);
+        if controls.any(|unit| unit.by_epoch.first().is_some_and(|epoch| epoch.reach == Reach::Reachable)) {
+            judged += 1;
+            wolves.extend(cries_wolf(&findings).map(|wolf| format!("seed {seed}: {wolf}")));
+        }
+    }
+    assert!(wolves.is_empty(), "{wolves:#?}");
+    assert!(judged > VANTAGES / 2, "only {judged} vantages had a control that answered");
+}
