@@ -19,8 +19,8 @@ use super::chance::NoDice;
 use super::habits::voice::Voice;
 use super::packet::Packet;
 use super::scenario::{AsIndex, Scenario};
-use super::topology::Topology;
-use super::walk::{End, Flow, Network, Position};
+use super::topology::{Target, Topology};
+use super::walk::{End, Flow, Network, Position, Start};
 use crate::model::{Asn, MonoTime, Prefix, WallTime};
 
 pub use cuts::{Cut, CutMember, CutOf, Over};
@@ -38,7 +38,7 @@ pub struct Truth {
 /// The way of one packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TruePath {
-    /// The routers, the gateway of the vantage first.
+    /// The routers, the one first from or behind which it leaves.
     pub hops: Vec<TrueHop>,
     /// How it ended there.
     pub end: TrueEnd,
@@ -51,7 +51,7 @@ pub struct TrueHop {
     pub router: String,
     /// The AS that it belongs to, whoever numbered its interface.
     pub asn: Asn,
-    /// The address from which it would answer, as it is seen at the vantage; `None` if it never answers.
+    /// The address from which it would answer, as its sender sees it; `None` if it never answers.
     pub answers_from: Option<IpAddr>,
     /// Whether a packet's TTL counts it; not inside a tunnel that hides its routers.
     pub counts_ttl: bool,
@@ -84,9 +84,10 @@ impl Truth {
         Self { network: Network::with_choices(Topology::new(scenario), script) }
     }
 
-    /// The way that this very packet takes from the vantage if it leaves at a wall time and nothing of it is
-    /// lost; its TTL is taken to be large enough. Where a router draws for each packet, one of the ways that it
-    /// may take. `None` if it is no IP packet.
+    /// The way that this very packet takes if it leaves at a wall time and nothing of it is lost; its TTL is taken
+    /// to be large enough. It leaves from the host or router that has its source address, and from the vantage if
+    /// none has. Where a router draws for each packet, one of the ways that it may take. `None` if it is no IP
+    /// packet.
     #[must_use]
     pub fn path(&self, packet: &[u8], at: WallTime) -> Option<TruePath> {
         let packet = Packet::read(packet)?;
@@ -94,12 +95,24 @@ impl Truth {
     }
 
     fn path_of(&self, flow: &Flow, rigid_length: usize, at: WallTime) -> TruePath {
-        let start =
-            self.network.leaving_vantage(self.network.topology.clock.mono(at), u8::MAX, rigid_length);
+        let start = self.leaving(flow.source, self.network.topology.clock.mono(at), rigid_length);
         let mut hops = Vec::new();
         let from = Position::new(*flow, start);
         let walked = self.network.walk(from, &mut NoDice, |here| hops.extend(self.hop(here)));
         TruePath { hops, end: TrueEnd::from(walked.end) }
+    }
+
+    fn leaving(&self, source: IpAddr, at: MonoTime, rigid_length: usize) -> Start {
+        let topology = &self.network.topology;
+        let from_vantage = self.network.leaving_vantage(at, u8::MAX, rigid_length);
+        if let Some(router) = topology.router_at(source) {
+            return Start { router, at, made_here: true, ..from_vantage };
+        }
+        let announced = topology.announced(source).next();
+        match announced.map(|(_, announced)| topology.target(source, announced)) {
+            Some(Target::Host(router, _)) => Start { router, at, ..from_vantage },
+            _ => from_vantage,
+        }
     }
 
     fn hop(&self, here: &Position) -> Option<TrueHop> {

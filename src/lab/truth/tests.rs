@@ -218,6 +218,24 @@ fn a_vantage_without_an_address_of_the_family_has_no_ways() {
     assert!(ways.links.is_empty() && ways.hops.is_empty() && ways.ends.is_empty());
 }
 
+#[test]
+fn the_way_back_begins_at_whoever_has_the_source_address() {
+    let truth = Truth::new(&zoo());
+    let path = |from: [u8; 4]| {
+        let mut packet = Vec::new();
+        let builder = etherparse::PacketBuilder::ipv4(from, [188, 1, 144, 10], 64);
+        builder.tcp(443, 40_000, 1, 1024).write(&mut packet, &[]).unwrap();
+        let path = truth.path(&packet, at("08:00:00")).unwrap();
+        assert_eq!(path.end, TrueEnd::Arrived);
+        path.hops.into_iter().map(|hop| hop.router).collect::<Vec<_>>()
+    };
+    assert_eq!(path([175, 45, 176, 71])[..4], ["c4", "c3", "c2", "c1"]);
+    assert_eq!(path([175, 45, 176, 71]).last().unwrap(), "g");
+    assert_eq!(path([10, 1, 0, 2]), ["a2", "a1", "g"]);
+    assert_eq!(path([188, 1, 144, 10]), ["g"]);
+    assert_eq!(path([203, 0, 113, 1]), ["g"], "nobody's address: as if it were forged at the vantage");
+}
+
 fn cut(truth: &Truth, to: &str, (of, over): (CutOf, Over), time: &str) -> Option<Cut> {
     truth.cut(&Flows::to(to.parse().unwrap(), Protocol::Icmp), of, over, at(time))
 }
