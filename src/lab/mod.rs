@@ -6,6 +6,8 @@
 //! time there are no sockets at all, and in real time there is a private network namespace without a
 //! way out.
 //!
+//! Scenarios are files; [`generate`] writes large ones. [`Truth`] knows what no measurement could know for certain.
+//!
 //! ```text
 //! Scenario ──▶ topology ──▶ routing ──▶ walk ──▶ Simulator                       virtual time
 //!                                         │                └─▶ RealTimeLab       veth pair in a Namespace
