@@ -4,6 +4,7 @@
 //! This module knows nothing of packets, files or the network, and must not import any other part of
 //! the crate.
 
+mod asked;
 mod asn;
 mod link;
 mod name;
@@ -17,6 +18,7 @@ mod source;
 mod time;
 mod underlay;
 
+pub use asked::Asked;
 pub use asn::{Asn, BadAsn};
 pub use link::{AsLink, BadAsLink, Event, LinkChange};
 pub use name::{BadName, Name, Untrusted};

@@ -127,5 +127,7 @@ reasons! {
         Settled = "settled",
         /// The round was stopped.
         Stopped = "stopped",
+        /// The packets that the round may send there were used up.
+        OverBudget = "over_budget",
     }
 }

@@ -26,11 +26,13 @@ pub enum Method {
     Trace,
     /// Which routers lie on all the ways there?
     Multipath,
+    /// Which routers lie on all the ways to all of a unit?
+    Census,
 }
 
 impl Method {
     /// All methods, in the order of the documentation.
-    pub const ALL: [Self; 4] = [Self::Echo, Self::Tcp, Self::Trace, Self::Multipath];
+    pub const ALL: [Self; 5] = [Self::Echo, Self::Tcp, Self::Trace, Self::Multipath, Self::Census];
 
     /// Whether it asks the target itself, and not for the way there.
     #[must_use]
@@ -46,6 +48,7 @@ impl Method {
             Self::Tcp => "tcp",
             Self::Trace => "trace",
             Self::Multipath => "multipath",
+            Self::Census => "census",
         }
     }
 }

@@ -76,7 +76,7 @@ impl Cell {
 }
 
 /// Packets without any answer after which a TTL counts as silent.
-const SILENT_AFTER: usize = 6;
+pub const SILENT_AFTER: usize = 6;
 
 impl Hop {
     /// A packet is asked for.

@@ -20,7 +20,7 @@ mod stopping;
 
 pub use ends::Ends;
 pub use flow_map::FlowMap;
-pub use hop::{Cell, Heard, Hop};
+pub use hop::{Cell, Heard, Hop, SILENT_AFTER};
 pub use links::{CERTAINLY_ALONE, Links, controlled};
 pub use repeats::answers_wanted;
 pub use splits::Splits;

@@ -35,9 +35,15 @@ impl StoppingRule {
     /// # Errors
     /// If the probability is not above 0 and below 1.
     pub fn whole_graph(confidence: f64, balancers: u32) -> Result<Self, BadConfidence> {
-        let share = 1.0 / f64::from(balancers.max(1));
-        let each = Self::per_hop(confidence).map(|_| confidence.powf(share))?;
-        Ok(Self { epsilon: 1.0 - each })
+        Self::per_hop(confidence).map(|rule| rule.together(balancers))
+    }
+
+    /// The rule by which so many balancers are found whole together with the probability with which this one
+    /// finds one.
+    #[must_use]
+    pub fn together(self, balancers: u32) -> Self {
+        let all = (-self.epsilon).ln_1p();
+        Self { epsilon: -(all / f64::from(balancers.max(1))).exp_m1() }
     }
 
     /// The chance of missing a branch that this rule allows at one balancer.

@@ -303,6 +303,7 @@ pub(super) const fn method_name(method: Method) -> &'static str {
         Method::Tcp => "TCP",
         Method::Trace => "trace",
         Method::Multipath => "multipath",
+        Method::Census => "census",
     }
 }
 

@@ -2,19 +2,23 @@
 //! probes and deadlines. No sockets, no clocks, no threads; timeouts are watched by the engine, which
 //! tells the prober what became of each probe.
 
+mod census;
 mod echo;
 mod multipath;
 mod targets;
 mod tcp;
 mod trace;
 
+pub use census::{CensusOrder, CensusProber, CensusProgress};
 pub use echo::EchoProber;
 pub use multipath::{Algorithm, MultipathOrder, MultipathProber};
 pub use targets::Targets;
 pub use tcp::TcpProber;
 pub use trace::{TraceOrder, TraceProber};
 
-use crate::model::{MonoTime, Port, Probe, Protocol, Reply, SkipReason, Ttl};
+use std::net::IpAddr;
+
+use crate::model::{Asked, FlowId, MonoTime, Port, Probe, Protocol, Reply, SkipReason, Ttl};
 
 /// How the routers on a way are asked: in what, from which hop to which, and when silence is enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +82,37 @@ pub trait Prober: Send {
     /// How many probes the round can ask for at most, and how many of them are asked for or skipped so
     /// far: for progress bars.
     fn progress(&self) -> (u64, u64);
+
+    /// The order of sending, if nothing is to be kept of a probe but its place in it.
+    fn sweep(&self) -> Option<&dyn Sweep> {
+        None
+    }
+
+    /// Blocks of a sweep that are asked for from now on, each with the number of its wave, and those that were
+    /// wanted and will not be asked for, without one; since the last call.
+    fn take_asked(&mut self) -> Vec<(Option<u32>, Asked)> {
+        Vec::new()
+    }
+}
+
+/// An order of sending from which every probe follows, and in which every probe is found again: whoever sends
+/// by it need not remember what was sent.
+pub trait Sweep {
+    /// Where a probe stands, counted over the whole round; `None` if it does not belong to the part that is being
+    /// sent.
+    fn position_of(&self, probe: &Probe) -> Option<u64>;
+
+    /// The probe at a position of that part.
+    fn probe_at(&self, position: u64) -> Option<Probe>;
+
+    /// The first probe of that part that an answer may be about, and of which `is_it` says that it is: one to
+    /// this target, in the flow of which the answer speaks, if it speaks of one.
+    fn find(
+        &self,
+        target: IpAddr,
+        flow: Option<FlowId>,
+        is_it: &mut dyn FnMut(&Probe) -> bool,
+    ) -> Option<Probe>;
 }
 
 /// What a prober wants.

@@ -11,7 +11,7 @@
 
 mod search;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 #[cfg(test)]
 mod tests;
 

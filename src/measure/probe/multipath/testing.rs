@@ -15,25 +15,25 @@ use crate::multipath::{Hop, Links};
 
 /// A router: its branches with their weights, and how it spreads packets over them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Node {
-    pub(super) next: Vec<(usize, u32)>,
-    pub(super) per_packet: bool,
-    pub(super) silent: bool,
+pub(in crate::measure::probe) struct Node {
+    pub(in crate::measure::probe) next: Vec<(usize, u32)>,
+    pub(in crate::measure::probe) per_packet: bool,
+    pub(in crate::measure::probe) silent: bool,
 }
 
 /// Routers from the first hop on; the last one stands for every target.
 #[derive(Clone, Debug)]
-pub(super) struct Network {
-    pub(super) nodes: Vec<Node>,
-    pub(super) seed: u64,
-    pub(super) loss: f64,
+pub(in crate::measure::probe) struct Network {
+    pub(in crate::measure::probe) nodes: Vec<Node>,
+    pub(in crate::measure::probe) seed: u64,
+    pub(in crate::measure::probe) loss: f64,
     /// Whether the targets are answered one after the other, instead of in any order.
-    pub(super) in_turn: bool,
+    pub(in crate::measure::probe) in_turn: bool,
 }
 
 impl Network {
     /// Hops of these widths, each router linked to its share of the next hop, as evenly as may be.
-    pub(super) fn hops(widths: &[usize], seed: u64) -> Self {
+    pub(in crate::measure::probe) fn hops(widths: &[usize], seed: u64) -> Self {
         let starts: Vec<usize> =
             widths.iter().scan(0, |sum, width| Some(std::mem::replace(sum, *sum + width))).collect();
         let mut nodes = vec![Node::default(); widths.iter().sum()];
@@ -48,7 +48,7 @@ impl Network {
     }
 
     /// One balancer with these weights, between plain routers.
-    pub(super) fn balancer(weights: &[u32], seed: u64) -> Self {
+    pub(in crate::measure::probe) fn balancer(weights: &[u32], seed: u64) -> Self {
         let mut network = Self::hops(&[1, weights.len(), 1, 1], seed);
         for (branch, weight) in network.nodes[0].next.iter_mut().zip(weights) {
             branch.1 = *weight;
@@ -65,7 +65,7 @@ impl Network {
     }
 
     /// Who answers a probe; every packet has its own number.
-    pub(super) fn answer(&self, probe: &Probe, packet: u64) -> Option<Reply> {
+    pub(in crate::measure::probe) fn answer(&self, probe: &Probe, packet: u64) -> Option<Reply> {
         let mut node = 0;
         for hop in 1..u64::from(probe.ttl.get()) {
             if node == self.nodes.len() - 1 {
@@ -112,7 +112,7 @@ impl Network {
     }
 
     /// All links, towards one target.
-    pub(super) fn links(&self, target: IpAddr) -> BTreeSet<(IpAddr, IpAddr)> {
+    pub(in crate::measure::probe) fn links(&self, target: IpAddr) -> BTreeSet<(IpAddr, IpAddr)> {
         let links = self.nodes.iter().enumerate();
         links
             .flat_map(|(near, node)| node.next.iter().map(move |(far, _)| (near, *far)))
@@ -122,7 +122,7 @@ impl Network {
     }
 }
 
-pub(super) fn order(targets: Vec<IpAddr>) -> MultipathOrder {
+pub(in crate::measure::probe) fn order(targets: Vec<IpAddr>) -> MultipathOrder {
     MultipathOrder {
         round: RoundId(1),
         targets,
@@ -136,7 +136,7 @@ pub(super) fn order(targets: Vec<IpAddr>) -> MultipathOrder {
 }
 
 /// Runs a round to its end over a network that answers in any order; gives the probes asked.
-pub(super) fn run(prober: &mut MultipathProber, network: &Network) -> Vec<Probe> {
+pub(in crate::measure::probe) fn run(prober: &mut MultipathProber, network: &Network) -> Vec<Probe> {
     watch(prober, network, |_| {})
 }
 
@@ -179,7 +179,7 @@ pub(super) fn watch(
 
 impl MultipathProber {
     /// The links found towards a target.
-    pub(super) fn links(&self, target: usize) -> BTreeSet<(IpAddr, IpAddr)> {
+    pub(in crate::measure::probe) fn links(&self, target: usize) -> BTreeSet<(IpAddr, IpAddr)> {
         Links::between(self.searches[target].map().hops()).iter().map(|(_, from, to)| (from, to)).collect()
     }
 
