@@ -12,10 +12,11 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, ToSql, TransactionBehav
 
 use crate::model::{AsLink, Event, LinkChange, Method, Prefix, RoundId, WallTime};
 
+use super::asked::{self, AskedBlocks};
 use super::columns::{self, BadCell, COLUMNS, Cell, ColumnType, FORMAT_VERSION};
 use super::disk::DiskStep;
 use super::round::{RoundHeader, RoundState, RoundSummary, SealedFile};
-use super::{ClockStep, DatasetError, Disk, EventSource, Ledger, OptOut, ProbeRecord};
+use super::{ClockStep, DatasetError, Disk, EventSource, Ledger, OptOut, ProbeRecord, Progress};
 
 /// How long a statement waits for another process, which holds the catalogue only for a moment.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -31,7 +32,8 @@ const TABLES: &str = "
         ledger TEXT NOT NULL,
         file TEXT, rows INTEGER, bytes INTEGER, crc32 INTEGER,
         first_sent_at_ns INTEGER, last_sent_at_ns INTEGER,
-        dropped INTEGER NOT NULL DEFAULT 0
+        dropped INTEGER NOT NULL DEFAULT 0,
+        decided INTEGER NOT NULL DEFAULT 0
     ) STRICT;
     CREATE TABLE beside (
         duplicates INTEGER NOT NULL,
@@ -63,7 +65,7 @@ const INDEXES: &str = "
 
 const ROUND_COLUMNS: &str = "round, prober, method, due_at_ns, started_at_ns, state, ledger, file,
      coalesce(rows, (SELECT count(*) FROM in_flight f WHERE f.round = rounds.round)), bytes, crc32,
-     dropped";
+     dropped, decided";
 
 /// The open catalogue.
 #[derive(Debug)]
@@ -77,7 +79,9 @@ impl Catalogue {
     /// Makes the tables in an empty file that is there.
     pub(super) fn create(disk: Disk, path: &Path, events: &[Event]) -> Result<Self, DatasetError> {
         let mut catalogue = Self::open(disk, path)?;
-        let tables = format!("{TABLES} CREATE TABLE in_flight ({}) STRICT; {INDEXES}", in_flight_columns());
+        let in_flight = in_flight_columns();
+        let tables =
+            format!("{TABLES} {} CREATE TABLE in_flight ({in_flight}) STRICT; {INDEXES}", asked::TABLE);
         catalogue.change(|transaction| {
             transaction.execute_batch(&tables)?;
             transaction.pragma_update(None, "user_version", FORMAT_VERSION)?;
@@ -158,25 +162,28 @@ impl Catalogue {
         self.change(|transaction| transaction.execute(sql, values)).map(|inserted| inserted > 0)
     }
 
-    /// Adds records and the ledger in one transaction. False, and nothing done, if the round is not open.
-    pub(super) fn append(
-        &mut self,
-        round: RoundId,
-        records: &[ProbeRecord],
-        ledger: &Ledger,
-    ) -> Result<bool, DatasetError> {
+    /// Adds what became of probes, in one transaction. False, and nothing done, if the round is not open.
+    pub(super) fn append(&mut self, round: RoundId, done: &Progress<'_>) -> Result<bool, DatasetError> {
         let insert = insert_record_sql();
         self.change(|transaction| {
-            let update = "UPDATE rounds SET ledger = ? WHERE round = ? AND state = 'open'";
-            if transaction.execute(update, params![ledger_text(ledger), sql_int(round.0)])? == 0 {
+            let update = "UPDATE rounds SET ledger = ?, decided = max(decided, ?)
+                WHERE round = ? AND state = 'open'";
+            let values = params![ledger_text(done.ledger), sql_int(done.decided), sql_int(round.0)];
+            if transaction.execute(update, values)? == 0 {
                 return Ok(false);
             }
+            asked::insert(transaction, round, done.asked)?;
             let mut insert = transaction.prepare(&insert)?;
-            for record in records {
+            for record in done.records {
                 insert.execute(rusqlite::params_from_iter(columns::cells(record)))?;
             }
             Ok(true)
         })
+    }
+
+    /// The blocks that a census asked, in the order in which it did.
+    pub(super) fn asked(&self, round: RoundId) -> Result<AskedBlocks, DatasetError> {
+        self.map(asked::list(&self.connection, round))
     }
 
     /// Names a round's sealed file and lets its records go, in one transaction.
@@ -450,7 +457,15 @@ fn read_round(row: &rusqlite::Row<'_>) -> rusqlite::Result<RoundSummary> {
     } else {
         None
     };
-    Ok(RoundSummary { header, state, ledger, rows, file, dropped: count(row, 11)? })
+    Ok(RoundSummary {
+        header,
+        state,
+        ledger,
+        rows,
+        file,
+        dropped: count(row, 11)?,
+        decided: count(row, 12)?,
+    })
 }
 
 /// The columns of a record follow the place in the row.
@@ -487,7 +502,7 @@ impl ToSql for Cell<'_> {
     }
 }
 
-fn parse<T: std::str::FromStr>(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<T> {
+pub(super) fn parse<T: std::str::FromStr>(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<T> {
     let text: String = row.get(index)?;
     text.parse().map_err(|_| unreadable(index, format!("{text:?} cannot be read")))
 }
@@ -503,7 +518,7 @@ fn word<T: Copy>(
     found.ok_or_else(|| unreadable(index, format!("{text:?} is not a word of this column")))
 }
 
-fn unreadable(
+pub(super) fn unreadable(
     index: usize,
     reason: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> rusqlite::Error {
@@ -514,12 +529,12 @@ fn ledger_text(ledger: &Ledger) -> String {
     serde_json::to_string(ledger).unwrap_or_default()
 }
 
-fn count(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<u64> {
+pub(super) fn count(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<u64> {
     let number: i64 = row.get(index)?;
     u64::try_from(number).map_err(|error| unreadable(index, error))
 }
 
 /// SQLite's whole numbers have a sign.
-fn sql_int(number: u64) -> i64 {
+pub(super) fn sql_int(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -79,6 +79,11 @@ impl Ledger {
         self.count_outcome(outcome);
     }
 
+    /// Counts probes that were sent and never answered, and of which there are no records.
+    pub fn count_silence(&mut self, probes: u64) {
+        self.add(Self { planned: probes, sent: probes, silent: probes, ..Self::default() });
+    }
+
     /// Adds all counts of another ledger; none can overflow.
     pub fn add(&mut self, other: Self) {
         let pairs = [

@@ -15,6 +15,7 @@
 
 #[cfg(test)]
 pub(crate) mod arbitrary;
+mod asked;
 mod catalogue;
 mod columns;
 mod disk;
@@ -30,6 +31,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 
+pub use asked::AskedBlocks;
 pub use columns::{BadCell, COLUMNS, Cell, Column, ColumnType, FORMAT_VERSION, cells, record};
 pub use disk::{Disk, DiskStep, DiskTrouble};
 pub use error::DatasetError;
@@ -37,6 +39,6 @@ pub use folder::ensure_room;
 pub use ledger::Ledger;
 pub use manifest::{Manifest, UnitInfo};
 pub use reader::Records;
-pub use record::ProbeRecord;
+pub use record::{ProbeRecord, Progress};
 pub use round::{OpenRound, RoundHeader, RoundState, RoundSummary, SealedFile};
 pub use store::{ClockStep, Dataset, EventSource, OptOut};

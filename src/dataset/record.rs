@@ -2,7 +2,22 @@
 
 use std::net::IpAddr;
 
-use crate::model::{Method, Name, Outcome, Probe, Unit, WallTime};
+use super::Ledger;
+use crate::model::{Asked, Method, Name, Outcome, Probe, Unit, WallTime};
+
+/// What is acknowledged of a round at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Progress<'a> {
+    /// What became of probes.
+    pub records: &'a [ProbeRecord],
+    /// The round's ledger with them.
+    pub ledger: &'a Ledger,
+    /// Of a census: blocks that it asks from now on, each with its wave; or, without one, that it wanted
+    /// and will not ask.
+    pub asked: &'a [(Option<u32>, Asked)],
+    /// Of a census: the position in its order up to which everything is decided; otherwise 0.
+    pub decided: u64,
+}
 
 /// One probe and what became of it. Skipped probes have no row: they are only counted in the ledger.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -32,6 +32,8 @@ pub struct OpenRound {
     pub header: RoundHeader,
     /// Its ledger as it was last acknowledged.
     pub ledger: Ledger,
+    /// Of a census: the position in its order up to which everything is decided.
+    pub decided: u64,
 }
 
 /// A round, open or sealed.
@@ -47,6 +49,8 @@ pub struct RoundSummary {
     pub rows: u64,
     /// Packets that the kernel dropped while it ran; where there are any, silence in it may be no silence.
     pub dropped: u64,
+    /// Of a census: the position in its order up to which everything is decided.
+    pub decided: u64,
     /// Where a sealed round's records are; `None` for an open one.
     pub file: Option<SealedFile>,
 }

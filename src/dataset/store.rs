@@ -12,7 +12,7 @@ use super::disk::DiskFile;
 use super::manifest::Manifest;
 use super::reader::Records;
 use super::round::{OpenRound, RoundHeader, RoundState, RoundSummary, SealedFile};
-use super::{DatasetError, Disk, Ledger, ProbeRecord, folder, sealed};
+use super::{AskedBlocks, DatasetError, Disk, Ledger, ProbeRecord, Progress, folder, sealed};
 
 const MANIFEST: &str = "campaign.toml";
 const CATALOGUE: &str = "catalog.sqlite";
@@ -168,12 +168,20 @@ impl Dataset {
         records: &[ProbeRecord],
         ledger: &Ledger,
     ) -> Result<(), DatasetError> {
+        self.advance(round, &Progress { records, ledger, asked: &[], decided: 0 })
+    }
+
+    /// The same as [`Dataset::append`], with what a census has to say besides.
+    ///
+    /// # Errors
+    /// As for [`Dataset::append`].
+    pub fn advance(&mut self, round: RoundId, done: &Progress<'_>) -> Result<(), DatasetError> {
         self.must_be_writable()?;
         let vantage = &self.manifest.vantage;
-        if records.iter().any(|record| record.probe.round != round || record.vantage != *vantage) {
+        if done.records.iter().any(|record| record.probe.round != round || record.vantage != *vantage) {
             return Err(DatasetError::ForeignRecord { path: self.dir.clone(), round });
         }
-        if self.catalogue.append(round, records, ledger)? {
+        if self.catalogue.append(round, done)? {
             return Ok(());
         }
         Err(self.not_open(round)?)
@@ -315,7 +323,8 @@ impl Dataset {
     pub fn open_rounds(&self) -> Result<Vec<OpenRound>, DatasetError> {
         let open = |round: RoundSummary| {
             let is_open = !round.state.is_sealed();
-            is_open.then_some(OpenRound { header: round.header, ledger: round.ledger })
+            let RoundSummary { header, ledger, decided, .. } = round;
+            is_open.then_some(OpenRound { header, ledger, decided })
         };
         Ok(self.catalogue.rounds()?.into_iter().filter_map(open).collect())
     }
@@ -329,6 +338,15 @@ impl Dataset {
         let found = catalogue.round(round)?;
         let found = found.ok_or_else(|| self.no_such_round(round))?;
         Records::new(self.dir.clone(), catalogue, vec![found]).collect()
+    }
+
+    /// The blocks of probes that a census asked, in the order in which it did, each with its wave; those without
+    /// one were wanted, and not asked. None for rounds of other methods.
+    ///
+    /// # Errors
+    /// What is damaged.
+    pub fn asked(&self, round: RoundId) -> Result<AskedBlocks, DatasetError> {
+        self.catalogue.asked(round)
     }
 
     /// The highest number of a round; `None` before the first.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::model::{Event, LinkChange, Method, Name, Prefix, RoundId, Unit, WallTime};
+use crate::model::{Asked, Event, LinkChange, Method, Name, Prefix, RoundId, Ttl, Unit, WallTime};
 
 use super::*;
 
@@ -161,6 +161,34 @@ fn any_cell() -> impl Strategy<Value = Cell<'static>> {
     ]
 }
 
+/// What a census says besides its records.
+#[test]
+fn blocks_and_the_decided_position_are_acknowledged_with_the_records_and_only_once() {
+    let (_folder, mut dataset) = new_dataset();
+    dataset.begin_round(&header(1)).unwrap();
+    let block = |ttl, flows| Asked {
+        unit: Unit("175.45.176.0/24".parse().unwrap()),
+        ttl: Ttl::new(ttl).unwrap(),
+        first_flow: 6,
+        flows,
+        first_attempt: 0,
+        attempts: 1,
+    };
+    let asked = [(Some(3), block(2, 9)), (None, block(2, 40)), (Some(3), block(64, u16::MAX))];
+    let rows = records(1, 3);
+    let ledger = ledger_of(3);
+    let progress = Progress { records: &rows, ledger: &ledger, asked: &asked, decided: 77 };
+    dataset.advance(RoundId(1), &progress).unwrap();
+    // Not knowing whether that was done, one tries again.
+    dataset.advance(RoundId(1), &Progress { decided: 70, ..progress }).unwrap();
+    assert_eq!(dataset.asked(RoundId(1)).unwrap(), asked);
+    assert_eq!(dataset.open_rounds().unwrap()[0].decided, 77, "it never falls");
+    assert_eq!(dataset.recorded(RoundId(1)).unwrap().len(), 3);
+    dataset.seal(RoundId(1), &ledger, true).unwrap();
+    assert_eq!(dataset.asked(RoundId(1)).unwrap(), asked, "also of a sealed round");
+    assert_eq!(dataset.asked(RoundId(2)).unwrap(), []);
+}
+
 #[test]
 fn a_campaign_is_read_back_as_it_was_run() {
     let (_temporary, dataset) = new_dataset();
@@ -199,7 +227,10 @@ fn an_interrupted_round_is_found_again_with_its_ledger_and_records() {
     let dir = dataset.path().to_owned();
     drop(dataset);
     let mut dataset = Dataset::open(&dir).unwrap();
-    assert_eq!(dataset.open_rounds().unwrap(), [OpenRound { header: header(2), ledger: ledger_of(5) }]);
+    assert_eq!(
+        dataset.open_rounds().unwrap(),
+        [OpenRound { header: header(2), ledger: ledger_of(5), decided: 0 }]
+    );
     assert_eq!(dataset.recorded(RoundId(2)).unwrap(), records(2, 5));
     assert_eq!(dataset.last_round_id().unwrap(), Some(RoundId(2)));
     dataset.seal(RoundId(2), &ledger_of(5), false).unwrap();

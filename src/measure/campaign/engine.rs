@@ -15,6 +15,13 @@
 //!
 //! The prober hears of a time-out at once; the record waits for the end of the late window, which is twice
 //! the time-out after sending. Valid replies to a recorded probe are counted as duplicates.
+//!
+//! Of rounds that are sent by an order of their own ([`Sweep`](crate::measure::probe::Sweep)) no such list is
+//! kept: see `sweeps`.
+
+mod responders;
+mod sweeps;
+mod window;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -30,10 +37,15 @@ use crate::measure::net::Arrival;
 use crate::measure::probe::{News, Next, Prober, Targets};
 use crate::measure::schedule::Pacer;
 use crate::model::{
-    BlockRule, ClockPair, Method, MonoTime, Name, Outcome, Probe, Reply, ReplyKind, RoundId, Rtt,
+    Asked, BlockRule, ClockPair, Method, MonoTime, Name, Outcome, Probe, Reply, ReplyKind, RoundId, Rtt,
     SendFault, Ttl, Unit, WallTime,
 };
 use crate::wire::{Answer, Codec, MatchKey};
+
+pub use sweeps::SweptSoFar;
+
+use responders::Responders;
+use window::Window;
 
 /// A round to be run.
 pub struct RoundOrder {
@@ -51,6 +63,8 @@ pub struct RoundOrder {
     pub targets: Arc<Targets>,
     /// What an interrupted run of this round already counted.
     pub ledger: Ledger,
+    /// How far an interrupted run had come, if the round is sent by an order of its own.
+    pub swept: SweptSoFar,
 }
 
 /// What the engine wants next.
@@ -69,6 +83,23 @@ pub enum Step {
 pub enum Report {
     /// What became of a probe.
     Record(ProbeRecord),
+    /// Blocks of probes that a round asks for from now on, with the number of their wave; or, without one,
+    /// that it will not ask for although they were wanted.
+    Asked {
+        /// Which.
+        round: RoundId,
+        /// The blocks.
+        blocks: Vec<(Option<u32>, Asked)>,
+    },
+    /// How far a round is that is sent by an order of its own.
+    Swept {
+        /// Which.
+        round: RoundId,
+        /// Probes that nobody answered, since the last such report; they have no records.
+        silent: u64,
+        /// The position up to which everything is decided.
+        decided: u64,
+    },
     /// A round is over; nothing of it is outstanding.
     RoundOver {
         /// Which.
@@ -105,7 +136,7 @@ pub struct Engine {
     flights: HashMap<MatchKey, Flight>,
     deadlines: BinaryHeap<Reverse<(MonoTime, MatchKey)>>,
     parking: Parking,
-    responders: HashMap<(Unit, Ttl), IpAddr>,
+    responders: Responders,
     reports: Vec<Report>,
     /// What belongs to no round, and was not told yet.
     stray: Ledger,
@@ -118,6 +149,8 @@ struct Round {
     done: bool,
     /// Probes drawn, and neither refused nor recorded.
     undecided: u64,
+    /// If it is sent by an order: what is on its way.
+    window: Option<Window>,
 }
 
 struct Flight {
@@ -166,7 +199,7 @@ impl Engine {
             flights: HashMap::new(),
             deadlines: BinaryHeap::new(),
             parking: Parking::default(),
-            responders: HashMap::new(),
+            responders: Responders::default(),
             reports: Vec::new(),
             stray: Ledger::default(),
             kernel_drops: 0,
@@ -176,7 +209,11 @@ impl Engine {
     /// Starts a round beside those that run.
     pub fn start(&mut self, order: RoundOrder) {
         let ledger = order.ledger;
-        self.rounds.push(Round { order, ledger, done: false, undecided: 0 });
+        let mut window = order.prober.sweep().map(|_| Window::new(order.swept.decided, order.timeout));
+        if let Some(window) = &mut window {
+            order.swept.beyond.iter().for_each(|position| window.close(*position));
+        }
+        self.rounds.push(Round { order, ledger, done: false, undecided: 0, window });
     }
 
     /// Whether a round of this prober is running.
@@ -204,7 +241,7 @@ impl Engine {
         }
         let ready = self.pacer.earliest_total(now);
         if ready > now {
-            return Step::Wait(self.pacer.wake(now).min(self.next_deadline()));
+            return Step::Wait(self.pacer.wake(now).min(self.next_deadline(now)));
         }
         if let Some(permit) = self.unpark(now) {
             return Step::Send(permit);
@@ -213,7 +250,10 @@ impl Engine {
             Drawn::Permit(permit) => Step::Send(permit),
             Drawn::Nothing(wake) => {
                 self.finish_rounds();
-                Step::Wait(wake.min(self.next_deadline()).min(self.parking.earliest()))
+                if self.rounds.is_empty() {
+                    return Step::Idle;
+                }
+                Step::Wait(wake.min(self.next_deadline(now)).min(self.parking.earliest()))
             }
         }
     }
@@ -286,8 +326,9 @@ impl Engine {
         self.rounds.is_empty()
     }
 
-    fn next_deadline(&self) -> MonoTime {
-        self.deadlines.peek().map_or(MonoTime::NEVER, |Reverse((at, _))| *at)
+    fn next_deadline(&self, now: MonoTime) -> MonoTime {
+        let first = self.deadlines.peek().map_or(MonoTime::NEVER, |Reverse((at, _))| *at);
+        first.min(self.sweep_deadline(now))
     }
 
     /// The first parked probe whose unit and responder are ready.
@@ -311,7 +352,12 @@ impl Engine {
                 dry = dry.saturating_add(1);
                 continue;
             }
-            match round.order.prober.next(now) {
+            let next = round.order.prober.next(now);
+            let blocks = round.order.prober.take_asked();
+            if !blocks.is_empty() {
+                self.reports.push(Report::Asked { round: round.order.id, blocks });
+            }
+            match next {
                 Next::Probe(probe) => {
                     dry = 0;
                     round.undecided = round.undecided.saturating_add(1);
@@ -358,13 +404,13 @@ impl Engine {
         }
     }
 
-    /// Who will probably answer: the target itself, or the router that last answered at this TTL for this
-    /// unit. Unknown routers are not capped until they have answered once.
+    /// Who will probably answer: the target itself, or a router that answered at this TTL before. Unknown
+    /// routers are not capped until they have answered once.
     fn expected_responder(&self, unit: Unit, probe: &Probe) -> Option<IpAddr> {
         if probe.ttl >= Ttl::TO_THE_END {
             return Some(probe.target);
         }
-        self.responders.get(&(unit, probe.ttl)).copied()
+        self.responders.expected(unit, probe.ttl)
     }
 
     /// About which unit a probe of a running round asks, and what.
@@ -378,6 +424,9 @@ impl Engine {
     }
 
     fn take_off(&mut self, probe: &Probe, at: MonoTime) {
+        if self.sweep_sent(probe, at) {
+            return;
+        }
         let sent_at = self.clock.wall(at);
         let Some(round) = self.round_mut(probe.round) else { return };
         round.ledger.count_sent();
@@ -412,6 +461,7 @@ impl Engine {
 
     /// A probe that never left.
     fn refuse(&mut self, probe: &Probe, outcome: Outcome, now: MonoTime) {
+        self.sweep_refused(probe);
         if let Some(round) = self.round_mut(probe.round) {
             round.order.prober.settle(probe, News::NotSent, now);
         }
@@ -429,6 +479,7 @@ impl Engine {
         });
         match known {
             Some((quality, rtt)) => self.accept(key, answer.into_reply(quality), rtt, now),
+            None if self.sweep_heard(&answer, (at, kernel), now) => {}
             None => self.stray.unmatched = self.stray.unmatched.saturating_add(1),
         }
     }
@@ -458,7 +509,7 @@ impl Engine {
         if reply.kind == ReplyKind::TimeExceeded
             && let Some((unit, _)) = self.question_of(probe)
         {
-            self.responders.insert((unit, probe.ttl), reply.from);
+            self.responders.note(unit, probe.ttl, reply.from);
         }
     }
 
@@ -475,6 +526,7 @@ impl Engine {
 
     /// Time-outs, and the ends of late windows.
     fn expire(&mut self, now: MonoTime) {
+        self.sweep_expire(now);
         while let Some(Reverse((at, key))) = self.deadlines.peek().copied() {
             if at > now {
                 return;

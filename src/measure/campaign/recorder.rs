@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::engine::Report;
 use crate::dataset::{
-    ClockStep, Dataset, DatasetError, Ledger, OptOut, ProbeRecord, RoundHeader, ensure_room,
+    AskedBlocks, ClockStep, Dataset, DatasetError, Ledger, OptOut, ProbeRecord, Progress, RoundHeader,
+    ensure_room,
 };
 use crate::model::{Bytes, Name, RoundId};
 
@@ -23,6 +24,9 @@ pub(super) struct Recorder {
 #[derive(Default)]
 struct Pending {
     records: Vec<ProbeRecord>,
+    asked: AskedBlocks,
+    /// The position in the order of a census up to which everything is decided.
+    decided: u64,
     ledger: Ledger,
     /// Whether the ledger holds something that is not durable yet.
     counted: bool,
@@ -62,6 +66,8 @@ impl Recorder {
         for report in reports {
             match report {
                 Report::Record(record) => self.note(record),
+                Report::Asked { round, blocks } => self.note_asked(round, blocks),
+                Report::Swept { round, silent, decided } => self.note_swept(round, silent, decided),
                 Report::Beside { round, counts } => self.note_beside(round, counts),
                 Report::Dropped { round, packets } => self.note_dropped(round, packets),
                 Report::RoundOver { round, ledger } => {
@@ -136,6 +142,21 @@ impl Recorder {
         }
     }
 
+    fn note_asked(&mut self, round: RoundId, blocks: AskedBlocks) {
+        if let Some(pending) = self.rounds.get_mut(&round) {
+            pending.asked.extend(blocks);
+            pending.counted = true;
+        }
+    }
+
+    fn note_swept(&mut self, round: RoundId, silent: u64, decided: u64) {
+        if let Some(pending) = self.rounds.get_mut(&round) {
+            pending.ledger.count_silence(silent);
+            pending.decided = decided;
+            pending.counted = true;
+        }
+    }
+
     fn note_beside(&mut self, round: Option<RoundId>, counts: Ledger) {
         match round.and_then(|round| self.rounds.get_mut(&round)) {
             Some(pending) => {
@@ -155,8 +176,10 @@ impl Recorder {
     fn flush_round(&mut self, round: RoundId) -> Result<(), DatasetError> {
         let Some(pending) = self.rounds.get_mut(&round) else { return Ok(()) };
         if pending.counted {
-            self.dataset.append(round, &pending.records, &pending.ledger)?;
+            let Pending { records, asked, ledger, decided, .. } = &*pending;
+            self.dataset.advance(round, &Progress { records, ledger, asked, decided: *decided })?;
             pending.records.clear();
+            pending.asked.clear();
             pending.counted = false;
         }
         if pending.dropped > 0 {

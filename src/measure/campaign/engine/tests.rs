@@ -1,6 +1,8 @@
 //! The engine in virtual time, against scripted replies, faults and forgeries.
 #![allow(clippy::cast_possible_truncation, reason = "tests")]
 
+mod census;
+
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::Ipv4Addr;
 use std::sync::Mutex;
@@ -8,9 +10,10 @@ use std::sync::Mutex;
 use proptest::prelude::*;
 
 use super::*;
-use crate::measure::campaign::{Campaign, RoundMaker};
+use crate::dataset::AskedBlocks;
+use crate::measure::campaign::{Campaign, Recorded, RoundMaker};
 use crate::measure::guard::{AllowedTargets, Budget, GuardRules, OptOut, Territory};
-use crate::measure::probe::{EchoProber, TcpProber, TraceOrder, TraceProber, Way};
+use crate::measure::probe::{EchoProber, Sweep, TcpProber, TraceOrder, TraceProber, Way};
 use crate::measure::schedule::PacerRates;
 use crate::model::WallTime;
 use crate::model::{FlowId, MatchQuality, Port, Pps, Prefix, Protocol, RttSource, SkipReason, Untrusted};
@@ -134,6 +137,14 @@ impl Prober for Watcher {
     fn progress(&self) -> (u64, u64) {
         self.inner.progress()
     }
+
+    fn sweep(&self) -> Option<&dyn Sweep> {
+        self.inner.sweep()
+    }
+
+    fn take_asked(&mut self) -> Vec<(Option<u32>, Asked)> {
+        self.inner.take_asked()
+    }
 }
 
 /// A packet that was sent, with who was expected to answer it.
@@ -155,6 +166,10 @@ struct Bench {
     records: Vec<(MonoTime, ProbeRecord)>,
     over: Vec<(MonoTime, RoundId, Ledger)>,
     beside: Vec<(Option<RoundId>, Ledger)>,
+    /// What a census told besides its records.
+    asked: AskedBlocks,
+    silent: u64,
+    decided: u64,
 }
 
 impl Bench {
@@ -179,6 +194,9 @@ impl Bench {
             records: Vec::new(),
             over: Vec::new(),
             beside: Vec::new(),
+            asked: Vec::new(),
+            silent: 0,
+            decided: 0,
         }
     }
 
@@ -192,6 +210,7 @@ impl Bench {
             timeout: TIMEOUT,
             targets: targets(asked),
             ledger: Ledger::default(),
+            swept: SweptSoFar::default(),
         });
     }
 
@@ -301,6 +320,11 @@ impl Bench {
                 Report::Record(record) => self.records.push((self.now, record)),
                 Report::RoundOver { round, ledger } => self.over.push((self.now, round, ledger)),
                 Report::Beside { round, counts } => self.beside.push((round, counts)),
+                Report::Asked { blocks, .. } => self.asked.extend(blocks),
+                Report::Swept { silent, decided, .. } => {
+                    self.silent += silent;
+                    self.decided = decided;
+                }
                 Report::Dropped { .. } => {}
             }
         }
@@ -748,7 +772,11 @@ fn run_with_cuts(prober: usize, seed: u64, cuts: &[usize]) -> (Vec<ProbeRecord>,
     let (mut recorded, mut sent, mut lost) = (Vec::new(), 0, 0);
     for cut in cuts.iter().copied().chain([usize::MAX]) {
         let mut bench = Bench::new(campaign.rates.pacer(), rules());
-        bench.engine.start(maker.resumed(RoundId(1), spec, &recorded));
+        bench.engine.start(maker.resumed(
+            RoundId(1),
+            spec,
+            &Recorded { records: recorded.clone(), ..Recorded::default() },
+        ));
         while !bench.engine.is_idle() && bench.records.len() < cut {
             assert!(bench.turn(bench.now.after(50 * MILLISECOND), &fate));
         }

@@ -193,7 +193,8 @@ fn count(reports: &[Report], progress: &SharedProgress) {
             Report::Record(record) => progress.ledger.count_record(&record.outcome),
             Report::RoundOver { .. } => progress.sealed = progress.sealed.saturating_add(1),
             Report::Beside { counts, .. } => progress.ledger.add(*counts),
-            Report::Dropped { .. } => {}
+            Report::Swept { silent, .. } => progress.ledger.count_silence(*silent),
+            Report::Dropped { .. } | Report::Asked { .. } => {}
         }
     }
 }
