@@ -16,7 +16,7 @@ use crate::dataset::{Ledger, ProbeRecord};
 use crate::formats::as_names::load_as_names;
 use crate::measure::campaign::config::VantageConfig;
 use crate::measure::campaign::{
-    Campaign, Report, RoundOrder, Station, StationOrder, drive, prepare, station_order,
+    Campaign, Report, RoundOrder, Station, StationOrder, SweptSoFar, drive, prepare, station_order,
 };
 use crate::measure::guard::{AllowedTargets, GuardRules, Standing, registered};
 use crate::measure::net::PacketPath;
@@ -132,7 +132,10 @@ fn trace(
                     Report::Record(record) => records.push(record),
                     Report::RoundOver { ledger: whole, .. } => ledger.add(whole),
                     Report::Beside { round: None, counts } => ledger.add(counts),
-                    Report::Beside { .. } | Report::Dropped { .. } => {}
+                    Report::Beside { .. }
+                    | Report::Dropped { .. }
+                    | Report::Asked { .. }
+                    | Report::Swept { .. } => {}
                 }
             }
         });
@@ -164,6 +167,7 @@ fn round(args: &TraceArgs) -> Result<RoundOrder, Failure> {
         timeout: args.wait,
         targets: Arc::new([(args.target, (Unit(unit), false))].into_iter().collect()),
         ledger: Ledger::default(),
+        swept: SweptSoFar::default(),
     })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::config::Campaign;
 use super::engine::RoundOrder;
-use super::rounds::RoundMaker;
+use super::rounds::{Recorded, RoundMaker};
 use crate::dataset::{ClockStep, Dataset, DatasetError, Ledger, RoundHeader};
 use crate::measure::schedule::{Due, Timetable};
 use crate::model::{ClockPair, MonoTime, Name, RoundId, WallTime};
@@ -99,10 +99,14 @@ fn unfinished(
         let Some(spec) = campaign.probers.iter().find(|spec| spec.name == open.header.prober) else {
             continue;
         };
-        let recorded = dataset.recorded(open.header.id)?;
-        let mut order = maker.resumed(open.header.id, spec, &recorded);
-        // The records tell everything else.
-        order.ledger.duplicates = open.ledger.duplicates;
+        let id = open.header.id;
+        let recorded = Recorded {
+            records: dataset.recorded(id)?,
+            asked: dataset.asked(id)?,
+            decided: open.decided,
+            ledger: open.ledger,
+        };
+        let order = maker.resumed(id, spec, &recorded);
         let ledger = order.ledger;
         orders.push((order, ledger));
     }

@@ -20,11 +20,11 @@ pub use config::{
     Campaign, Operator, Origins, ProberKind, ProberSpec, Rates, Select, Target, TargetSet, VantageConfig,
 };
 pub use drive::drive;
-pub use engine::{Engine, EngineParts, Report, RoundOrder, Step};
+pub use engine::{Engine, EngineParts, Report, RoundOrder, Step, SweptSoFar};
 pub use manifest::{Circumstances, manifest};
 pub use plan::{HeldBy, Plan, ProberPlan, Refused, UnitPlan};
 pub use rehearse::{Onlooker, Rehearsal, rehearse};
-pub use rounds::RoundMaker;
+pub use rounds::{Recorded, RoundMaker};
 pub use run::{Cause, Progress, RunEnd, RunError, Setup, SharedProgress, run};
 pub use station::{
     Station, StationError, StationOrder, order as station_order, plan, prepare, prepare_virtual,

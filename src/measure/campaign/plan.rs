@@ -201,38 +201,40 @@ fn unit_plan(campaign: &Campaign, (unit, control): (Unit, bool), targets: u64) -
 }
 
 fn prober_plan(prober: &ProberSpec, by_unit: &BTreeMap<Unit, u64>, rates: Rates) -> ProberPlan {
-    let targets: u64 = by_unit.values().sum();
-    let packets_per_round = targets.saturating_mul(prober.kind.packets_per_target());
-    let most_in_a_unit = by_unit.values().max().copied().unwrap_or(0);
-    let (held_by, round_takes) = round_time(&prober.kind, rates, targets, most_in_a_unit);
+    let packets_per_round = by_unit.values().map(|targets| prober.kind.packets_to_unit(*targets)).sum();
+    let (held_by, round_takes) = round_time(&prober.kind, rates, by_unit);
     ProberPlan {
         name: prober.name.clone(),
         method: prober.kind.method(),
         rounds_per_hour: prober.rounds_per_hour(),
         packets_per_round,
-        packets_per_hour: prober.hourly_packets(targets),
+        packets_per_hour: count(packets_per_round) * prober.rounds_per_hour(),
         round_takes,
         held_by,
     }
 }
 
 /// How long the packets of a round take, and why.
-fn round_time(kind: &ProberKind, rates: Rates, targets: u64, most_in_a_unit: u64) -> (HeldBy, Duration) {
-    let per_target = count(kind.packets_per_target());
+fn round_time(kind: &ProberKind, rates: Rates, by_unit: &BTreeMap<Unit, u64>) -> (HeldBy, Duration) {
+    let targets: u64 = by_unit.values().sum();
+    let to_units = by_unit.values().map(|targets| kind.packets_to_unit(*targets));
     let busiest_responder = match kind {
         ProberKind::Trace { flows, .. } => count(targets) * f64::from(*flows),
         ProberKind::Multipath { stopping, narrowest, .. } => {
             count(targets.saturating_mul(stopping.flows(1, *narrowest) as u64))
         }
-        ProberKind::Echo { .. } | ProberKind::Tcp { .. } => per_target,
+        ProberKind::Census { stopping, narrowest, .. } => {
+            count((by_unit.len() as u64).saturating_mul(stopping.flows(1, *narrowest) as u64))
+        }
+        ProberKind::Echo { .. } | ProberKind::Tcp { .. } => count(kind.packets_per_target()),
     };
     let spacing = match kind {
         ProberKind::Echo { echoes, spacing } => spacing.as_secs_f64() * f64::from(echoes.saturating_sub(1)),
         _ => 0.0,
     };
     let bounds = [
-        (HeldBy::Total, count(targets) * per_target / rates.total.get()),
-        (HeldBy::PerUnit, count(most_in_a_unit) * per_target / rates.per_unit.get()),
+        (HeldBy::Total, count(to_units.clone().sum()) / rates.total.get()),
+        (HeldBy::PerUnit, count(to_units.max().unwrap_or(0)) / rates.per_unit.get()),
         (HeldBy::PerResponder, busiest_responder / rates.per_responder.get()),
         (HeldBy::Spacing, spacing),
     ];

@@ -3,12 +3,33 @@
 use std::sync::Arc;
 
 use super::config::{Campaign, ProberKind, ProberSpec};
-use super::engine::RoundOrder;
-use crate::dataset::{Ledger, ProbeRecord};
+use super::engine::{RoundOrder, SweptSoFar};
+use crate::dataset::{AskedBlocks, Ledger, ProbeRecord};
 use crate::measure::probe::{
-    EchoProber, MultipathOrder, MultipathProber, News, Prober, Targets, TcpProber, TraceOrder, TraceProber,
+    CensusOrder, CensusProber, CensusProgress, EchoProber, MultipathOrder, MultipathProber, News, Prober,
+    Targets, TcpProber, TraceOrder, TraceProber,
 };
 use crate::model::{Outcome, RoundId};
+
+/// What a dataset has of a round that was interrupted.
+#[derive(Clone, Debug, Default)]
+pub struct Recorded {
+    /// What became of probes.
+    pub records: Vec<ProbeRecord>,
+    /// The blocks that a census asked.
+    pub asked: AskedBlocks,
+    /// The position in the order of a census up to which everything is decided.
+    pub decided: u64,
+    /// The round's ledger.
+    pub ledger: Ledger,
+}
+
+impl Recorded {
+    fn progress(&self) -> CensusProgress {
+        let asked = self.asked.iter().filter_map(|(wave, block)| Some(((*wave)?, *block)));
+        CensusProgress { asked: asked.collect(), decided: self.decided }
+    }
+}
 
 /// Makes the rounds of one campaign.
 pub struct RoundMaker {
@@ -33,18 +54,24 @@ impl RoundMaker {
     /// A round from its beginning.
     #[must_use]
     pub fn fresh(&self, id: RoundId, spec: &ProberSpec) -> RoundOrder {
-        self.resumed(id, spec, &[])
+        self.resumed(id, spec, &Recorded::default())
     }
 
-    /// A round of which these records were made before it was interrupted.
+    /// A round of which this was recorded before it was interrupted.
     #[must_use]
-    pub fn resumed(&self, id: RoundId, spec: &ProberSpec, recorded: &[ProbeRecord]) -> RoundOrder {
-        let mut prober = self.prober(id, spec);
+    pub fn resumed(&self, id: RoundId, spec: &ProberSpec, recorded: &Recorded) -> RoundOrder {
+        let mut prober = self.prober(id, spec, recorded);
         let mut ledger = Ledger::default();
-        for record in recorded {
+        let mut swept = SweptSoFar { decided: recorded.decided, beyond: Vec::new() };
+        for record in &recorded.records {
             prober.recall(&record.probe, news_of(&record.outcome));
             ledger.count_record(&record.outcome);
+            let position = prober.sweep().and_then(|sweep| sweep.position_of(&record.probe));
+            swept.beyond.extend(position.filter(|position| *position >= recorded.decided));
         }
+        // Of these there are no records.
+        ledger.duplicates = recorded.ledger.duplicates;
+        ledger.count_silence(recorded.ledger.silent.saturating_sub(ledger.silent));
         RoundOrder {
             id,
             prober_name: spec.name.clone(),
@@ -53,23 +80,24 @@ impl RoundMaker {
             timeout: spec.timeout,
             targets: Arc::clone(&self.targets),
             ledger,
+            swept,
         }
     }
 
     /// The state machine. Its order differs from round to round, and is the same when a round is resumed.
-    fn prober(&self, id: RoundId, spec: &ProberSpec) -> Box<dyn Prober> {
+    fn prober(&self, id: RoundId, spec: &ProberSpec, recorded: &Recorded) -> Box<dyn Prober> {
         let seed = self.campaign.seed.wrapping_add(id.0);
-        let targets = self.targets.addresses().to_vec();
+        let targets = || self.targets.addresses().to_vec();
         match &spec.kind {
             ProberKind::Echo { echoes, spacing } => {
-                Box::new(EchoProber::new(id, targets, seed, *echoes, *spacing))
+                Box::new(EchoProber::new(id, targets(), seed, *echoes, *spacing))
             }
             ProberKind::Tcp { ports, attempts } => {
-                Box::new(TcpProber::new(id, &targets, ports, *attempts, seed))
+                Box::new(TcpProber::new(id, &targets(), ports, *attempts, seed))
             }
             ProberKind::Trace { way, flows } => Box::new(TraceProber::new(TraceOrder {
                 round: id,
-                targets,
+                targets: targets(),
                 way: *way,
                 flows: *flows,
                 seed,
@@ -77,7 +105,7 @@ impl RoundMaker {
             ProberKind::Multipath { way, algorithm, stopping, narrowest, packets } => {
                 Box::new(MultipathProber::new(MultipathOrder {
                     round: id,
-                    targets,
+                    targets: targets(),
                     way: *way,
                     algorithm: *algorithm,
                     stopping: *stopping,
@@ -85,6 +113,21 @@ impl RoundMaker {
                     budget: *packets,
                     seed,
                 }))
+            }
+            ProberKind::Census { way, stopping, balancers, narrowest, every_address, packets } => {
+                let order = CensusOrder {
+                    round: id,
+                    targets: Arc::clone(&self.targets),
+                    way: *way,
+                    stopping: *stopping,
+                    balancers: *balancers,
+                    narrowest: *narrowest,
+                    every_address: *every_address,
+                    budget: *packets,
+                    flow_seed: self.campaign.seed,
+                    seed,
+                };
+                Box::new(CensusProber::resumed(order, &recorded.progress()))
             }
         }
     }

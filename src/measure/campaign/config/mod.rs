@@ -229,6 +229,21 @@ pub enum ProberKind {
         /// Packets to a target at most.
         packets: u32,
     },
+    /// Every path to all of a unit, with a known chance of missing one.
+    Census {
+        /// How routers are asked.
+        way: Way,
+        /// When a balancer has been asked enough, if it stands alone.
+        stopping: StoppingRule,
+        /// For how many balancers together that is to hold; `None`: as many as routers are found.
+        balancers: Option<u32>,
+        /// The share of flows of the narrowest branch that must be found; `None` for equal branches.
+        narrowest: Option<f64>,
+        /// Whether every address is asked, also where fewer would tell all ways.
+        every_address: bool,
+        /// Packets to a unit at most.
+        packets: u32,
+    },
 }
 
 impl ProberKind {
@@ -240,6 +255,7 @@ impl ProberKind {
             Self::Tcp { .. } => Method::Tcp,
             Self::Trace { .. } => Method::Trace,
             Self::Multipath { .. } => Method::Multipath,
+            Self::Census { .. } => Method::Census,
         }
     }
 
@@ -254,7 +270,22 @@ impl ProberKind {
             Self::Trace { way, flows } => u64::from(*flows)
                 .saturating_mul(u64::from(way.hops()))
                 .saturating_mul(u64::from(way.attempts)),
-            Self::Multipath { packets, .. } => u64::from(*packets),
+            Self::Multipath { packets, .. } | Self::Census { packets, .. } => u64::from(*packets),
+        }
+    }
+
+    /// The most packets that a round can send to a unit with so many targets.
+    #[must_use]
+    pub fn packets_to_unit(&self, targets: u64) -> u64 {
+        match self {
+            Self::Census { packets, .. } => {
+                if targets > 0 {
+                    u64::from(*packets)
+                } else {
+                    0
+                }
+            }
+            _ => targets.saturating_mul(self.packets_per_target()),
         }
     }
 }

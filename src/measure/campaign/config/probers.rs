@@ -34,6 +34,7 @@ pub(super) fn prober(check: &mut Checker<'_>, table: &ProberTable) -> Option<Pro
         Method::Tcp => tcp(check, table)?,
         Method::Trace => trace(check, table)?,
         Method::Multipath => multipath(check, table)?,
+        Method::Census => census(check, table)?,
     };
     Some(ProberSpec { name: name?, kind, timeout, schedule: schedule? })
 }
@@ -41,7 +42,7 @@ pub(super) fn prober(check: &mut Checker<'_>, table: &ProberTable) -> Option<Pro
 fn method(check: &mut Checker<'_>, table: &ProberTable) -> Option<Method> {
     let found = Method::ALL.into_iter().find(|method| method.as_str() == table.kind.get_ref());
     if found.is_none() {
-        let rule = "must be \"echo\", \"tcp\", \"trace\" or \"multipath\"";
+        let rule = "must be \"echo\", \"tcp\", \"trace\", \"multipath\" or \"census\"";
         check.refuse("probers.kind", &table.kind, rule);
     }
     found
@@ -56,12 +57,13 @@ fn given<T: Debug>(key: &'static str, value: Option<&Spanned<T>>) -> Given {
 
 /// Refuses keys that mean nothing for this kind of prober.
 fn refuse_foreign_keys(check: &mut Checker<'_>, table: &ProberTable, method: Method) {
-    const WAYS: &[Method] = &[Method::Trace, Method::Multipath];
+    const WAYS: &[Method] = &[Method::Trace, Method::Multipath, Method::Census];
+    const ALL_WAYS: &[Method] = &[Method::Multipath, Method::Census];
     let ports = table.ports.as_ref().map(|ports| {
         let numbers: Vec<i64> = ports.get_ref().iter().map(|port| *port.get_ref()).collect();
         (ports.span(), format!("probers.ports = {numbers:?}"))
     });
-    let by_owner: [(Given, &[Method]); 15] = [
+    let by_owner: [(Given, &[Method]); 16] = [
         (given("echoes", table.echoes.as_ref()), &[Method::Echo]),
         (given("spacing", table.spacing.as_ref()), &[Method::Echo]),
         (("ports", ports), &[Method::Tcp]),
@@ -73,10 +75,11 @@ fn refuse_foreign_keys(check: &mut Checker<'_>, table: &ProberTable, method: Met
         (given("max_ttl", table.max_ttl.as_ref()), WAYS),
         (given("gap_limit", table.gap_limit.as_ref()), WAYS),
         (given("algorithm", table.algorithm.as_ref()), &[Method::Multipath]),
-        (given("confidence", table.confidence.as_ref()), &[Method::Multipath]),
-        (given("balancers", table.balancers.as_ref()), &[Method::Multipath]),
-        (given("narrowest_branch", table.narrowest_branch.as_ref()), &[Method::Multipath]),
-        (given("packets", table.packets.as_ref()), &[Method::Multipath]),
+        (given("confidence", table.confidence.as_ref()), ALL_WAYS),
+        (given("balancers", table.balancers.as_ref()), ALL_WAYS),
+        (given("narrowest_branch", table.narrowest_branch.as_ref()), ALL_WAYS),
+        (given("packets", table.packets.as_ref()), ALL_WAYS),
+        (given("every_address", table.every_address.as_ref()), &[Method::Census]),
     ];
     for ((_, value), owners) in by_owner {
         let Some((span, found)) = value.filter(|_| !owners.contains(&method)) else { continue };
@@ -125,17 +128,48 @@ fn trace(check: &mut Checker<'_>, table: &ProberTable) -> Option<ProberKind> {
 fn multipath(check: &mut Checker<'_>, table: &ProberTable) -> Option<ProberKind> {
     let way = way(check, table)?;
     let stopping = stopping(check, table)?;
-    let narrowest = table.narrowest_branch.as_ref().map(|value| {
-        check.number("probers.narrowest_branch", Some(value), (limits::NARROWEST_BRANCH, "of all flows"))
+    let narrowest = narrowest(check, table);
+    let least = (stopping.flows(1, narrowest), way.hops());
+    let packets = packets(check, table, limits::PACKETS, least);
+    Some(ProberKind::Multipath { way, algorithm: algorithm(check, table)?, stopping, narrowest, packets })
+}
+
+fn census(check: &mut Checker<'_>, table: &ProberTable) -> Option<ProberKind> {
+    let way = way(check, table)?;
+    let confidence = (limits::CONFIDENCE, "as a probability");
+    let confidence = check.number("probers.confidence", table.confidence.as_ref(), confidence);
+    let stopping = StoppingRule::per_hop(confidence).ok()?;
+    let balancers = table.balancers.as_ref().map(|value| {
+        u32::try_from(check.whole("probers.balancers", Some(value), limits::BALANCERS)).unwrap_or(1)
     });
-    let packets = check.whole("probers.packets", table.packets.as_ref(), limits::PACKETS);
-    let flows = i64::try_from(stopping.flows(1, narrowest)).unwrap_or(i64::MAX);
-    let fewest = flows.saturating_mul(i64::from(way.hops()));
+    let narrowest = narrowest(check, table);
+    // At least one router a hop will be found, if there are so many hops.
+    let together = stopping.together(balancers.unwrap_or(way.hops().into()));
+    let least = (together.flows(1, narrowest), way.hops());
+    let packets = packets(check, table, limits::CENSUS_PACKETS, least);
+    let every_address = table.every_address.as_ref().is_none_or(|value| *value.get_ref());
+    Some(ProberKind::Census { way, stopping, balancers, narrowest, every_address, packets })
+}
+
+fn narrowest(check: &mut Checker<'_>, table: &ProberTable) -> Option<f64> {
+    let value = table.narrowest_branch.as_ref()?;
+    let limit = (limits::NARROWEST_BRANCH, "of all flows");
+    Some(check.number("probers.narrowest_branch", Some(value), limit))
+}
+
+/// The budget, which must do for so many flows at each of so many hops.
+fn packets(
+    check: &mut Checker<'_>,
+    table: &ProberTable,
+    limit: Limit<i64>,
+    (flows, hops): (usize, u8),
+) -> u32 {
+    let packets = check.whole("probers.packets", table.packets.as_ref(), limit);
+    let fewest = i64::try_from(flows).unwrap_or(i64::MAX).saturating_mul(hops.into());
     if packets < fewest {
         let rule = format!(
-            "must be at least {fewest}: the stopping rule wants {flows} flows at each of {} hops, also where \
-             nothing is balanced",
-            way.hops()
+            "must be at least {fewest}: the stopping rule wants {flows} flows at each of {hops} hops, also where \
+             nothing is balanced"
         );
         if let Some(value) = &table.packets {
             check.refuse("probers.packets", value, rule);
@@ -143,8 +177,7 @@ fn multipath(check: &mut Checker<'_>, table: &ProberTable) -> Option<ProberKind>
             check.refuse("probers.kind", &table.kind, format!("probers.packets is {packets}: {rule}"));
         }
     }
-    let packets = u32::try_from(packets).unwrap_or(u32::MAX);
-    Some(ProberKind::Multipath { way, algorithm: algorithm(check, table)?, stopping, narrowest, packets })
+    u32::try_from(packets).unwrap_or(u32::MAX)
 }
 
 fn algorithm(check: &mut Checker<'_>, table: &ProberTable) -> Option<Algorithm> {
@@ -272,10 +305,10 @@ impl ProberSpec {
         format!("{} {targets} targets x {packets} packets x {rounds} rounds", self.name)
     }
 
-    /// The most packets that it sends to so many targets in an hour.
+    /// The most packets that it sends to a unit with so many targets in an hour.
     #[must_use]
     pub fn hourly_packets(&self, targets: u64) -> f64 {
-        count(targets) * count(self.kind.packets_per_target()) * self.rounds_per_hour()
+        count(self.kind.packets_to_unit(targets)) * self.rounds_per_hour()
     }
 
     /// Rounds an hour where they lie closest.

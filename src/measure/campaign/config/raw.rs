@@ -95,6 +95,7 @@ table!(ProberTable {
     balancers: Option<Whole>,
     narrowest_branch: Option<Number>,
     packets: Option<Whole>,
+    every_address: Option<Spanned<bool>>,
 });
 optional_table!(OriginsTable {
     pfx2as: Vec<Text>,

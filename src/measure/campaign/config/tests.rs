@@ -265,7 +265,7 @@ fn impossible_and_conflicting_values_are_refused() {
         (prober, "cron = \"0,2 * * * *\"\njitter = \"61s\"", "from 0s to 1m"),
         (prober, "every = \"1m\"\njitter = \"31s\"", "from 0s to 30s"),
         (prober, "every = \"1h\"\nechoes = 300", "must be a whole number from 1 to 10"),
-        ("kind = \"echo\"", "kind = \"ping\"", "must be \"echo\", \"tcp\", \"trace\" or"),
+        ("kind = \"echo\"", "kind = \"ping\"", "\"trace\", \"multipath\" or \"census\""),
         ("kind = \"echo\"", "kind = \"tcp\"", "needs probers.ports"),
         ("kind = \"echo\"", "kind = \"tcp\"\nports = []", "must be 1 to 16 ports"),
         ("kind = \"echo\"", "kind = \"tcp\"\nports = [0]", "must be a port from 1 to 65535"),
@@ -325,6 +325,32 @@ fn impossible_and_conflicting_values_are_refused() {
         assert!(shown.contains(answer), "{by}\n{shown}");
         assert!(shown.starts_with("probes.toml:"), "{shown}");
     }
+}
+
+/// What a plan refuses of a census before anything is sent.
+#[test]
+fn a_census_that_cannot_keep_its_promise_is_refused() {
+    let cases = [
+        ("confidence = 1.0", "must be from 0.5 to 0.9999"),
+        ("confidence = 0.0", "must be from 0.5 to 0.9999"),
+        ("first_ttl = 9\nmax_ttl = 8", "probers.max_ttl, which is 8"),
+        ("flows = 0", "belongs to kind = \"trace\""),
+        ("attempts = 2", "belongs to kind = \"tcp\" or \"trace\""),
+        ("balancers = 65", "must be a whole number from 1 to 64"),
+        ("narrowest_branch = 0.6", "must be from 0.001 to 0.5"),
+        ("packets = 200", "must be at least 330: the stopping rule wants 11"),
+        ("balancers = 1\npackets = 100", "must be at least 180: the stopping rule wants 6"),
+        ("protocol = \"icmp\"\nport = 80", "which has no ports"),
+        ("protocol = \"gre\"", "must be \"icmp\", \"udp\" or \"tcp\""),
+    ];
+    for (keys, answer) in cases {
+        let shown = errors(&[("kind = \"echo\"", &format!("kind = \"census\"\n{keys}"))]);
+        assert!(shown.contains(answer), "{keys}\n{shown}");
+    }
+    let shown = errors(&[("kind = \"echo\"", "kind = \"trace\"\nflows = 0")]);
+    assert!(shown.contains("must be a whole number from 1 to 64"), "{shown}");
+    let campaign = Campaign::parse("p", &file(&[("kind = \"echo\"", "kind = \"census\"")])).unwrap();
+    assert_eq!(campaign.probers[0].kind.packets_to_unit(256), 20_000);
 }
 
 #[test]
