@@ -5,8 +5,12 @@
 //! long after. A link is told only where flows can tell it: never across a silent hop, never behind a
 //! balancer that goes packet by packet.
 
+mod census;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+
+pub use census::{CensusKey, Censuses, UnitWays};
 
 use crate::dataset::ProbeRecord;
 use crate::model::{Method, Name, Outcome, Port, Protocol, ReplyKind, RoundId, Ttl, Unit, WallTime};

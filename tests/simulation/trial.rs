@@ -156,7 +156,7 @@ fn asked(records: &[ProbeRecord], rounds: &BTreeSet<RoundId>) -> BTreeMap<Probe,
     }
     let of_both = records.iter().filter(|record| rounds.contains(&record.probe.round));
     let counts = |record: &&ProbeRecord| match record.method {
-        Method::Multipath => false,
+        Method::Multipath | Method::Census => false,
         Method::Trace => ends.get(&flow(&record.probe)).is_none_or(|end| record.probe.ttl.get() <= *end),
         Method::Echo | Method::Tcp => true,
     };

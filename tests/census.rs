@@ -1,0 +1,163 @@
+//! Censuses in virtual time, against the truth of the simulated Internet: what they find, what they cost, and that
+//! they never make anything up.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use tetherline::analyse::ways::{Censuses, Searches, UnitWays};
+use tetherline::dataset::{Dataset, Ledger};
+use tetherline::lab::{Flows, Scenario, Truth, VirtualInternet};
+use tetherline::measure::campaign::{
+    Campaign, Circumstances, Rehearsal, RunEnd, manifest, prepare_virtual, rehearse, station_order,
+};
+use tetherline::measure::net::VirtualLink;
+use tetherline::model::{MonoTime, Outcome, Protocol, WallTime};
+use tetherline::wire::Sources;
+
+const SMALL: &str = include_str!("scenarios/census.toml");
+
+/// A campaign of one prober; `{}` stands for its table.
+const CAMPAIGN: &str = r#"
+[campaign]
+name = "census"
+[vantage]
+name = "here"
+[rates]
+total = 10000
+per_unit = 100
+per_responder = 100
+[[targets]]
+prefix = "175.45.176.0/22"
+select = "all"
+[[targets]]
+prefix = "2001:df1:4b00::/48"
+hitlist = ["2001:df1:4b00::10"]
+per_unit = 40
+[[probers]]
+name = "p"
+every = "1h"
+"#;
+
+type Link = (IpAddr, IpAddr);
+
+/// One round of one prober, over.
+struct Round {
+    _folder: tempfile::TempDir,
+    dataset: Dataset,
+    at: (WallTime, WallTime),
+}
+
+fn measure(scenario: &Scenario, prober: &str) -> Round {
+    measure_by(scenario, &format!("{CAMPAIGN}{prober}"))
+}
+
+fn measure_by(scenario: &Scenario, file: &str) -> Round {
+    let folder = tempfile::tempdir().expect("a folder");
+    let campaign = Arc::new(Campaign::parse("probes.toml", file).expect("valid"));
+    let internet = VirtualInternet::new(scenario);
+    let pair = internet.clock();
+    let order = station_order(&campaign, pair.speed()).expect("there are no opt-outs");
+    let (engine, codec, key_fingerprint) =
+        prepare_virtual(order, campaign.seed, sources(scenario), pair).expect("no target is refused");
+    let circumstances = Circumstances {
+        started_at: pair.wall(MonoTime::default()),
+        key_fingerprint,
+        rehearsal: true,
+        scenario: None,
+        speed: pair.speed(),
+        origins: Vec::new(),
+        as_names: Vec::new(),
+        sources: sources(scenario),
+    };
+    let mut link = VirtualLink::new(internet, codec, MonoTime::default());
+    let dataset = Dataset::create(&folder.path().join("d"), &manifest(&campaign, file, circumstances))
+        .expect("created");
+    let rehearsal = Rehearsal { campaign: &campaign, engine, link: &mut link, pair, once: true };
+    let mut last = pair.wall(MonoTime::default());
+    let (dataset, end) = rehearse(rehearsal, dataset, &mut |wall| last = wall).expect("recorded");
+    assert_eq!(end, RunEnd::Finished);
+    Round { _folder: folder, dataset, at: (pair.wall(MonoTime::default()), last) }
+}
+
+fn sources(scenario: &Scenario) -> Sources {
+    let mut sources = Sources::default();
+    for is_ipv4 in [true, false] {
+        match scenario.vantage_address(is_ipv4) {
+            Some(IpAddr::V4(address)) => sources.v4 = Some(address),
+            Some(IpAddr::V6(address)) => sources.v6 = Some(address),
+            None => {}
+        }
+    }
+    sources
+}
+
+impl Round {
+    fn ledger(&self) -> Ledger {
+        let ledger = self.dataset.total_ledger().expect("a ledger");
+        assert!(ledger.balances(), "{ledger}");
+        ledger
+    }
+
+    /// What was found on the ways to each unit.
+    fn units(&self) -> Vec<UnitWays> {
+        let mut censuses = Censuses::default();
+        for round in self.dataset.rounds().expect("readable") {
+            let id = round.header.id;
+            let asked = self.dataset.asked(id).expect("readable");
+            censuses.add_asked(&self.dataset.manifest().vantage, id, &asked);
+        }
+        for record in self.dataset.records().expect("readable") {
+            censuses.add(&record.expect("readable"));
+        }
+        censuses.finish()
+    }
+
+    fn links(&self) -> BTreeSet<Link> {
+        let units = self.units();
+        units.iter().flat_map(|unit| unit.links.iter().map(|link| (link.from, link.to))).collect()
+    }
+}
+
+/// All links on the ways to any target, and those of them that lie between routers.
+fn truth(
+    scenario: &Scenario,
+    protocol: Protocol,
+    at: (WallTime, WallTime),
+) -> (BTreeSet<Link>, BTreeSet<Link>) {
+    let campaign = Campaign::parse("probes.toml", &format!("{CAMPAIGN}kind = \"census\"")).expect("valid");
+    let truth = Truth::new(scenario);
+    let (mut all, mut targets) = (BTreeSet::new(), BTreeSet::new());
+    for target in campaign.targets() {
+        all.extend(truth.ways_during(&Flows::to(target.address, protocol), at).visible_links());
+        targets.insert(target.address);
+    }
+    let routers = all.iter().copied().filter(|(from, to)| !targets.contains(from) && !targets.contains(to));
+    (all.clone(), routers.collect())
+}
+
+fn small(change: impl Fn(&str) -> String) -> Scenario {
+    Scenario::parse("census.toml", &change(SMALL)).expect("valid")
+}
+
+#[test]
+fn a_census_finds_all_that_lies_on_the_way_to_every_address_in_any_protocol() {
+    let scenario = small(str::to_owned);
+    for (prober, protocol) in [
+        ("kind = \"census\"", Protocol::Icmp),
+        ("kind = \"census\"\nprotocol = \"udp\"", Protocol::Udp),
+        ("kind = \"census\"\nprotocol = \"tcp\"\nport = 80", Protocol::Tcp),
+    ] {
+        let round = measure(&scenario, prober);
+        let (all, _) = truth(&scenario, protocol, round.at);
+        let found = round.links();
+        assert_eq!(&found - &all, BTreeSet::new(), "made up, by {protocol:?}");
+        assert_eq!(&all - &found, BTreeSet::new(), "missed, by {protocol:?}");
+        let v6 = found.iter().filter(|(from, _)| from.is_ipv6()).count();
+        assert!(v6 > 10, "{v6} links over IPv6");
+        for unit in round.units() {
+            assert!(unit.chance_missed <= 0.05, "{}: {}", unit.key.unit, unit.chance_missed);
+            assert!(unit.left_open.is_empty());
+        }
+    }
+}
