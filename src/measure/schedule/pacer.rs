@@ -91,7 +91,7 @@ impl Pacer {
     }
 
     /// When to look again, if no packet may leave `now`: when the next one may, or where they may leave fast
-    /// a little later, so that several may leave at once. Whoever wakes at most [`LATENESS`] later loses
+    /// a little later, so that several may leave at once. Whoever wakes at most `LATENESS` later loses
     /// nothing of the total rate, unless [`Pacer::is_tight`].
     #[must_use]
     pub fn wake(&self, now: MonoTime) -> MonoTime {
