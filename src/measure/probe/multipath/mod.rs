@@ -137,9 +137,9 @@ impl MultipathProber {
     }
 
     /// Pools what an answer shows of balancers and of the ends of ways; where that calls for more, all searches that it
-    /// concerns go on.
-    fn pool(&mut self, target: usize, ask: Ask) {
-        let Some(search) = self.searches.get(target) else { return };
+    /// concerns go on. Returns whether it does.
+    fn pool(&mut self, target: usize, ask: Ask) -> bool {
+        let Some(search) = self.searches.get(target) else { return false };
         let gateway = self.order.targets.get(target).and_then(|address| self.ends.gateway(*address));
         let gateway = gateway.filter(|_| self.rules.from_gateway && ask.hop == 1);
         let behind = gateway.zip(search.map().behind_gateway(ask.flow)).map(|(from, to)| (from, to, true));
@@ -149,14 +149,16 @@ impl MultipathProber {
             .filter(|(from, to, blind)| *blind && self.splits.note(*from, *to))
             .map(|(from, _, _)| *from)
             .collect();
-        for router in unequal {
-            self.plan_others(target, |search, _| search.passes(router));
+        for router in &unequal {
+            self.plan_others(target, |search, _| search.passes(*router));
         }
-        if let Some(address) = self.note_ends(target, ask) {
+        let surprised = self.note_ends(target, ask);
+        if let Some(address) = surprised {
             let length = Unit::default_length(address.is_ipv4());
             let block = Prefix::covering(address, length);
             self.plan_others(target, |_, other| block.is_some_and(|block| block.contains(other)));
         }
+        surprised.is_some() || !unequal.is_empty()
     }
 
     /// Notes what an answer shows of the ends of the ways to a target; gives its address if its neighbours must now be
@@ -233,9 +235,10 @@ impl Prober for MultipathProber {
         let Some((target, ask)) = self.place_of(probe) else { return };
         self.pending = self.pending.saturating_sub(1);
         let Some(search) = self.searches.get_mut(target) else { return };
-        search.settle(ask, heard(news), ends(probe, news));
-        self.pool(target, ask);
-        self.plan(target);
+        let may_ask = search.settle(ask, heard(news), ends(probe, news));
+        if self.pool(target, ask) || may_ask {
+            self.plan(target);
+        }
     }
 
     fn recall(&mut self, probe: &Probe, news: News<'_>) {

@@ -124,13 +124,26 @@ impl Search {
         self.map.hop_mut(ask.hop).map_or(0, |hop| hop.ask(ask.flow))
     }
 
-    /// What became of a packet that was asked for. `ends` says that the answer ends the way.
-    pub(super) fn settle(&mut self, ask: Ask, heard: Heard, ends: bool) {
+    /// What became of a packet that was asked for. `ends` says that the answer ends the way. Returns whether there may
+    /// be more to ask now: another answer from a router that is known at this hop, while others are waited for, is
+    /// what was asked for and no more.
+    pub(super) fn settle(&mut self, ask: Ask, heard: Heard, ends: bool) -> bool {
+        let is_known = self.knows_at(ask.hop, heard);
         if let Some(hop) = self.map.hop_mut(ask.hop) {
             hop.settle(ask.flow, heard);
             self.map.close(ask.flow, ask.hop, ends);
         }
         self.refused = self.refused.saturating_add(usize::from(heard == Heard::Refusal));
+        let is_last = self.length() == Some(ask.hop.saturating_add(1));
+        let leads_on = ask.flow == SCOUT || ends || is_last;
+        leads_on || !is_known || !self.knows_at(ask.hop, heard) || !self.is_waiting()
+    }
+
+    /// Whether this was heard at a hop before, and each flow always goes one way there.
+    fn knows_at(&self, hop: usize, heard: Heard) -> bool {
+        let Heard::Answer(from) = heard else { return false };
+        let hop = self.map.hops().get(hop);
+        hop.is_some_and(|hop| !hop.is_unstable() && hop.vertices().contains_key(&from))
     }
 
     /// The same of a packet that an interrupted run asked for.
