@@ -108,8 +108,8 @@ struct OpenSearch {
     packets: u64,
     reached: bool,
     map: FlowMap,
-    /// By hop and router: whether every packet that it answered there had come to it with TTL 0.
-    saw_ttl_0: BTreeMap<(usize, IpAddr), bool>,
+    /// By hop and flow: whether whoever answered had got all of these packets with TTL 0.
+    saw_ttl_0: BTreeMap<(usize, u16), bool>,
 }
 
 impl Searches {
@@ -179,7 +179,7 @@ impl OpenSearch {
             Outcome::Answered { reply, .. } | Outcome::Late { reply, .. } => {
                 self.reached |= reply.kind.arrived(reply.from == probe.target);
                 let ran_out = reply.kind == ReplyKind::TimeExceeded && reply.quoted_ttl == Some(0);
-                let always = self.saw_ttl_0.entry((index, reply.from)).or_insert(true);
+                let always = self.saw_ttl_0.entry((index, probe.flow.0)).or_insert(true);
                 *always &= ran_out;
                 self.map.recall(place, Heard::Answer(reply.from), reply.ends_way_to(probe.target));
             }
@@ -192,17 +192,13 @@ impl OpenSearch {
     /// A router that saw packets with TTL 0 stands one hop behind the one that let them through (Augustin et al.
     /// 2006), and is seen there too; at the hop before stands one that nobody sees.
     fn leave_out_let_through(&mut self) {
-        for (index, router) in self.saw_ttl_0.iter().filter(|(_, always)| **always).map(|(place, _)| place)
-        {
+        for (index, flow) in self.saw_ttl_0.iter().filter(|(_, always)| **always).map(|(place, _)| *place) {
+            let router = self.map.hops().get(index).and_then(|hop| hop.vertex(flow));
             let behind = self.map.hops().get(index.saturating_add(1));
-            if !behind.is_some_and(|behind| behind.vertices().contains_key(router)) {
-                continue;
-            }
-            if let Some(hop) = self.map.hop_mut(*index) {
-                let flows: Vec<u16> = hop.flows_of(*router).collect();
-                for flow in flows {
-                    hop.forget(flow);
-                }
+            let is_seen_behind =
+                router.zip(behind).is_some_and(|(router, behind)| behind.vertices().contains_key(&router));
+            if let Some(hop) = self.map.hop_mut(index).filter(|_| is_seen_behind) {
+                hop.forget(flow);
             }
         }
     }

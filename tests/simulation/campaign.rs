@@ -145,7 +145,14 @@ impl Draft<'_> {
                 _ => 10,
             };
             let every = (wall.as_secs() / rounds).max(least);
-            let timeout = self.dice.among(2..=20) * 100;
+            // Short enough that some answers come late; but where chance has no part, none does, since that depends on
+            // its way back.
+            let timeouts = if self.world.calm {
+                &[1_000, 2_000]
+            } else {
+                &[100, 100, 200, 300, 500, 1_000, 2_000][..]
+            };
+            let timeout = self.dice.one_of(timeouts);
             let _ = write!(
                 toml,
                 "[[probers]]\nname = \"p{index}\"\nkind = \"{kind}\"\nevery = \"{every}s\"\n\

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tetherline::dataset::{ClockStep, Ledger, ProbeRecord};
 use tetherline::measure::guard::{Standing, registered};
-use tetherline::model::{Method, MonoTime, Outcome, Probe, Reply, RoundId, Rtt, RttSource, Unit};
+use tetherline::model::{Method, MonoTime, Outcome, Probe, Reply, RoundId, Rtt, RttSource, Unit, WallTime};
 
 use crate::faults::How;
 use crate::reading;
@@ -33,6 +33,8 @@ impl fmt::Display for Broken {
 pub(crate) struct Seen {
     pub(crate) packets: u64,
     pub(crate) answers: u64,
+    pub(crate) late: u64,
+    pub(crate) duplicates: u64,
     pub(crate) hops: u64,
     pub(crate) links: u64,
     /// Links that could not be judged: the ways changed meanwhile, or each packet has a way of its own.
@@ -53,6 +55,8 @@ impl Seen {
     pub(crate) fn add(&mut self, other: &Self) {
         self.packets += other.packets;
         self.answers += other.answers;
+        self.late += other.late;
+        self.duplicates += other.duplicates;
         self.hops += other.hops;
         self.links += other.links;
         self.links_unjudged += other.links_unjudged;
@@ -79,7 +83,8 @@ pub(crate) struct Court<'a> {
 }
 
 /// How often the program looks at its clocks and at the opt-outs.
-const LOOK: Duration = Duration::from_millis(200);
+const LOOK: Duration = Duration::from_nanos(LOOK_NANOS);
+const LOOK_NANOS: u64 = 200_000_000;
 
 /// How long a decided outcome may wait for the disk, by the promise of the documentation.
 const DURABLE_AFTER: Duration = Duration::from_millis(200);
@@ -100,6 +105,7 @@ pub(crate) fn judge(played: &Played) -> (Vec<Broken>, Seen) {
     court.dates();
     truth::judge(&mut court);
     court.seen.packets = played.injected.len() as u64;
+    court.seen.duplicates = played.ledger.duplicates;
     court.seen.forged =
         played.deliveries.iter().filter(|delivery| delivery.answers.is_none()).count() as u64;
     court.seen.kills = played.runs.iter().filter(|run| run.how.is_some() && !run.finished).count() as u64;
@@ -294,6 +300,7 @@ impl<'a> Court<'a> {
 
     fn answer(&mut self, record: &ProbeRecord, sending: &Sending, (reply, rtt): (&Reply, Rtt), late: bool) {
         self.seen.answers += 1;
+        self.seen.late += u64::from(late);
         let heard = self.heard(sending);
         let is_it = |delivery: &&&Delivery| {
             reading::answer(&delivery.bytes).is_some_and(|read| {
@@ -546,11 +553,19 @@ impl<'a> Court<'a> {
         let mut wrong = Vec::new();
         for record in &self.played.records {
             let Some((sending, sent_at)) = self.sending_of(record).zip(record.sent_at) else { continue };
-            let earlier = MonoTime::from_nanos(sending.at.as_nanos().saturating_sub(200_000_000));
-            let truth = [sending.at, earlier].map(|at| {
-                let lag = sending.at.since(at).mul_f64(self.played.world.speed);
-                self.played.wall(at).after(lag)
-            });
+            // What it believes is what it saw when it last looked: before any of the steps since then.
+            let looked = MonoTime::from_nanos(sending.at.as_nanos().saturating_sub(LOOK_NANOS));
+            let steps = self.played.faults.steps.iter().map(|(when, _)| *when);
+            let before_steps = steps
+                .filter(|when| *when > looked && *when <= sending.at)
+                .map(|when| MonoTime::from_nanos(when.as_nanos().saturating_sub(1)));
+            let seen = [sending.at, looked].into_iter().chain(before_steps);
+            let truth: Vec<WallTime> = seen
+                .map(|at| {
+                    let lag = sending.at.since(at).mul_f64(self.played.world.speed);
+                    self.played.wall(at).after(lag)
+                })
+                .collect();
             let off = truth.iter().map(|truth| truth.as_nanos().abs_diff(sent_at.as_nanos())).min();
             if off.is_none_or(|off| off > 1_000) {
                 wrong.push(format!("{:?} is dated {sent_at}, and it was {}", record.probe, truth[0]));

@@ -306,7 +306,8 @@ impl Draft {
 
     fn new_link(&mut self, ends: [usize; 2]) {
         let index = self.links.len();
-        let delay = self.dice.span(100..=15_000);
+        let far = !self.calm && self.dice.chance(0.12);
+        let delay = self.dice.span(if far { 20_000..=200_000 } else { 100..=15_000 });
         let mut keys = format!("delay = \"{}us\"\n", delay.as_micros());
         if self.dice.chance(0.7) {
             let numbers = [self.interface(ends[0], index, 1), self.interface(ends[1], index, 2)];

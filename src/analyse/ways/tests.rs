@@ -207,3 +207,21 @@ fn a_router_that_always_quotes_ttl_0_stands_where_it_answers() {
     };
     assert_eq!(ways(quoting, 6, 4).links.len(), 3);
 }
+
+#[test]
+fn a_router_on_two_ways_of_different_lengths_is_no_link_to_itself_behind_one_that_lets_ttl_0_through() {
+    // Even flows come to it straight; odd ones one hop later, past a router that lets their packets through.
+    let ways = ways(
+        |flow, ttl| match (ttl, flow % 2) {
+            (2, 1) => router(2, 2),
+            (3, 1) => router(3, 1) + "@0",
+            (3, _) => router(4, 1),
+            (2, _) | (4, 1) => router(3, 1),
+            (4 | 5, _) => TARGET.to_owned(),
+            _ => router(ttl, 1),
+        },
+        16,
+        5,
+    );
+    assert!(ways.links.iter().all(|link| link.from != link.to), "{:?}", ways.links);
+}
