@@ -10,21 +10,18 @@
 //! hardware address; all else is ignored.
 
 mod neighbours;
+mod port;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::fd::{AsFd, AsRawFd, IntoRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, ppoll};
-use nix::sys::socket::sockopt::{self, SetBool};
-use nix::sys::socket::{MsgFlags, recv, send, setsockopt};
-use pnet::datalink;
-use socket2::{Domain, Socket, Type};
+use nix::sys::prctl::set_timerslack;
 
+use self::port::{BATCH, Port};
 use super::namespace::{self, Cable, GATEWAY_MAC, Namespace, NoNamespace, VANTAGE_MAC};
 use super::packet::complete_checksum;
 use super::scenario::Scenario;
@@ -58,16 +55,14 @@ const VANTAGE: &str = "vantage0";
 const INTERNET: &str = "internet0";
 /// How often the stop flag is looked at when nothing happens.
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
-/// Frames read in one go before answers that are due are sent.
-const BATCH: usize = 64;
-/// Room for some 20,000 small frames while the thread does not run.
-const RECEIVE_BUFFER: usize = 16 * 1024 * 1024;
 /// Ethernet header: destination, source, type.
 const HEADER: usize = 14;
 /// Ethernet types.
 const IPV4: [u8; 2] = [0x08, 0x00];
 const IPV6: [u8; 2] = [0x86, 0xdd];
-const LARGEST_FRAME: usize = 65_536 + HEADER;
+/// Of frames to the vantage.
+const IPV4_HEADER: [u8; HEADER] = header_to_vantage(IPV4);
+const IPV6_HEADER: [u8; HEADER] = header_to_vantage(IPV6);
 
 impl RealTimeLab {
     /// Lays the cable in a namespace and starts the lab: its wall clock shows the scenario's start now.
@@ -85,13 +80,17 @@ impl RealTimeLab {
         let gateways = addresses.iter().map(|(_, gateway)| *gateway).collect();
         let cable = Cable { vantage: VANTAGE, internet: INTERNET, addresses };
         namespace::lay(namespace, &cable)?;
-        let socket = packet_socket().map_err(NoRealTimeLab::Socket)?;
+        let socket = port::open(INTERNET).map_err(NoRealTimeLab::Socket)?;
         let simulator = Simulator::new(scenario);
         let origin = clock.mono();
         let stop = Arc::new(AtomicBool::new(false));
-        let internet = Internet { simulator, socket, gateways, clock, origin, stop: Arc::clone(&stop) };
+        let heard = Arc::clone(&stop);
+        let run = move || {
+            let port = Port::new(socket);
+            Internet { simulator, port, gateways, clock, origin, stop: heard }.run();
+        };
         let thread = std::thread::Builder::new().name("lab".to_owned());
-        let thread = thread.spawn(|| internet.run()).map_err(NoRealTimeLab::Thread)?;
+        let thread = thread.spawn(run).map_err(NoRealTimeLab::Thread)?;
         let clock = ClockPair::new(origin, scenario.start()).squeezed(scenario.speed());
         Ok(Self { clock, stop, thread: Some(thread) })
     }
@@ -130,35 +129,10 @@ fn addresses(scenario: &Scenario, is_ipv4: bool) -> Option<(IpAddr, IpAddr)> {
     Some((own, gateway.unwrap_or(nameless)))
 }
 
-/// Frames go straight to the other end. The queue in front of an interface drops all of them until the kernel
-/// finds the time to start it (packet(7)).
-#[derive(Clone, Copy, Debug)]
-struct PastTheQueue;
-
-nix::setsockopt_impl!(PastTheQueue, libc::SOL_PACKET, libc::PACKET_QDISC_BYPASS, bool, SetBool);
-
-/// A socket that sees every frame on the lab's end. `pnet` binds it; reading and writing are done here,
-/// many frames a wake-up, and with waits shorter than the milliseconds of its channel.
-fn packet_socket() -> io::Result<OwnedFd> {
-    let socket = Socket::new(Domain::PACKET, Type::RAW, None)?;
-    setsockopt(&socket, PastTheQueue, &true)?;
-    if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
-        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
-    }
-    let mut interfaces = datalink::interfaces().into_iter();
-    let interface = interfaces.find(|interface| interface.name == INTERNET);
-    let interface = interface.ok_or(io::ErrorKind::NotFound)?;
-    // The channel closes the descriptor that it was given; the other one stays bound.
-    let given_away = socket.try_clone()?.into_raw_fd();
-    let config = datalink::Config { socket_fd: Some(given_away), ..datalink::Config::default() };
-    datalink::channel(&interface, config)?;
-    Ok(socket.into())
-}
-
 /// What the thread has.
 struct Internet {
     simulator: Simulator,
-    socket: OwnedFd,
+    port: Port,
     /// The addresses that the gateway's hardware address belongs to.
     gateways: Vec<IpAddr>,
     clock: SystemClock,
@@ -169,11 +143,15 @@ struct Internet {
 
 impl Internet {
     fn run(mut self) {
-        let mut frame = vec![0; LARGEST_FRAME];
+        // Without it waits are some 50 us longer.
+        let _ = set_timerslack(1);
         while !self.stop.load(Ordering::Relaxed) {
-            self.receive(&mut frame);
+            let received = self.port.receive();
+            self.look_at_received();
             self.answer();
-            self.wait();
+            if received < BATCH {
+                self.wait();
+            }
         }
     }
 
@@ -181,40 +159,31 @@ impl Internet {
         MonoTime::default().after(self.clock.mono().since(self.origin))
     }
 
-    fn receive(&mut self, frame: &mut [u8]) {
-        for _ in 0..BATCH {
-            let received = recv(self.socket.as_raw_fd(), frame, MsgFlags::MSG_DONTWAIT);
-            let Ok(length) = received else { return };
-            let Some(frame) = frame.get_mut(..length) else { return };
+    fn look_at_received(&mut self) {
+        let now = self.now();
+        let mut told = Vec::new();
+        for frame in self.port.received() {
             if let Some(answer) = neighbours::answer(frame, &self.gateways) {
-                self.send(&answer);
-                continue;
+                told.push(answer);
+            } else if let Some(packet) = from_vantage(frame) {
+                complete_checksum(packet);
+                self.simulator.inject(now, packet);
             }
-            let Some(packet) = from_vantage(frame) else { continue };
-            complete_checksum(packet);
-            let now = self.now();
-            self.simulator.inject(now, packet);
         }
+        told.iter().for_each(|frame| self.port.send(&[frame]));
     }
 
     fn answer(&mut self) {
         let now = self.now();
         while let Some((_, packet)) = self.simulator.advance(now) {
-            self.send(&to_vantage(&packet));
+            self.port.send(&[header_of(&packet), &packet]);
         }
-    }
-
-    /// A frame that the system does not take is lost, as on a full link.
-    fn send(&self, frame: &[u8]) {
-        let _ = send(self.socket.as_raw_fd(), frame, MsgFlags::MSG_DONTWAIT);
+        self.port.flush();
     }
 
     fn wait(&self) {
         let due = self.simulator.next_due().unwrap_or(MonoTime::NEVER);
-        let wait = due.since(self.now()).min(LONGEST_WAIT);
-        let mut sources = [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)];
-        // An interrupted wait is only a shorter one.
-        let _ = ppoll(&mut sources, Some(wait.into()), None);
+        self.port.wait(due.since(self.now()).min(LONGEST_WAIT));
     }
 }
 
@@ -227,10 +196,15 @@ fn from_vantage(frame: &mut [u8]) -> Option<&mut [u8]> {
     (to_gateway && is_ip).then_some(packet)
 }
 
-fn to_vantage(packet: &[u8]) -> Vec<u8> {
+const fn header_to_vantage([high, low]: [u8; 2]) -> [u8; HEADER] {
+    let ([a, b, c, d, e, f], [g, h, i, j, k, l]) = (VANTAGE_MAC, GATEWAY_MAC);
+    [a, b, c, d, e, f, g, h, i, j, k, l, high, low]
+}
+
+/// What stands in front of a packet to the vantage.
+fn header_of(packet: &[u8]) -> &'static [u8] {
     let is_ipv6 = packet.first().is_some_and(|first| first >> 4 == 6);
-    let kind = if is_ipv6 { IPV6 } else { IPV4 };
-    [VANTAGE_MAC.as_slice(), &GATEWAY_MAC, &kind, packet].concat()
+    if is_ipv6 { &IPV6_HEADER } else { &IPV4_HEADER }
 }
 
 #[cfg(test)]
