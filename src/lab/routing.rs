@@ -7,6 +7,7 @@
 //! thousands of ASes and prefixes, a campaign touches few.
 
 mod between;
+mod fib;
 mod inside;
 #[cfg(test)]
 mod tests;
@@ -18,12 +19,15 @@ use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
+use self::fib::Fib;
+
 use super::scenario::{AsIndex, LinkIndex, RouterIndex};
 use super::topology::Topology;
 use crate::model::MonoTime;
 
 pub(super) use between::Best;
 use between::Exchange;
+pub(super) use fib::{Found, Whither};
 
 /// The routes of the whole lab over its whole time.
 #[derive(Debug)]
@@ -34,6 +38,7 @@ pub(super) struct Routing {
     seed: u64,
     convergence: Duration,
     convergence_inside: Duration,
+    fib: Fib,
 }
 
 /// How an AS announces some of its prefixes: prefixes with the same policy have the same routes.
@@ -84,7 +89,18 @@ impl Routing {
             seed: scenario.seed,
             convergence: scenario.convergence,
             convergence_inside: scenario.convergence_inside,
+            fib: Fib::new(),
         }
+    }
+
+    /// The link by which a router sends a packet, as `find` finds it, or has found it before.
+    pub(super) fn link(
+        &self,
+        (router, at): (RouterIndex, MonoTime),
+        whither: Whither,
+        find: impl FnOnce() -> Found,
+    ) -> Option<LinkIndex> {
+        self.fib.link(router, whither, self.settled(at), find)
     }
 
     /// The route that an AS follows to a prefix at a time; `None` if it has none.
@@ -150,6 +166,14 @@ impl Routing {
         let home = topology.home(router)?;
         let epoch = self.adopted(Adopter::Router(router), at)?;
         Some(epoch.inside.get(home.0)?.get_or_init(|| inside::Inside::new(topology, home, epoch.from)))
+    }
+
+    /// The number of the epoch whose routes everybody has adopted by a time, and no younger ones.
+    fn settled(&self, at: MonoTime) -> Option<usize> {
+        let youngest = self.epochs.partition_point(|epoch| epoch.from <= at).checked_sub(1)?;
+        let epoch = self.epochs.get(youngest)?;
+        let all = epoch.from.after(self.convergence.max(self.convergence_inside));
+        (youngest == 0 || all <= at).then_some(youngest)
     }
 
     /// The youngest routes that somebody has adopted by a time.

@@ -39,11 +39,21 @@ pub(super) enum Role {
 
 /// Whose address it is.
 #[derive(Clone, Copy, Debug)]
-enum Owner {
+pub(super) enum Owner {
     /// A router's own, or that of its interface on a link.
     Router(RouterIndex, Option<LinkIndex>),
     Host(HostIndex, RouterIndex),
     Vantage,
+}
+
+impl Owner {
+    /// The router, if it is one.
+    pub(super) const fn router(self) -> Option<RouterIndex> {
+        match self {
+            Self::Router(router, _) => Some(router),
+            Self::Host(..) | Self::Vantage => None,
+        }
+    }
 }
 
 /// What an address means once a packet is in the AS that announces it.
@@ -213,12 +223,9 @@ impl Topology {
         times
     }
 
-    /// The router that holds an address.
-    pub(super) fn router_at(&self, address: IpAddr) -> Option<RouterIndex> {
-        match self.owners.get(&address)? {
-            Owner::Router(router, _) => Some(*router),
-            Owner::Host(..) | Owner::Vantage => None,
-        }
+    /// Whose an address is.
+    pub(super) fn owner(&self, address: IpAddr) -> Option<Owner> {
+        self.owners.get(&address).copied()
     }
 
     /// The positions in the scenario and the facts of all prefixes that cover an address, the longest first.
@@ -227,9 +234,18 @@ impl Topology {
         covering.filter_map(|index| self.scenario.prefixes.get(index).map(|announced| (index, announced)))
     }
 
+    /// The router that holds an address.
+    pub(super) fn router_at(&self, address: IpAddr) -> Option<RouterIndex> {
+        self.owner(address).and_then(Owner::router)
+    }
+
     /// What an address means inside the AS that announces it.
     pub(super) fn target(&self, address: IpAddr, announced: &Announced) -> Target {
-        let owner = self.owners.get(&address).copied();
+        self.target_of(self.owner(address), announced)
+    }
+
+    /// The same, where it is known whose the address is.
+    pub(super) fn target_of(&self, owner: Option<Owner>, announced: &Announced) -> Target {
         let here = |router: RouterIndex| self.home(router) == Some(announced.origin);
         match owner {
             Some(Owner::Router(router, _)) if here(router) => Target::Router(router),

@@ -10,9 +10,9 @@ use std::net::IpAddr;
 use super::balance::{Balancers, Choose, Seen};
 use super::chance::Dice;
 use super::habits::tunnel::Labelled;
-use super::routing::Routing;
+use super::routing::{Found, Routing, Whither};
 use super::scenario::{AsIndex, Carrier, FilterAnswer, HostIndex, LinkIndex, Router, RouterIndex};
-use super::topology::{Target, Topology};
+use super::topology::{Owner, Target, Topology};
 use crate::model::MonoTime;
 
 /// Topology and routes together: all that a walk needs to know.
@@ -268,13 +268,15 @@ impl<C: Choose> Network<C> {
     }
 
     pub(super) fn destination(&self, address: IpAddr) -> Destination {
+        let owner = self.topology.owner(address);
         let announced = self.topology.announced(address);
-        let networks = announced.map(|(prefix, announced)| Announcement {
+        let mut networks = announced.map(|(prefix, announced)| Announcement {
             prefix,
             origin: announced.origin,
-            target: self.topology.target(address, announced),
+            target: self.topology.target_of(owner, announced),
         });
-        Destination { router: self.topology.router_at(address), networks: networks.collect() }
+        let longest = networks.next();
+        Destination { router: owner.and_then(Owner::router), longest, shorter: networks.collect() }
     }
 
     pub(super) fn decide(&self, destination: &Destination, here: &Position) -> Decision {
@@ -300,7 +302,7 @@ impl<C: Choose> Network<C> {
     /// By the longest prefix to which there is a route; `None` if there is none.
     pub(super) fn route(&self, destination: &Destination, here: &Position) -> Option<Decision> {
         let home = self.topology.home(here.router)?;
-        for network in &destination.networks {
+        for network in destination.longest.iter().chain(&destination.shorter) {
             if home == network.origin {
                 return self.deliver(network.target, here);
             }
@@ -312,9 +314,15 @@ impl<C: Choose> Network<C> {
         None
     }
 
-    /// The next link on the way to a network of another AS. A router that is cut off from all links to the chosen
-    /// neighbour goes by the next best one; where there is none such link any more, only new routes help.
+    /// The next link on the way to a network of another AS.
     fn leave(&self, network: &Announcement, home: AsIndex, here: &Position) -> Option<LinkIndex> {
+        let find = || self.exit(network, home, here).unwrap_or(Found::ForThis(None));
+        self.routing.link((here.router, here.at), Whither::Prefix(network.prefix), find)
+    }
+
+    /// A router that is cut off from all links to the chosen neighbour goes by the next best one; where there is no
+    /// such link any more, only new routes help.
+    fn exit(&self, network: &Announcement, home: AsIndex, here: &Position) -> Option<Found> {
         let best = self.routing.best(&self.topology, network.prefix, home, here.at)?;
         let chosen = self.choices.neighbour(home, best.next(), &here.flow)?;
         let to = |next| self.routing.out_to(&self.topology, (here.router, next), here.at);
@@ -323,7 +331,20 @@ impl<C: Choose> Network<C> {
             let instead = self.routing.ranked(&self.topology, network.prefix, home, here.at);
             links = instead.into_iter().filter_map(to).find(|links| !links.is_empty())?;
         }
-        self.choose(links, here)
+        Some(match (best.next(), links) {
+            ([_], [only]) => Found::Only(*only),
+            _ => Found::ForThis(self.choose(links, here)),
+        })
+    }
+
+    /// The next link on the way to another router of the AS.
+    fn approach(&self, to: RouterIndex, here: &Position) -> Option<LinkIndex> {
+        self.routing.link((here.router, here.at), Whither::Router(to), || {
+            match self.routing.towards(&self.topology, (here.router, to), here.at) {
+                [only] => Found::Only(*only),
+                links => Found::ForThis(self.choose(links, here)),
+            }
+        })
     }
 
     fn deliver(&self, target: Target, here: &Position) -> Option<Decision> {
@@ -338,8 +359,7 @@ impl<C: Choose> Network<C> {
         if router == here.router {
             return Some(last);
         }
-        let links = self.routing.towards(&self.topology, (here.router, router), here.at);
-        self.choose(links, here).map(Decision::Send)
+        self.approach(router, here).map(Decision::Send)
     }
 
     /// The next link towards the one by which the question came, while that is still there.
@@ -351,8 +371,7 @@ impl<C: Choose> Network<C> {
         }
         let home = self.topology.home(here.router);
         let border = link.ends.into_iter().find(|end| self.topology.home(*end) == home)?;
-        let links = self.routing.towards(&self.topology, (here.router, border), here.at);
-        self.choose(links, here)
+        self.approach(border, here)
     }
 
     /// One of several links that are equally good.
@@ -397,8 +416,10 @@ impl<C: Choose> Network<C> {
 pub(super) struct Destination {
     /// The router that has the address.
     pub(super) router: Option<RouterIndex>,
-    /// The prefixes that cover it, the longest first.
-    networks: Vec<Announcement>,
+    /// The longest prefix that covers it.
+    longest: Option<Announcement>,
+    /// The others, longer ones first.
+    shorter: Vec<Announcement>,
 }
 
 /// A prefix as a packet's way depends on it.

@@ -380,3 +380,30 @@ fn every_arrival_says_which_question_it_answers_however_late_and_however_often_i
     }
     assert!(!order.is_sorted() && order.len() > 220, "{} arrivals", order.len());
 }
+
+#[test]
+fn what_routers_have_found_out_before_changes_no_answer() {
+    let mut scenario = calm().at_speed(1.0);
+    (scenario.convergence, scenario.convergence_inside) =
+        (Duration::from_secs(100), Duration::from_secs(50));
+    let mut experienced = Simulator::new(&scenario);
+    // Before, while and after routes converge; each question waits until the last one has been answered.
+    let seconds = ["09:07:30", "11:04:30"]
+        .map(at)
+        .into_iter()
+        .flat_map(|from| (0..150).map(move |second| (second, from.after(Duration::from_secs(second)))));
+    let targets =
+        ["175.45.176.80", "175.45.177.10", "210.52.109.20", "2001:df1:4b00::10", "2001:df1:4b01::10"];
+    for (second, time) in seconds {
+        let now = experienced.clock().mono(time);
+        let (to, (_, build)) = (targets[second as usize % 5], KINDS[second as usize % 3]);
+        let question = build(to, 4 + (second % 13) as u8);
+        let [old, new] = [&mut experienced, &mut Simulator::new(&scenario)].map(|lab| {
+            lab.inject(now, &question);
+            let (arrival, answer) = lab.advance(MonoTime::NEVER)?;
+            let answer = received(&answer);
+            Some((arrival, answer.from, answer.ttl, answer.payload))
+        });
+        assert_eq!(old, new, "{time:?} {to}");
+    }
+}
