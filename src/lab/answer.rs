@@ -238,7 +238,7 @@ fn reply_flow(packet: &Packet, speaker: &Speaker<'_>, protocol: u8) -> Flow {
 fn ip_packet(flow: &Flow, speaker: &Speaker<'_>, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(payload.len()).unwrap_or(u16::MAX);
     let protocol = IpNumber(flow.protocol);
-    let mut bytes = match (flow.source, flow.destination) {
+    match (flow.source, flow.destination) {
         (IpAddr::V4(source), IpAddr::V4(destination)) => {
             let mut header = Ipv4Header {
                 total_len: length.saturating_add(20),
@@ -251,21 +251,20 @@ fn ip_packet(flow: &Flow, speaker: &Speaker<'_>, payload: &[u8]) -> Vec<u8> {
                 ..Ipv4Header::default()
             };
             header.header_checksum = header.calc_header_checksum();
-            header.to_bytes().to_vec()
+            [header.to_bytes().as_slice(), payload].concat()
         }
-        (IpAddr::V6(source), IpAddr::V6(destination)) => Ipv6Header {
-            traffic_class: 0,
-            flow_label: Ipv6FlowLabel::ZERO,
-            payload_length: length,
-            next_header: protocol,
-            hop_limit: speaker.ttl,
-            source: source.octets(),
-            destination: destination.octets(),
+        (IpAddr::V6(source), IpAddr::V6(destination)) => {
+            let header = Ipv6Header {
+                traffic_class: 0,
+                flow_label: Ipv6FlowLabel::ZERO,
+                payload_length: length,
+                next_header: protocol,
+                hop_limit: speaker.ttl,
+                source: source.octets(),
+                destination: destination.octets(),
+            };
+            [header.to_bytes().as_slice(), payload].concat()
         }
-        .to_bytes()
-        .to_vec(),
-        _ => return Vec::new(),
-    };
-    bytes.extend_from_slice(payload);
-    bytes
+        _ => Vec::new(),
+    }
 }

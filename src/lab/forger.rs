@@ -96,7 +96,7 @@ impl Busy {
     /// The answer to a probe that nobody has sent.
     fn forge(&mut self) -> Option<Vec<u8>> {
         let says = pick(&mut self.random, &self.forger.says)?;
-        let probe = Packet::read(&self.probe(says)?)?;
+        let probe = Packet::of(self.probe(says)?)?;
         let claimed = match says {
             Forgery::TimeExceeded => self.address(self.forger.from),
             _ => probe.flow.destination,

@@ -10,8 +10,10 @@ use super::walk::Flow;
 
 /// An IP packet whose header holds together.
 #[derive(Clone, Debug)]
-pub(super) struct Packet {
-    bytes: Vec<u8>,
+pub(super) struct Packet<Bytes = Vec<u8>> {
+    bytes: Bytes,
+    /// Of the whole packet; what stands behind it does not belong to it.
+    length: usize,
     header_length: usize,
     pub(super) flow: Flow,
     /// TTL or hop limit.
@@ -23,64 +25,86 @@ pub(super) struct Packet {
 }
 
 impl Packet {
-    /// `None` for what a router would drop without looking further: no IP, truncated, wrong header checksum.
+    /// A copy, and [`Packet::of`] it.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
-        match bytes.first()? >> 4 {
-            4 => Self::read_v4(bytes),
-            6 => Self::read_v6(bytes),
+        let Packet { bytes, length, header_length, flow, ttl, fragment, whole } = Packet::of(bytes)?;
+        let bytes = bytes.get(..length)?.to_vec();
+        Some(Self { bytes, length, header_length, flow, ttl, fragment, whole })
+    }
+
+    /// The whole packet as it looks when it arrives somewhere with this TTL.
+    pub(super) fn arriving_with(&self, ttl: u8) -> Vec<u8> {
+        self.clone().into_arriving_with(ttl)
+    }
+
+    /// The same of a packet that is needed no more.
+    pub(super) fn into_arriving_with(mut self, ttl: u8) -> Vec<u8> {
+        self.bytes.truncate(self.length);
+        match self.flow.source {
+            IpAddr::V4(_) => {
+                put(&mut self.bytes, 8, &[ttl]);
+                put(&mut self.bytes, 10, &[0, 0]);
+                let header = self.bytes.get(..self.header_length).unwrap_or_default();
+                let sum = Sum16BitWords::new().add_slice(header).ones_complement();
+                put(&mut self.bytes, 10, &sum.to_ne_bytes());
+            }
+            IpAddr::V6(_) => put(&mut self.bytes, 7, &[ttl]),
+        }
+        self.bytes
+    }
+}
+
+impl<Bytes: AsRef<[u8]>> Packet<Bytes> {
+    /// `None` for what a router would drop without looking further: no IP, truncated, wrong header checksum.
+    pub(super) fn of(bytes: Bytes) -> Option<Self> {
+        match bytes.as_ref().first()? >> 4 {
+            4 => Self::of_v4(bytes),
+            6 => Self::of_v6(bytes),
             _ => None,
         }
     }
 
-    fn read_v4(bytes: &[u8]) -> Option<Self> {
-        let header = Ipv4HeaderSlice::from_slice(bytes).ok()?;
-        let packet = bytes.get(..usize::from(header.total_len()))?;
+    fn of_v4(bytes: Bytes) -> Option<Self> {
+        let header = Ipv4HeaderSlice::from_slice(bytes.as_ref()).ok()?;
+        let length = usize::from(header.total_len());
+        let packet = bytes.as_ref().get(..length)?;
         let sum = Sum16BitWords::new().add_slice(header.slice());
         if sum.ones_complement() != 0 {
             return None;
         }
         let header_length = header.slice().len();
-        Some(Self {
-            flow: Flow {
-                source: IpAddr::V4(header.source_addr()),
-                destination: IpAddr::V4(header.destination_addr()),
-                protocol: header.protocol().0,
-                first_four: first_four(packet.get(header_length..)?),
-                label: 0,
-                tos: packet.get(1).copied().unwrap_or(0),
-            },
-            ttl: header.ttl(),
-            fragment: header.is_fragmenting_payload(),
-            whole: header.dont_fragment(),
-            bytes: packet.to_vec(),
-            header_length,
-        })
+        let flow = Flow {
+            source: IpAddr::V4(header.source_addr()),
+            destination: IpAddr::V4(header.destination_addr()),
+            protocol: header.protocol().0,
+            first_four: first_four(packet.get(header_length..)?),
+            label: 0,
+            tos: packet.get(1).copied().unwrap_or(0),
+        };
+        let (ttl, fragment) = (header.ttl(), header.is_fragmenting_payload());
+        let whole = header.dont_fragment();
+        Some(Self { bytes, length, header_length, flow, ttl, fragment, whole })
     }
 
-    fn read_v6(bytes: &[u8]) -> Option<Self> {
-        let header = Ipv6HeaderSlice::from_slice(bytes).ok()?;
+    fn of_v6(bytes: Bytes) -> Option<Self> {
+        let header = Ipv6HeaderSlice::from_slice(bytes.as_ref()).ok()?;
         let length = usize::from(header.payload_length()).saturating_add(V6_HEADER);
-        let packet = bytes.get(..length)?;
-        Some(Self {
-            flow: Flow {
-                source: IpAddr::V6(header.source_addr()),
-                destination: IpAddr::V6(header.destination_addr()),
-                protocol: header.next_header().0,
-                first_four: first_four(packet.get(V6_HEADER..)?),
-                label: header.flow_label().value(),
-                tos: header.traffic_class(),
-            },
-            ttl: header.hop_limit(),
-            fragment: false,
-            whole: true,
-            bytes: packet.to_vec(),
-            header_length: V6_HEADER,
-        })
+        let packet = bytes.as_ref().get(..length)?;
+        let flow = Flow {
+            source: IpAddr::V6(header.source_addr()),
+            destination: IpAddr::V6(header.destination_addr()),
+            protocol: header.next_header().0,
+            first_four: first_four(packet.get(V6_HEADER..)?),
+            label: header.flow_label().value(),
+            tos: header.traffic_class(),
+        };
+        let (ttl, header_length) = (header.hop_limit(), V6_HEADER);
+        Some(Self { bytes, length, header_length, flow, ttl, fragment: false, whole: true })
     }
 
     /// What stands behind the IP header.
     pub(super) fn payload(&self) -> &[u8] {
-        self.bytes.get(self.header_length..).unwrap_or_default()
+        self.bytes.as_ref().get(self.header_length..self.length).unwrap_or_default()
     }
 
     /// Length of the IP header, in bytes.
@@ -91,25 +115,8 @@ impl Packet {
     /// Its length, in bytes with the IP header, where that may be too much for a link: 0 if routers may
     /// fragment it, and for what every link takes in IPv6 (RFC 8200 §5).
     pub(super) fn rigid_length(&self) -> usize {
-        let length = self.bytes.len();
-        let always_fits = self.flow.source.is_ipv6() && length <= usize::from(SMALLEST_V6_MTU);
-        if self.whole && !always_fits { length } else { 0 }
-    }
-
-    /// The whole packet as it looks when it arrives somewhere with this TTL.
-    pub(super) fn arriving_with(&self, ttl: u8) -> Vec<u8> {
-        let mut bytes = self.bytes.clone();
-        match self.flow.source {
-            IpAddr::V4(_) => {
-                put(&mut bytes, 8, &[ttl]);
-                put(&mut bytes, 10, &[0, 0]);
-                let header = bytes.get(..self.header_length).unwrap_or_default();
-                let sum = Sum16BitWords::new().add_slice(header).ones_complement();
-                put(&mut bytes, 10, &sum.to_ne_bytes());
-            }
-            IpAddr::V6(_) => put(&mut bytes, 7, &[ttl]),
-        }
-        bytes
+        let always_fits = self.flow.source.is_ipv6() && self.length <= usize::from(SMALLEST_V6_MTU);
+        if self.whole && !always_fits { self.length } else { 0 }
     }
 
     /// Whether the checksum of the ICMP, UDP or TCP part is right; a UDP datagram in IPv4 may have none.
@@ -174,7 +181,7 @@ fn first_four(payload: &[u8]) -> [u8; 4] {
 /// Does what a network card does for a kernel that leaves the checksums of TCP and UDP to it: where the field
 /// holds only the sum of the pseudo-header, the whole checksum is put there. Everything else stays.
 pub(super) fn complete_checksum(bytes: &mut [u8]) {
-    let Some(packet) = Packet::read(bytes) else { return };
+    let Some(packet) = Packet::of(&*bytes) else { return };
     let field: usize = match packet.flow.protocol {
         TCP => 16,
         UDP => 6,
@@ -188,5 +195,6 @@ pub(super) fn complete_checksum(bytes: &mut [u8]) {
     }
     // The partial sum in the field stands for the pseudo-header.
     let whole = Sum16BitWords::new().add_slice(payload).to_ones_complement_with_no_zero();
-    put(bytes, packet.header_length().saturating_add(field), &whole.to_ne_bytes());
+    let at = packet.header_length().saturating_add(field);
+    put(bytes, at, &whole.to_ne_bytes());
 }

@@ -60,9 +60,6 @@ const HEADER: usize = 14;
 /// Ethernet types.
 const IPV4: [u8; 2] = [0x08, 0x00];
 const IPV6: [u8; 2] = [0x86, 0xdd];
-/// Of frames to the vantage.
-const IPV4_HEADER: [u8; HEADER] = header_to_vantage(IPV4);
-const IPV6_HEADER: [u8; HEADER] = header_to_vantage(IPV6);
 
 impl RealTimeLab {
     /// Lays the cable in a namespace and starts the lab: its wall clock shows the scenario's start now.
@@ -170,13 +167,15 @@ impl Internet {
                 self.simulator.inject(now, packet);
             }
         }
-        told.iter().for_each(|frame| self.port.send(&[frame]));
+        for frame in told {
+            self.port.send(&[&frame]);
+        }
     }
 
     fn answer(&mut self) {
         let now = self.now();
         while let Some((_, packet)) = self.simulator.advance(now) {
-            self.port.send(&[header_of(&packet), &packet]);
+            self.port.send(&to_vantage(&packet));
         }
         self.port.flush();
     }
@@ -196,15 +195,10 @@ fn from_vantage(frame: &mut [u8]) -> Option<&mut [u8]> {
     (to_gateway && is_ip).then_some(packet)
 }
 
-const fn header_to_vantage([high, low]: [u8; 2]) -> [u8; HEADER] {
-    let ([a, b, c, d, e, f], [g, h, i, j, k, l]) = (VANTAGE_MAC, GATEWAY_MAC);
-    [a, b, c, d, e, f, g, h, i, j, k, l, high, low]
-}
-
-/// What stands in front of a packet to the vantage.
-fn header_of(packet: &[u8]) -> &'static [u8] {
+/// The parts of a frame that brings a packet to the vantage.
+fn to_vantage(packet: &[u8]) -> [&[u8]; 4] {
     let is_ipv6 = packet.first().is_some_and(|first| first >> 4 == 6);
-    if is_ipv6 { &IPV6_HEADER } else { &IPV4_HEADER }
+    [&VANTAGE_MAC, &GATEWAY_MAC, if is_ipv6 { &IPV6 } else { &IPV4 }, packet]
 }
 
 #[cfg(test)]

@@ -187,7 +187,7 @@ impl Simulator {
             End::AtVantage | End::Filtered | End::Lost | End::Vanished => None,
         };
         if let Some(said) = said {
-            self.send_back(descent, &said, walked, &mut dice);
+            self.send_back(descent, said, walked, &mut dice);
         }
     }
 
@@ -267,8 +267,8 @@ impl Simulator {
         })
     }
 
-    fn send_back(&mut self, descent: Descent, said: &Said, question: &Walked, dice: &mut Rolls) {
-        let Some(answer) = Packet::read(&said.packet) else { return };
+    fn send_back(&mut self, descent: Descent, said: Said, question: &Walked, dice: &mut Rolls) {
+        let Some(answer) = Packet::of(said.packet) else { return };
         let from_host = match question.end {
             End::AtHost(host) => self.host_delay(host),
             _ => Duration::ZERO,
@@ -284,24 +284,25 @@ impl Simulator {
         let mut copies = Copies::default();
         let mut on_its_way = Walking { rolls: dice, bursts: &mut self.bursts, copies: &mut copies };
         let from = Position::new(answer.flow, start);
-        let walked = self.network.walk(from, &mut on_its_way, |_| {});
-        self.arrives(descent, &answer, said.about, &walked);
+        let original = self.network.walk(from, &mut on_its_way, |_| {});
         while let Some(copy) = copies.next() {
             let number = self.number();
             let mut rolls = self.rolls(number, Leg::Back);
             let mut on_its_way =
                 Walking { rolls: &mut rolls, bursts: &mut self.bursts, copies: &mut copies };
             let walked = self.network.walk(copy, &mut on_its_way, |_| {});
-            self.arrives(Descent { number, ..descent }, &answer, said.about, &walked);
+            self.arrives(Descent { number, ..descent }, answer.clone(), said.about, &walked);
         }
+        self.arrives(descent, answer, said.about, &original);
     }
 
-    fn arrives(&mut self, descent: Descent, answer: &Packet, about: Option<IpAddr>, walked: &Walked) {
+    fn arrives(&mut self, descent: Descent, answer: Packet, about: Option<IpAddr>, walked: &Walked) {
         let topology = &self.network.topology;
         let at = walked.at.after(topology.scenario.vantage.delay);
         if walked.end == End::AtVantage && topology.has_uplink(at) {
-            let mut bytes = answer.arriving_with(walked.ttl);
-            if walked.flow != answer.flow || walked.about != about {
+            let translated = walked.flow != answer.flow || walked.about != about;
+            let mut bytes = answer.into_arriving_with(walked.ttl);
+            if translated {
                 nat::translate_answer(&mut bytes, about, walked);
             }
             self.queue.push(Reverse(Pending { at, descent, what: What::Arrives(bytes) }));

@@ -90,7 +90,7 @@ impl Truth {
     /// packet.
     #[must_use]
     pub fn path(&self, packet: &[u8], at: WallTime) -> Option<TruePath> {
-        let packet = Packet::read(packet)?;
+        let packet = Packet::of(packet)?;
         Some(self.path_of(&packet.flow, packet.rigid_length(), at))
     }
 

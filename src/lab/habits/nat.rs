@@ -66,7 +66,7 @@ pub(in crate::lab) fn translated_question(packet: &Packet, walked: &Walked) -> O
     }
     let mut bytes = packet.arriving_with(packet.ttl);
     readdress(&mut bytes, walked.flow.source, walked.flow.destination);
-    Packet::read(&bytes)
+    Packet::of(bytes)
 }
 
 /// Gives an answer the addresses, and an error the quote, that it arrives with. `about` is what the quote said

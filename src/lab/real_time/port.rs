@@ -91,7 +91,9 @@ impl Port {
 
     /// Sends a frame, given in parts, with the next [`Port::flush`] at the latest.
     pub(super) fn send(&mut self, parts: &[&[u8]]) {
-        parts.iter().for_each(|part| self.outgoing.extend_from_slice(part));
+        for part in parts {
+            self.outgoing.extend_from_slice(part);
+        }
         self.ends.push(self.outgoing.len());
         if self.ends.len() >= BATCH {
             self.flush();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use nix::sched::{CloneFlags, unshare};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-use super::{GATEWAY_MAC, HEADER, RealTimeLab, from_vantage, header_of};
+use super::{GATEWAY_MAC, HEADER, RealTimeLab, from_vantage, to_vantage};
 use crate::lab::testing::{echo_request, syn};
 use crate::lab::{Namespace, NoNamespace, Scenario};
 use crate::model::{Clock, SystemClock};
@@ -17,7 +17,7 @@ fn only_ip_frames_from_the_vantage_to_the_gateway_are_looked_at() {
     assert_eq!(from_vantage(&mut frame(GATEWAY_MAC, [8, 0])), Some(packet.clone().as_mut_slice()));
     assert_eq!(from_vantage(&mut frame(GATEWAY_MAC, [8, 6])), None);
     assert_eq!(from_vantage(&mut frame([0xff; 6], [8, 0])), None);
-    assert_eq!(from_vantage(&mut [header_of(&packet), &packet].concat()), None);
+    assert_eq!(from_vantage(&mut to_vantage(&packet).concat()), None);
     assert_eq!(from_vantage(&mut [0; HEADER - 1]), None);
 }
 
