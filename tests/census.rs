@@ -1,7 +1,7 @@
 //! Censuses in virtual time, against the truth of the simulated Internet: what they find, what they cost, and that
 //! they never make anything up.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use tetherline::measure::campaign::{
     Campaign, Circumstances, Rehearsal, RunEnd, manifest, prepare_virtual, rehearse, station_order,
 };
 use tetherline::measure::net::VirtualLink;
-use tetherline::model::{MonoTime, Outcome, Protocol, WallTime};
+use tetherline::model::{MonoTime, Protocol, WallTime};
 use tetherline::wire::Sources;
 
 const SMALL: &str = include_str!("scenarios/census.toml");
@@ -133,7 +133,8 @@ fn truth(
         targets.insert(target.address);
     }
     let routers = all.iter().copied().filter(|(from, to)| !targets.contains(from) && !targets.contains(to));
-    (all.clone(), routers.collect())
+    let routers = routers.collect();
+    (all, routers)
 }
 
 fn small(change: impl Fn(&str) -> String) -> Scenario {
@@ -160,4 +161,56 @@ fn a_census_finds_all_that_lies_on_the_way_to_every_address_in_any_protocol() {
             assert!(unit.left_open.is_empty());
         }
     }
+}
+
+/// Every link loses, duplicates and delays packets.
+fn with_hazards(text: &str) -> String {
+    let hazards = "delay = \"1ms\"\njitter = \"2ms\"\nloss = 0.0005\nduplicate = 0.01\n\
+                   reorder = { probability = 0.01, by = \"20ms\" }";
+    text.replace("delay = \"1ms\"", hazards)
+}
+
+#[test]
+fn with_loss_reordering_and_duplicates_nothing_is_made_up_and_hardly_anything_missed() {
+    const SEEDS: u64 = 20;
+    let prober = "kind = \"census\"\nevery_address = false";
+    let mut whole = 0;
+    for seed in 0..SEEDS {
+        let scenario = small(with_hazards).with_seed(seed);
+        let round = measure(&scenario, prober);
+        let (all, routers) = truth(&scenario, Protocol::Icmp, round.at);
+        let found = round.links();
+        assert_eq!(&found - &all, BTreeSet::new(), "made up, seed {seed}");
+        whole += u64::from(found.is_superset(&routers));
+    }
+    assert!(whole * 100 >= SEEDS * 95, "{whole} of {SEEDS} whole");
+}
+
+#[test]
+fn behind_a_balancer_that_goes_packet_by_packet_no_link_is_made_up() {
+    let name = "name = \"fork\"";
+    for seed in 0..10 {
+        let per_packet =
+            |text: &str| with_hazards(text).replace(name, &format!("{name}\nbalance = \"per-packet\""));
+        let scenario = small(per_packet).with_seed(seed);
+        let round = measure(&scenario, "kind = \"census\"\nevery_address = false");
+        let (all, _) = truth(&scenario, Protocol::Icmp, round.at);
+        assert_eq!(&round.links() - &all, BTreeSet::new(), "made up, seed {seed}");
+        let told = |unit: &UnitWays| unit.hops.iter().any(|hop| hop.per_packet);
+        assert!(round.units().iter().all(told), "not recognised in some unit, seed {seed}");
+    }
+}
+
+/// Also in memory, in the prober's own tests; this one gives the figures of docs/measurements.md.
+#[test]
+#[ignore = "takes minutes"]
+fn a_census_costs_less_than_a_tenth_of_a_search_for_each_address() {
+    let v4 = CAMPAIGN.split("[[targets]]\nprefix = \"2001").next().expect("the head");
+    let file = |prober: &str| format!("{v4}[[probers]]\nname = \"p\"\nevery = \"1h\"\n{prober}");
+    let scenario = small(str::to_owned);
+    let each = measure_by(&scenario, &file("kind = \"multipath\"\nalgorithm = \"mda\"")).ledger().sent;
+    let together = measure_by(&scenario, &file("kind = \"census\"\nevery_address = false")).ledger().sent;
+    let addresses = measure_by(&scenario, &file("kind = \"census\"")).ledger().sent;
+    eprintln!("MDA for each address {each}, census {together}, with every address {addresses}");
+    assert!(together * 10 <= each, "{together} and {each}");
 }
