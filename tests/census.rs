@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use tetherline::analyse::ways::{Censuses, Searches, UnitWays};
+use tetherline::analyse::ways::{Censuses, UnitWays};
 use tetherline::dataset::{Dataset, Ledger};
 use tetherline::lab::{Flows, Scenario, Truth, VirtualInternet};
 use tetherline::measure::campaign::{
