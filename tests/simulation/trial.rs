@@ -163,12 +163,13 @@ fn asked(records: &[ProbeRecord], rounds: &BTreeSet<RoundId>) -> BTreeMap<Probe,
     of_both.filter(counts).map(|record| (record.probe, told(&record.outcome))).collect()
 }
 
-/// What an outcome tells, but for what depends on the way back.
+/// What an outcome tells, but for what depends on the way back, and on the key: two bytes that a router swaps may be
+/// equal.
 fn told(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Answered { reply, .. } | Outcome::Late { reply, .. } => {
-            let Reply { from, kind, quoted_ttl, mpls, size, matched, .. } = reply;
-            format!("{} by {from}: {kind:?} {quoted_ttl:?} {mpls:?} {size} {matched:?}", outcome.as_str())
+            let Reply { from, kind, quoted_ttl, mpls, size, .. } = reply;
+            format!("{} by {from}: {kind:?} {quoted_ttl:?} {mpls:?} {size}", outcome.as_str())
         }
         other => format!("{other:?}"),
     }
