@@ -268,6 +268,35 @@ fn without_the_group_range_the_unprivileged_engine_says_what_to_grant_in_a_names
 
 #[test]
 #[ignore = "needs its own network namespace: scripts/test runs it there"]
+fn the_kernels_own_choice_of_a_source_is_taken_in_a_namespace() {
+    alone(|network| {
+        network.add_pair("one", "other");
+        network.set_up("one");
+        network.set_up("other");
+        for command in [
+            "address add 198.18.0.1/32 dev one scope host",
+            "address add 192.0.2.7/24 dev one",
+            "address add 192.0.2.8/32 dev one",
+            "address add 2001:db8::7/64 dev one nodad",
+            "route add default via 192.0.2.1 dev one src 192.0.2.8",
+        ] {
+            ip(command);
+        }
+        let sources = Vantage::find(None, None, None).unwrap().sources;
+        let expected = Sources { v4: "192.0.2.8".parse().ok(), v6: "2001:db8::7".parse().ok() };
+        assert_eq!(sources, expected);
+        ip("route replace default via 192.0.2.1 dev one");
+        assert_eq!(Vantage::find(None, None, None).unwrap().sources.v4, "192.0.2.7".parse().ok());
+    });
+}
+
+fn ip(arguments: &str) {
+    let status = std::process::Command::new("ip").args(arguments.split(' ')).status().unwrap();
+    assert!(status.success(), "ip {arguments}");
+}
+
+#[test]
+#[ignore = "needs its own network namespace: scripts/test runs it there"]
 fn a_namespace_is_closed_only_while_all_its_cables_end_in_it_in_a_namespace() {
     alone(|network| {
         assert_eq!(territory().unwrap(), Territory::Isolated);

@@ -1,16 +1,19 @@
 //! Where we measure from: the interface, and the addresses that probes carry as their source.
 //!
 //! One vantage is one interface. What the campaign names is taken, or refused with what there is
-//! instead; what it leaves open is chosen by the kernel's own default routes. An address that may expire
-//! in the middle of a campaign (RFC 8981) is chosen only where there is no other.
+//! instead; what it leaves open is chosen by the kernel's own default routes: their interface, and the source
+//! address that they prefer. An address that may expire in the middle of a campaign (RFC 8981) is chosen only
+//! where there is no other.
 
 use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use pnet::datalink::{self, NetworkInterface};
-use rtnetlink::packet_route::address::{AddressAttribute, AddressHeaderFlags, AddressMessage};
-use rtnetlink::packet_route::route::{RouteAttribute, RouteMessage};
+use rtnetlink::packet_route::address::{
+    AddressAttribute, AddressHeaderFlags, AddressMessage, AddressScope,
+};
+use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
 use super::netlink::{self, NetlinkError};
@@ -118,10 +121,25 @@ struct Wish<'a> {
 #[derive(Debug, Default)]
 struct Scene {
     interfaces: Vec<NetworkInterface>,
-    /// Indexes of interfaces that hold a default route, the preferred first.
-    default_routes: Vec<u32>,
+    /// The preferred first.
+    default_routes: Vec<DefaultRoute>,
+    traits: Traits,
+}
+
+/// Where a default route leads out, and the source address that it prefers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct DefaultRoute {
+    index: u32,
+    source: Option<IpAddr>,
+}
+
+/// What the kernel knows of its addresses, beyond that they are there.
+#[derive(Debug, Default)]
+struct Traits {
     /// IPv6 addresses that may go away, or are not ready.
     unsteady: BTreeSet<Ipv6Addr>,
+    /// Addresses that somebody declared to be of use on this link or this host alone.
+    confined: BTreeSet<IpAddr>,
 }
 
 impl Scene {
@@ -129,7 +147,7 @@ impl Scene {
         Ok(Self {
             interfaces: datalink::interfaces(),
             default_routes: default_routes()?,
-            unsteady: unsteady_addresses()?,
+            traits: traits()?,
         })
     }
 
@@ -171,10 +189,11 @@ impl Scene {
     /// The interface of the best default route, or else the first that leads anywhere.
     fn preferred(&self) -> Result<&NetworkInterface, VantageError> {
         let useful = |interface: &&NetworkInterface| {
-            let reaches_out = interface.ips.iter().any(|net| reaches_beyond_link(net.ip()));
+            let reaches_out = self.usable(interface).next().is_some();
             interface.is_up() && !interface.is_loopback() && reaches_out
         };
-        let by_index = |index: &u32| self.interfaces.iter().find(|interface| interface.index == *index);
+        let by_index =
+            |route: &DefaultRoute| self.interfaces.iter().find(|interface| interface.index == route.index);
         let by_route = self.default_routes.iter().filter_map(by_index).find(useful);
         by_route
             .or_else(|| self.interfaces.iter().find(useful))
@@ -189,11 +208,12 @@ impl Scene {
         if let Some(address) = wish {
             return self.confirm(interface, address.into()).map(|()| Some(address));
         }
-        let mut usable = usable(interface).filter_map(|address| match address {
+        let usable = self.usable(interface).filter_map(|address| match address {
             IpAddr::V4(address) => Some(address),
             IpAddr::V6(_) => None,
         });
-        Ok(usable.next())
+        // `min_by_key` keeps the first of equals: the kernel's own order decides.
+        Ok(usable.min_by_key(|address| self.rank_by_routes(interface, (*address).into())))
     }
 
     fn v6(
@@ -204,12 +224,31 @@ impl Scene {
         if let Some(address) = wish {
             return self.confirm(interface, address.into()).map(|()| Some(address));
         }
-        let usable = usable(interface).filter_map(|address| match address {
+        let usable = self.usable(interface).filter_map(|address| match address {
             IpAddr::V6(address) => Some(address),
             IpAddr::V4(_) => None,
         });
-        // `min_by_key` keeps the first of equals: the kernel's own order decides.
-        Ok(usable.min_by_key(|address| (self.unsteady.contains(address), address.is_unique_local())))
+        Ok(usable.min_by_key(|address| {
+            let by_routes = self.rank_by_routes(interface, (*address).into());
+            (by_routes, self.traits.unsteady.contains(address), address.is_unique_local())
+        }))
+    }
+
+    /// The lower the better: how many default routes of the interface prefer other sources before this one.
+    fn rank_by_routes(&self, interface: &NetworkInterface, address: IpAddr) -> usize {
+        let here = self.default_routes.iter().filter(|route| route.index == interface.index);
+        let mut sources = here.filter_map(|route| route.source);
+        sources.position(|source| source == address).unwrap_or(usize::MAX)
+    }
+
+    /// Addresses that probes can leave from; on the loopback interface its own.
+    fn usable<'a>(&'a self, interface: &'a NetworkInterface) -> impl Iterator<Item = IpAddr> + 'a {
+        let loopback = interface.is_loopback();
+        let addresses = interface.ips.iter().map(pnet::ipnetwork::IpNetwork::ip);
+        addresses.filter(move |address| {
+            let reaches_out = reaches_beyond_link(*address) && !self.traits.confined.contains(address);
+            reaches_out || (loopback && address.is_loopback())
+        })
     }
 
     fn confirm(&self, interface: &NetworkInterface, address: IpAddr) -> Result<(), VantageError> {
@@ -236,13 +275,6 @@ fn has(interface: &NetworkInterface, address: IpAddr) -> bool {
     interface.ips.iter().any(|net| net.ip() == address)
 }
 
-/// Addresses that probes can leave from; on the loopback interface its own.
-fn usable(interface: &NetworkInterface) -> impl Iterator<Item = IpAddr> {
-    let loopback = interface.is_loopback();
-    let addresses = interface.ips.iter().map(pnet::ipnetwork::IpNetwork::ip);
-    addresses.filter(move |address| reaches_beyond_link(*address) || (loopback && address.is_loopback()))
-}
-
 fn reaches_beyond_link(address: IpAddr) -> bool {
     let only_local = match address {
         IpAddr::V4(address) => address.is_link_local(),
@@ -251,8 +283,8 @@ fn reaches_beyond_link(address: IpAddr) -> bool {
     !(only_local || address.is_loopback() || address.is_unspecified() || address.is_multicast())
 }
 
-/// Indexes of the interfaces of all default routes: IPv4 before IPv6, then by metric.
-fn default_routes() -> Result<Vec<u32>, NetlinkError> {
+/// All default routes: IPv4 before IPv6, then by metric.
+fn default_routes() -> Result<Vec<DefaultRoute>, NetlinkError> {
     let mut routes = Vec::new();
     for (rank, family) in [AddressFamily::Inet, AddressFamily::Inet6].into_iter().enumerate() {
         let mut question = RouteMessage::default();
@@ -262,13 +294,21 @@ fn default_routes() -> Result<Vec<u32>, NetlinkError> {
                 && route.header.address_family == family
                 && route.header.destination_prefix_length == 0
             {
-                let metric = metric(&route);
-                routes.extend(exits(&route).map(|index| (rank, metric, index)));
+                let (metric, source) = (metric(&route), source(&route));
+                routes.extend(exits(&route).map(|index| (rank, metric, DefaultRoute { index, source })));
             }
         })?;
     }
-    routes.sort_unstable();
-    Ok(routes.into_iter().map(|(_, _, index)| index).collect())
+    routes.sort_by_key(|(rank, metric, route)| (*rank, *metric, route.index));
+    Ok(routes.into_iter().map(|(_, _, route)| route).collect())
+}
+
+fn source(route: &RouteMessage) -> Option<IpAddr> {
+    route.attributes.iter().find_map(|attribute| match attribute {
+        RouteAttribute::PrefSource(RouteAddress::Inet(address)) => Some((*address).into()),
+        RouteAttribute::PrefSource(RouteAddress::Inet6(address)) => Some((*address).into()),
+        _ => None,
+    })
 }
 
 fn metric(route: &RouteMessage) -> u32 {
@@ -287,27 +327,51 @@ fn exits(route: &RouteMessage) -> impl Iterator<Item = u32> {
     })
 }
 
-/// IPv6 addresses that are temporary (RFC 8981), deprecated, or not yet known to be unique (RFC 4862).
-fn unsteady_addresses() -> Result<BTreeSet<Ipv6Addr>, NetlinkError> {
-    // The same bit says "secondary" of an IPv4 address and "temporary" of an IPv6 one.
-    let unsteady = AddressHeaderFlags::Secondary
-        | AddressHeaderFlags::Deprecated
-        | AddressHeaderFlags::Tentative
-        | AddressHeaderFlags::Dadfailed;
-    let mut question = AddressMessage::default();
-    question.header.family = AddressFamily::Inet6;
-    let mut found = BTreeSet::new();
-    netlink::dump(RouteNetlinkMessage::GetAddress(question), |message| {
-        if let RouteNetlinkMessage::NewAddress(entry) = message
-            && entry.header.flags.intersects(unsteady)
-        {
-            found.extend(entry.attributes.iter().filter_map(|attribute| match attribute {
-                AddressAttribute::Address(IpAddr::V6(address)) => Some(*address),
-                _ => None,
-            }));
+fn traits() -> Result<Traits, NetlinkError> {
+    let mut traits = Traits::default();
+    netlink::dump(RouteNetlinkMessage::GetAddress(AddressMessage::default()), |message| {
+        if let RouteNetlinkMessage::NewAddress(entry) = message {
+            traits.add(&entry);
         }
     })?;
-    Ok(found)
+    Ok(traits)
+}
+
+impl Traits {
+    /// Unsteady are IPv6 addresses that are temporary (RFC 8981), deprecated, or not yet known to be unique
+    /// (RFC 4862).
+    fn add(&mut self, entry: &AddressMessage) {
+        // The same bit says "secondary" of an IPv4 address and "temporary" of an IPv6 one.
+        let unsteady = AddressHeaderFlags::Secondary
+            | AddressHeaderFlags::Deprecated
+            | AddressHeaderFlags::Tentative
+            | AddressHeaderFlags::Dadfailed;
+        let confined = !matches!(entry.header.scope, AddressScope::Universe | AddressScope::Site);
+        for address in own_addresses(entry) {
+            if let IpAddr::V6(address) = address
+                && entry.header.flags.intersects(unsteady)
+            {
+                self.unsteady.insert(address);
+            }
+            if confined {
+                self.confined.insert(address);
+            }
+        }
+    }
+}
+
+/// Of a point-to-point link, `Address` is the other end's, and `Local` our own.
+fn own_addresses(entry: &AddressMessage) -> Vec<IpAddr> {
+    let local = entry.attributes.iter().filter_map(|attribute| match attribute {
+        AddressAttribute::Local(address) => Some(*address),
+        _ => None,
+    });
+    let any = entry.attributes.iter().filter_map(|attribute| match attribute {
+        AddressAttribute::Address(address) => Some(*address),
+        _ => None,
+    });
+    let local: Vec<IpAddr> = local.collect();
+    if local.is_empty() { any.collect() } else { local }
 }
 
 #[cfg(test)]
@@ -342,8 +406,11 @@ mod tests {
                 interface(4, "eth2", 0, &["203.0.113.7/24"]),
                 interface(5, "eth3", UP, &["169.254.0.1/16", "fe80::2/64"]),
             ],
-            default_routes: vec![3],
-            unsteady: BTreeSet::from(["2001:db8::99".parse().unwrap()]),
+            default_routes: vec![DefaultRoute { index: 3, source: None }],
+            traits: Traits {
+                unsteady: BTreeSet::from(["2001:db8::99".parse().unwrap()]),
+                confined: BTreeSet::new(),
+            },
         }
     }
 
@@ -368,6 +435,28 @@ mod tests {
         only_temporary.interfaces[1].ips.remove(2);
         let vantage = only_temporary.choose(&Wish { interface: Some("eth0"), ..Wish::default() }).unwrap();
         assert_eq!(vantage.sources.v6, Some("2001:db8::99".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_default_route_says_which_of_several_addresses_to_send_from() {
+        let mut scene = scene();
+        scene.interfaces[1].ips.push("192.0.2.8/24".parse().unwrap());
+        let prefer = |source: &str| DefaultRoute { index: 2, source: Some(source.parse().unwrap()) };
+        scene.default_routes = vec![prefer("192.0.2.8"), prefer("fd00::1")];
+        let sources = scene.choose(&Wish::default()).unwrap().sources;
+        let expected = Sources { v4: "192.0.2.8".parse().ok(), v6: "fd00::1".parse().ok() };
+        assert_eq!(sources, expected);
+        scene.default_routes = vec![prefer("203.0.113.200")];
+        assert_eq!(scene.choose(&Wish::default()).unwrap().sources.v4, "192.0.2.7".parse().ok());
+    }
+
+    #[test]
+    fn an_address_for_this_host_alone_sends_nothing_out() {
+        let mut scene = scene();
+        scene.interfaces[1].ips.insert(0, "198.18.0.1/32".parse().unwrap());
+        scene.traits.confined.insert("198.18.0.1".parse().unwrap());
+        let vantage = scene.choose(&Wish { interface: Some("eth0"), ..Wish::default() }).unwrap();
+        assert_eq!(vantage.sources.v4, "192.0.2.7".parse().ok());
     }
 
     #[test]
