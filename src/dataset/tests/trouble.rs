@@ -158,8 +158,7 @@ fn goes_wrong(what: What, at: u64) -> bool {
 
 #[test]
 #[ignore = "runs alone: a process that another test starts may hold the lock a moment longer; see scripts/test"]
-fn whatever_goes_wrong_at_whatever_step_nothing_acknowledged_is_lost_and_the_work_can_go_on_in_a_namespace()
-{
+fn whatever_goes_wrong_at_whatever_step_nothing_acknowledged_is_lost_and_work_can_go_on_alone() {
     let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::Other, io::ErrorKind::Interrupted];
     let says = kinds.iter().map(|kind| What::Says(*kind));
     let ever = [What::SaysEver(io::ErrorKind::StorageFull), What::Kills];
