@@ -2,18 +2,25 @@
 //! they never make anything up.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use tetherline::analyse::ways::{Censuses, UnitWays};
 use tetherline::dataset::{Dataset, Ledger};
 use tetherline::lab::{Flows, Scenario, Truth, VirtualInternet};
 use tetherline::measure::campaign::{
-    Campaign, Circumstances, Rehearsal, RunEnd, manifest, prepare_virtual, rehearse, station_order,
+    Campaign, Circumstances, Engine, EngineParts, Rehearsal, Report, RoundOrder, RunEnd, Step, SweptSoFar,
+    manifest, prepare_virtual, rehearse, station_order,
 };
+use tetherline::measure::guard::{AllowedTargets, Guard, GuardRules, Territory};
 use tetherline::measure::net::VirtualLink;
-use tetherline::model::{MonoTime, Protocol, WallTime};
-use tetherline::wire::Sources;
+use tetherline::measure::probe::{CensusOrder, CensusProber, CensusProgress, Targets, Way};
+use tetherline::measure::schedule::{Pacer, PacerRates};
+use tetherline::model::{
+    Asked, ClockPair, Method, MonoTime, Pps, Prefix, Protocol, RoundId, Ttl, Unit, WallTime,
+};
+use tetherline::multipath::StoppingRule;
+use tetherline::wire::{Codec, Sources, TagKey};
 
 const SMALL: &str = include_str!("scenarios/census.toml");
 
@@ -213,4 +220,87 @@ fn a_census_costs_less_than_a_tenth_of_a_search_for_each_address() {
     let addresses = measure_by(&scenario, &file("kind = \"census\"")).ledger().sent;
     eprintln!("MDA for each address {each}, census {together}, with every address {addresses}");
     assert!(together * 10 <= each, "{together} and {each}");
+}
+
+/// The most memory that this process ever held, in KiB.
+fn peak_memory() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+    let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("a peak");
+    line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+}
+
+/// Every address of a /12 at every one of 32 TTLs, all on their way at the same time into a network that swallows them.
+#[test]
+#[ignore = "takes minutes"]
+fn a_million_targets_at_32_ttls_on_their_way_take_less_than_200_mb() {
+    let before = peak_memory();
+    let unit = |third: u32| Prefix::covering(Ipv4Addr::from_bits((45 << 24) | (third << 8)).into(), 24);
+    let units: Vec<Unit> = (0..4096).filter_map(unit).map(Unit).collect();
+    let of_unit = |unit: &Unit| {
+        let (unit, IpAddr::V4(first)) = (*unit, unit.0.network()) else { panic!("IPv4") };
+        (0..256).map(move |last| (IpAddr::V4(Ipv4Addr::from_bits(first.to_bits() | last)), (unit, false)))
+    };
+    let targets: Arc<Targets> = Arc::new(units.iter().flat_map(of_unit).collect());
+    assert_eq!(targets.addresses().len(), 1 << 20);
+    let (first_ttl, max_ttl) = (Ttl::FIRST, Ttl::new(32).expect("a TTL"));
+    let way = Way { protocol: Protocol::Icmp, port: None, first_ttl, max_ttl, gap_limit: 5, attempts: 1 };
+    let blocks = units.iter().flat_map(|unit| {
+        (1..=32).filter_map(Ttl::new).map(|ttl| {
+            let asked =
+                Asked { unit: *unit, ttl, first_flow: 0, flows: 256, first_attempt: 0, attempts: 1 };
+            (0, asked)
+        })
+    });
+    let progress = CensusProgress { asked: blocks.collect(), decided: 0 };
+    let order = CensusOrder {
+        round: RoundId(1),
+        targets: Arc::clone(&targets),
+        way,
+        stopping: StoppingRule::per_hop(0.95).expect("a confidence"),
+        balancers: None,
+        narrowest: None,
+        every_address: false,
+        budget: u32::MAX,
+        flow_seed: 1,
+        seed: 1,
+    };
+    let prober = Box::new(CensusProber::resumed(order, &progress));
+    drop(progress);
+    let rate = Pps::new(1_000_000.0).expect("a rate");
+    let allowed = AllowedTargets { prefix: "45.0.0.0/12".parse().expect("a prefix"), unit_length: 24 };
+    let rules = GuardRules { territory: Territory::Lab, targets: vec![allowed], ..GuardRules::closed() };
+    let sources = Sources { v4: Some(Ipv4Addr::new(188, 1, 144, 10)), v6: None };
+    let key = TagKey::from_bytes([7; 16]);
+    let mut engine = Engine::new(EngineParts {
+        vantage: "here".parse().expect("a name"),
+        codec: Arc::new(Codec::new(key, sources, None).expect("a codec")),
+        clock: ClockPair::new(MonoTime::default(), WallTime::from_nanos(0)),
+        guard: Guard::new(rules),
+        pacer: Pacer::new(PacerRates { total: rate, burst: 1000, per_unit: rate, per_responder: rate }),
+    });
+    engine.start(RoundOrder {
+        id: RoundId(1),
+        prober_name: "census".parse().expect("a name"),
+        method: Method::Census,
+        prober,
+        timeout: std::time::Duration::from_secs(60),
+        targets,
+        ledger: Ledger::default(),
+        swept: SweptSoFar::default(),
+    });
+    let (mut now, mut sent) = (MonoTime::default(), 0_u64);
+    while sent < 32 << 20 {
+        match engine.poll(now) {
+            Step::Send(permit) => {
+                engine.sent(permit.probe(), Ok(now), now);
+                sent += 1;
+            }
+            Step::Wait(until) => now = until,
+            Step::Idle => panic!("the round is over"),
+        }
+        assert!(!engine.take_reports().iter().any(|report| matches!(report, Report::Swept { .. })));
+    }
+    let peak = peak_memory();
+    eprintln!("{sent} probes on their way: {peak} KiB at the most, {before} KiB before");
+    assert!(peak < 200_000, "{peak} KiB");
 }
