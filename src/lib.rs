@@ -6,7 +6,7 @@
 //!
 //! Floor 1, [`model`]: the words of the field as types that carry their rules.
 //!
-//! Floor 2, [`multipath`]: what flows tell of load balancers, for both wings. [`wire`]: packets, built and read, and the keyed tags that tie replies to probes.
+//! Floor 2, [`multipath`]: what flows tell of load balancers, for both wings. [`limits`]: what tells a limit on answers from loss, for both wings. [`wire`]: packets, built and read, and the keyed tags that tie replies to probes.
 //! [`dataset`]: what is durable. [`analyse`]: the understanding wing; data in, findings out, no I/O.
 //!
 //! Floor 3, [`measure`]: the measuring wing, from a campaign to records. [`formats`]: what others read
@@ -31,6 +31,7 @@ pub mod cli;
 pub mod dataset;
 pub mod formats;
 pub mod lab;
+pub mod limits;
 pub mod measure;
 pub mod model;
 pub mod multipath;

@@ -9,15 +9,17 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("multipath", &["model"]),
+    ("limits", &["model"]),
     ("wire", &["model"]),
     ("dataset", &["model"]),
     ("analyse::origin", &["model"]),
-    ("analyse::path", &["model", "dataset", "analyse::origin"]),
-    ("analyse::ways", &["model", "multipath", "dataset"]),
+    ("analyse::path", &["model", "limits", "dataset", "analyse::origin"]),
+    ("analyse::ways", &["model", "multipath", "limits", "dataset"]),
+    ("analyse::voices", &["model", "limits", "dataset"]),
     ("analyse::graph", &["model", "dataset", "analyse::origin", "analyse::path"]),
     ("analyse::compare", &["model", "dataset", "analyse::origin", "analyse::path", "analyse::graph"]),
     ("measure::schedule", &["model", "measure::campaign::config"]),
-    ("measure::probe", &["model", "multipath", "measure::schedule"]),
+    ("measure::probe", &["model", "multipath", "limits", "measure::schedule"]),
     ("measure::guard", &["model", "measure::schedule"]),
     ("measure::net", &["model", "wire", "measure::guard"]),
     (
@@ -25,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "model",
             "multipath",
+            "limits",
             "wire",
             "dataset",
             "measure::schedule",
@@ -36,7 +39,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("formats", &["model", "wire", "dataset", "analyse"]),
     ("lab", &["model"]),
     ("report", &["model", "dataset", "analyse", "formats"]),
-    ("cli", &["model", "multipath", "wire", "dataset", "analyse", "measure", "formats", "lab", "report"]),
+    (
+        "cli",
+        &[
+            "model",
+            "multipath",
+            "limits",
+            "wire",
+            "dataset",
+            "analyse",
+            "measure",
+            "formats",
+            "lab",
+            "report",
+        ],
+    ),
 ];
 
 #[test]

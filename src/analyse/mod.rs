@@ -1,13 +1,15 @@
 //! From records to findings: the understanding wing. Pure: data in, findings out, no I/O.
 //!
 //! The way of the data: `origin` (address → AS), `path` (replies → hops → AS paths, upstreams), `graph`
-//! (the measured graph: disjoint paths, single points of failure), `ways` (all ways to a target, from multipath searches), `compare` (epochs, estimates with
+//! (the measured graph: disjoint paths, single points of failure), `ways` (all ways to a target or unit),
+//! `voices` (which routers limit their answers), `compare` (epochs, estimates with
 //! intervals, changes). It knows nothing of `measure`, so it works on other people's data too.
 
 pub mod compare;
 pub mod graph;
 pub mod origin;
 pub mod path;
+pub mod voices;
 pub mod ways;
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use std::net::IpAddr;
 pub use census::{CensusKey, Censuses, UnitWays};
 
 use crate::dataset::ProbeRecord;
+use crate::limits::Train;
 use crate::model::{Method, Name, Outcome, Port, Protocol, ReplyKind, RoundId, Ttl, Unit, WallTime};
 use crate::multipath::{Ends, FlowMap, Heard, Hop, Links, Splits, chance_missed};
 
@@ -115,7 +116,7 @@ struct OpenSearch {
 impl Searches {
     /// Takes a record in; records of other methods than `multipath` are left aside.
     pub fn add(&mut self, record: &ProbeRecord) {
-        if record.method != Method::Multipath {
+        if record.method != Method::Multipath || Train::of(record.probe.attempt).is_some() {
             return;
         }
         let probe = record.probe;

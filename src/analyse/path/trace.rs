@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::clean;
 use crate::dataset::ProbeRecord;
+use crate::limits::Train;
 use crate::model::{
     FlowId, Method, MplsLabel, Name, Outcome, Port, Protocol, Reply, ReplyKind, RoundId, Rtt, Ttl, Unit,
     Unreachable, WallTime,
@@ -176,9 +177,9 @@ struct OpenTrace {
 }
 
 impl Traces {
-    /// Takes a record in; records of other methods than `trace` are left aside.
+    /// Takes a record in; records of other methods than `trace`, and those that test a router, are left aside.
     pub fn add(&mut self, record: &ProbeRecord) {
-        if record.method != Method::Trace {
+        if record.method != Method::Trace || Train::of(record.probe.attempt).is_some() {
             return;
         }
         let open = self.open.entry(TraceKey::of(record)).or_insert_with(|| OpenTrace::new(record));

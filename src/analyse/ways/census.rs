@@ -9,6 +9,7 @@ use std::net::IpAddr;
 
 use super::{WaysHop, WaysLink, WaysRouter, ttl};
 use crate::dataset::ProbeRecord;
+use crate::limits::Train;
 use crate::model::{Asked, FlowId, Method, Name, Outcome, Port, Protocol, RoundId, Ttl, Unit, WallTime};
 use crate::multipath::{FlowMap, Heard, Hop, Links, Splits, chance_missed};
 
@@ -79,7 +80,7 @@ struct Answer {
 impl Censuses {
     /// Takes a record in; records of other methods than `census` are left aside.
     pub fn add(&mut self, record: &ProbeRecord) {
-        if record.method != Method::Census {
+        if record.method != Method::Census || Train::of(record.probe.attempt).is_some() {
             return;
         }
         let (vantage, round, unit) = (record.vantage.clone(), record.probe.round, record.unit);

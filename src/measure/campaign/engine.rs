@@ -430,6 +430,7 @@ impl Engine {
         let sent_at = self.clock.wall(at);
         let Some(round) = self.round_mut(probe.round) else { return };
         round.ledger.count_sent();
+        round.order.prober.note_sent(probe, at);
         let timeout = round.order.timeout;
         let key = self.codec.key_of(probe);
         let flight = Flight {

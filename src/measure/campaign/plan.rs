@@ -201,7 +201,9 @@ fn unit_plan(campaign: &Campaign, (unit, control): (Unit, bool), targets: u64) -
 }
 
 fn prober_plan(prober: &ProberSpec, by_unit: &BTreeMap<Unit, u64>, rates: Rates) -> ProberPlan {
-    let packets_per_round = by_unit.values().map(|targets| prober.kind.packets_to_unit(*targets)).sum();
+    let to_units: u64 = by_unit.values().map(|targets| prober.kind.packets_to_unit(*targets)).sum();
+    let tests = if to_units > 0 { prober.packets_of_tests() } else { 0 };
+    let packets_per_round = to_units.saturating_add(tests);
     let (held_by, round_takes) = round_time(&prober.kind, rates, by_unit);
     ProberPlan {
         name: prober.name.clone(),

@@ -6,8 +6,8 @@ use super::config::{Campaign, ProberKind, ProberSpec};
 use super::engine::{RoundOrder, SweptSoFar};
 use crate::dataset::{AskedBlocks, Ledger, ProbeRecord};
 use crate::measure::probe::{
-    CensusOrder, CensusProber, CensusProgress, EchoProber, MultipathOrder, MultipathProber, News, Prober,
-    Targets, TcpProber, TraceOrder, TraceProber,
+    CensusOrder, CensusProber, CensusProgress, EchoProber, LimitTested, MultipathOrder, MultipathProber,
+    News, Prober, Targets, TcpProber, TraceOrder, TraceProber,
 };
 use crate::model::{Outcome, RoundId};
 
@@ -95,15 +95,12 @@ impl RoundMaker {
             ProberKind::Tcp { ports, attempts } => {
                 Box::new(TcpProber::new(id, &targets(), ports, *attempts, seed))
             }
-            ProberKind::Trace { way, flows } => Box::new(TraceProber::new(TraceOrder {
-                round: id,
-                targets: targets(),
-                way: *way,
-                flows: *flows,
-                seed,
-            })),
+            ProberKind::Trace { way, flows } => {
+                let order = TraceOrder { round: id, targets: targets(), way: *way, flows: *flows, seed };
+                self.limit_tested(Box::new(TraceProber::new(order)), spec, seed)
+            }
             ProberKind::Multipath { way, algorithm, stopping, narrowest, packets } => {
-                Box::new(MultipathProber::new(MultipathOrder {
+                let order = MultipathOrder {
                     round: id,
                     targets: targets(),
                     way: *way,
@@ -112,7 +109,8 @@ impl RoundMaker {
                     narrowest: *narrowest,
                     budget: *packets,
                     seed,
-                }))
+                };
+                self.limit_tested(Box::new(MultipathProber::new(order)), spec, seed)
             }
             ProberKind::Census { way, stopping, balancers, narrowest, every_address, packets } => {
                 let order = CensusOrder {
@@ -127,9 +125,20 @@ impl RoundMaker {
                     flow_seed: self.campaign.seed,
                     seed,
                 };
-                Box::new(CensusProber::resumed(order, &recorded.progress()))
+                let prober = CensusProber::resumed(order, &recorded.progress());
+                self.limit_tested(Box::new(prober), spec, seed)
             }
         }
+    }
+}
+
+impl RoundMaker {
+    /// A prober behind which routers are tested whose answers thin out, if that is wanted.
+    fn limit_tested(&self, prober: Box<dyn Prober>, spec: &ProberSpec, seed: u64) -> Box<dyn Prober> {
+        if spec.limit_tests == 0 {
+            return prober;
+        }
+        Box::new(LimitTested::new(prober, Arc::clone(&self.targets), spec.limit_tests, seed))
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod census;
 mod echo;
+mod limit_test;
 mod multipath;
 mod targets;
 mod tcp;
@@ -11,6 +12,7 @@ mod trace;
 
 pub use census::{CensusOrder, CensusProber, CensusProgress};
 pub use echo::EchoProber;
+pub use limit_test::LimitTested;
 pub use multipath::{Algorithm, MultipathOrder, MultipathProber};
 pub use targets::Targets;
 pub use tcp::TcpProber;
@@ -82,6 +84,9 @@ pub trait Prober: Send {
     /// How many probes the round can ask for at most, and how many of them are asked for or skipped so
     /// far: for progress bars.
     fn progress(&self) -> (u64, u64);
+
+    /// Tells when a probe was sent that belongs to no sweep.
+    fn note_sent(&mut self, _probe: &Probe, _at: MonoTime) {}
 
     /// The order of sending, if nothing is to be kept of a probe but its place in it.
     fn sweep(&self) -> Option<&dyn Sweep> {

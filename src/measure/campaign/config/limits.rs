@@ -104,6 +104,8 @@ pub(super) const CONFIDENCE: Limit<f64> = limit(0.5, 0.95, 0.9999);
 pub(super) const BALANCERS: Limit<i64> = limit(1, 1, 64);
 /// Share of flows of the narrowest branch.
 pub(super) const NARROWEST_BRANCH: Limit<f64> = limit(0.001, 0.5, 0.5);
+/// Routers tested in a round for a limit on their answers; the default is that of multipath searches and censuses.
+pub(super) const LIMIT_TESTS: Limit<i64> = limit(0, 16, 64);
 /// Packets of a census to a unit.
 pub(super) const CENSUS_PACKETS: Limit<i64> = limit(10, 20_000, 1_000_000);
 /// Packets of a multipath search to a target.

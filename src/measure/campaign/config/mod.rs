@@ -188,6 +188,8 @@ pub struct ProberSpec {
     pub kind: ProberKind,
     /// How long it waits for a reply.
     pub timeout: Duration,
+    /// How many routers are tested in a round for a limit on their answers, at most.
+    pub limit_tests: u8,
     /// When.
     pub schedule: Schedule,
 }

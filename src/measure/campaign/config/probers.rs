@@ -12,6 +12,7 @@ use super::check::Checker;
 use super::limits::{self, Limit};
 use super::raw::{ProberTable, Text, Whole};
 use super::{ProberKind, ProberSpec};
+use crate::limits::MOST_PACKETS;
 use crate::measure::probe::{Algorithm, Way};
 use crate::measure::schedule::{Schedule, When};
 use crate::model::{Method, Port, Protocol, Ttl, WallTime};
@@ -36,7 +37,8 @@ pub(super) fn prober(check: &mut Checker<'_>, table: &ProberTable) -> Option<Pro
         Method::Multipath => multipath(check, table)?,
         Method::Census => census(check, table)?,
     };
-    Some(ProberSpec { name: name?, kind, timeout, schedule: schedule? })
+    let limit_tests = limit_tests(check, table, kind.method());
+    Some(ProberSpec { name: name?, kind, timeout, limit_tests, schedule: schedule? })
 }
 
 fn method(check: &mut Checker<'_>, table: &ProberTable) -> Option<Method> {
@@ -63,7 +65,7 @@ fn refuse_foreign_keys(check: &mut Checker<'_>, table: &ProberTable, method: Met
         let numbers: Vec<i64> = ports.get_ref().iter().map(|port| *port.get_ref()).collect();
         (ports.span(), format!("probers.ports = {numbers:?}"))
     });
-    let by_owner: [(Given, &[Method]); 16] = [
+    let by_owner: [(Given, &[Method]); 17] = [
         (given("echoes", table.echoes.as_ref()), &[Method::Echo]),
         (given("spacing", table.spacing.as_ref()), &[Method::Echo]),
         (("ports", ports), &[Method::Tcp]),
@@ -79,6 +81,7 @@ fn refuse_foreign_keys(check: &mut Checker<'_>, table: &ProberTable, method: Met
         (given("balancers", table.balancers.as_ref()), ALL_WAYS),
         (given("narrowest_branch", table.narrowest_branch.as_ref()), ALL_WAYS),
         (given("packets", table.packets.as_ref()), ALL_WAYS),
+        (given("limit_tests", table.limit_tests.as_ref()), WAYS),
         (given("every_address", table.every_address.as_ref()), &[Method::Census]),
     ];
     for ((_, value), owners) in by_owner {
@@ -178,6 +181,16 @@ fn packets(
         }
     }
     u32::try_from(packets).unwrap_or(u32::MAX)
+}
+
+/// How many routers are tested; none by traces, unless they are told to.
+fn limit_tests(check: &mut Checker<'_>, table: &ProberTable, method: Method) -> u8 {
+    let usual = match method {
+        Method::Multipath | Method::Census => limits::LIMIT_TESTS.default,
+        Method::Echo | Method::Tcp | Method::Trace => 0,
+    };
+    let limit = Limit { default: usual, ..limits::LIMIT_TESTS };
+    u8::try_from(check.whole("probers.limit_tests", table.limit_tests.as_ref(), limit)).unwrap_or(0)
 }
 
 fn algorithm(check: &mut Checker<'_>, table: &ProberTable) -> Option<Algorithm> {
@@ -308,7 +321,14 @@ impl ProberSpec {
     /// The most packets that it sends to a unit with so many targets in an hour.
     #[must_use]
     pub fn hourly_packets(&self, targets: u64) -> f64 {
-        count(self.kind.packets_to_unit(targets)) * self.rounds_per_hour()
+        let tests = if targets > 0 { self.packets_of_tests() } else { 0 };
+        count(self.kind.packets_to_unit(targets).saturating_add(tests)) * self.rounds_per_hour()
+    }
+
+    /// The most packets of a round with which routers are tested for a limit on their answers.
+    #[must_use]
+    pub fn packets_of_tests(&self) -> u64 {
+        u64::from(self.limit_tests).saturating_mul(MOST_PACKETS)
     }
 
     /// Rounds an hour where they lie closest.

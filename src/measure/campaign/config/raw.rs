@@ -96,6 +96,7 @@ table!(ProberTable {
     narrowest_branch: Option<Number>,
     packets: Option<Whole>,
     every_address: Option<Spanned<bool>>,
+    limit_tests: Option<Whole>,
 });
 optional_table!(OriginsTable {
     pfx2as: Vec<Text>,
