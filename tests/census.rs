@@ -1,13 +1,15 @@
 //! Censuses in virtual time, against the truth of the simulated Internet: what they find, what they cost, and that
 //! they never make anything up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
+use tetherline::analyse::voices::Voices;
 use tetherline::analyse::ways::{Censuses, UnitWays};
 use tetherline::dataset::{Dataset, Ledger};
 use tetherline::lab::{Flows, Scenario, Truth, VirtualInternet};
+use tetherline::limits::Verdict;
 use tetherline::measure::campaign::{
     Campaign, Circumstances, Engine, EngineParts, Rehearsal, Report, RoundOrder, RunEnd, Step, SweptSoFar,
     manifest, prepare_virtual, rehearse, station_order,
@@ -220,6 +222,80 @@ fn a_census_costs_less_than_a_tenth_of_a_search_for_each_address() {
     let addresses = measure_by(&scenario, &file("kind = \"census\"")).ledger().sent;
     eprintln!("MDA for each address {each}, census {together}, with every address {addresses}");
     assert!(together * 10 <= each, "{together} and {each}");
+}
+
+/// What the tests of routers say, by router.
+fn verdicts(round: &Round) -> BTreeMap<IpAddr, Verdict> {
+    let mut voices = Voices::default();
+    for record in round.dataset.records().expect("readable") {
+        voices.add(&record.expect("readable"));
+    }
+    voices.finish().into_iter().filter_map(|voice| Some((voice.router?, voice.verdict))).collect()
+}
+
+const V4_ONLY: &str = r#"
+[campaign]
+name = "limits"
+[vantage]
+name = "here"
+[rates]
+total = 1000
+per_unit = 100
+per_responder = 100
+[[targets]]
+prefix = "175.45.176.0/22"
+per_unit = 12
+[[probers]]
+name = "p"
+every = "1h"
+"#;
+
+const PROBERS: [&str; 3] =
+    ["kind = \"census\"", "kind = \"multipath\"", "kind = \"trace\"\nlimit_tests = 8\nmax_ttl = 12"];
+
+#[test]
+fn a_router_that_limits_its_answers_is_recognised_by_every_prober_that_asks_routers() {
+    const SEEDS: u64 = 7;
+    let middle: IpAddr = "4.69.2.1".parse().expect("an address");
+    let (mut tried, mut recognised) = (0, 0);
+    for prober in PROBERS {
+        for (seed, (rate, burst)) in (0..SEEDS).flat_map(|seed| [(seed, (10, 3)), (seed, (25, 5))]) {
+            let limited = |text: &str| {
+                let name = "name = \"middle\"";
+                let rate = format!("icmp_rate = {{ per_second = {rate}, burst = {burst} }}");
+                text.replace(name, &format!("{name}\n{rate}"))
+                    .replace("delay = \"1ms\"", "delay = \"1ms\"\nloss = 0.001")
+            };
+            let round = measure_by(&small(limited).with_seed(seed), &format!("{V4_ONLY}{prober}"));
+            assert!(round.ledger().balances());
+            let verdicts = verdicts(&round);
+            tried += 1;
+            recognised += u32::from(verdicts.get(&middle) == Some(&Verdict::Limited));
+            let others = verdicts.iter().filter(|(router, _)| **router != middle);
+            let wrong: Vec<_> = others.filter(|(_, verdict)| **verdict == Verdict::Limited).collect();
+            assert!(wrong.is_empty(), "{prober}, seed {seed}: {wrong:?}");
+        }
+    }
+    eprintln!("{recognised} of {tried} recognised");
+    assert!(recognised * 100 >= tried * 95, "{recognised} of {tried}");
+}
+
+#[test]
+fn one_percent_of_loss_is_not_called_a_limit() {
+    let lossy = |text: &str| {
+        text.replace(
+            "between = [\"edge\", \"fork\"]\ndelay = \"1ms\"",
+            "between = [\"edge\", \"fork\"]\ndelay = \"1ms\"\nloss = 0.01",
+        )
+    };
+    for prober in PROBERS {
+        for seed in 0..10 {
+            let round = measure_by(&small(lossy).with_seed(seed), &format!("{V4_ONLY}{prober}"));
+            let wrong: Vec<_> =
+                verdicts(&round).into_iter().filter(|(_, verdict)| *verdict == Verdict::Limited).collect();
+            assert!(wrong.is_empty(), "{prober}, seed {seed}: {wrong:?}");
+        }
+    }
 }
 
 /// The most memory that this process ever held, in KiB.
