@@ -193,7 +193,7 @@ const fn number(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::cast_possible_truncation)]
+    #![allow(clippy::cast_precision_loss)]
     use rand::rngs::Xoshiro256PlusPlus;
     use rand::{RngExt, SeedableRng};
 

@@ -224,6 +224,23 @@ fn a_census_costs_less_than_a_tenth_of_a_search_for_each_address() {
     assert!(together * 10 <= each, "{together} and {each}");
 }
 
+#[test]
+fn links_and_hops_are_written_as_they_were_found() {
+    let round = measure(&small(str::to_owned), "kind = \"census\"\nevery_address = false");
+    let ways = tetherline::report::all_ways(&round.dataset, &[]).expect("readable");
+    let (mut links, mut hops, mut limits) = (Vec::new(), Vec::new(), Vec::new());
+    ways.write_links(&mut links).expect("written");
+    ways.write_hops(&mut hops).expect("written");
+    ways.write_limits(&mut limits).expect("written");
+    let rows = |csv: &[u8]| csv.split(|byte| *byte == b'\n').count() - 2;
+    let units = round.units();
+    assert_eq!(rows(&links), units.iter().map(|unit| unit.links.len()).sum::<usize>());
+    assert_eq!(rows(&hops), units.iter().map(|unit| unit.hops.len()).sum::<usize>());
+    assert_eq!(rows(&limits), 0, "nobody limits anything here");
+    let text = String::from_utf8(links).expect("UTF-8");
+    assert!(text.contains(",census,icmp,175.45.176.0/24,,2,4.69.0.1,,4.69.1.1,,"), "{text}");
+}
+
 /// What the tests of routers say, by router.
 fn verdicts(round: &Round) -> BTreeMap<IpAddr, Verdict> {
     let mut voices = Voices::default();

@@ -205,6 +205,23 @@ struct PathsArgs {
     /// Print one line a distinct path of each target and flow, for people, instead of CSV
     #[arg(long)]
     summary: bool,
+    #[command(flatten)]
+    instead: Instead,
+}
+
+/// What `paths` can print instead of the paths of traces.
+#[derive(Args, Debug)]
+#[group(multiple = false, conflicts_with = "summary")]
+struct Instead {
+    /// Print the links that multipath searches and censuses found instead
+    #[arg(long)]
+    links: bool,
+    /// Print what they asked at each hop, and the chance of having missed something, instead
+    #[arg(long)]
+    hops: bool,
+    /// Print which routers limit their answers instead
+    #[arg(long)]
+    limits: bool,
 }
 
 /// Arguments of `report`.

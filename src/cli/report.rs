@@ -15,6 +15,12 @@ pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
         for path in report::write_all(&findings, folder).or_fail(Code::Storage)? {
             out::say(format_args!("wrote {}", path.display()));
         }
+        let ways = report::all_ways(&dataset, &args.origins).map_err(failure)?;
+        if !ways.is_empty() {
+            for path in report::write_ways(&ways, folder).or_fail(Code::Storage)? {
+                out::say(format_args!("wrote {}", path.display()));
+            }
+        }
     }
     print(&findings, args.full)
 }

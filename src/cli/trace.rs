@@ -21,7 +21,7 @@ use crate::measure::campaign::{
 use crate::measure::guard::{AllowedTargets, GuardRules, Standing, registered};
 use crate::measure::net::PacketPath;
 use crate::measure::probe::{
-    Algorithm, MultipathOrder, MultipathProber, Prober, TraceOrder, TraceProber, Way,
+    Algorithm, LimitTested, MultipathOrder, MultipathProber, Prober, Targets, TraceOrder, TraceProber, Way,
 };
 use crate::measure::schedule::PacerRates;
 use crate::model::{
@@ -34,6 +34,8 @@ use view::{Labels, View};
 
 /// The round of a trace that belongs to no campaign.
 const ROUND: RoundId = RoundId(1);
+/// How many routers are tested for a limit on their answers, at most.
+const MOST_TESTED: u8 = 4;
 
 pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
     let clock = SystemClock::start();
@@ -153,6 +155,8 @@ fn round(args: &TraceArgs) -> Result<RoundOrder, Failure> {
         Some(flows) => (Method::Trace, Box::new(TraceProber::new(pinned(args, flows)))),
         None => (Method::Multipath, Box::new(MultipathProber::new(multipath(args)?))),
     };
+    let targets: Arc<Targets> = Arc::new([(args.target, (Unit(unit), false))].into_iter().collect());
+    let prober = Box::new(LimitTested::new(prober, Arc::clone(&targets), MOST_TESTED, 0));
     if args.flows.is_some() && (args.json || matches!(args.format, TraceFormat::Json)) {
         return Err(Failure::new(
             Code::Usage,
@@ -165,7 +169,7 @@ fn round(args: &TraceArgs) -> Result<RoundOrder, Failure> {
         method,
         prober,
         timeout: args.wait,
-        targets: Arc::new([(args.target, (Unit(unit), false))].into_iter().collect()),
+        targets,
         ledger: Ledger::default(),
         swept: SweptSoFar::default(),
     })

@@ -21,6 +21,7 @@ mod tables;
 mod terminal;
 mod time_axis;
 mod timeline_figure;
+mod ways;
 mod wording;
 mod write;
 
@@ -37,4 +38,5 @@ pub use recompute::{CONFIDENCE, RecomputeError, findings, load_origins, looked_u
 pub use tables::csv_files;
 pub use terminal::{Style, terminal};
 pub use timeline_figure::timeline_svg;
-pub use write::{ReportError, write_all};
+pub use ways::{AllWays, all_ways};
+pub use write::{ReportError, write_all, write_ways};

@@ -164,7 +164,7 @@ impl Paths {
 }
 
 /// The writer's own error, so that a closed pipe is known for what it is.
-fn of_writer(error: csv::Error) -> io::Error {
+pub(super) fn of_writer(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("a row does not fit the table: {other:?}")),

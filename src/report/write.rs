@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analyse::compare::Findings;
 
-use super::{Style, csv_files, html, latex_files, paths_svg, terminal, timeline_svg};
+use super::{AllWays, Style, csv_files, html, latex_files, paths_svg, terminal, timeline_svg};
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +46,10 @@ pub enum ReportError {
 /// # Errors
 /// The first file or folder that could not be written. Files before it are complete.
 pub fn write_all(findings: &Findings, folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
-    let files = contents(findings)?;
+    write_files(contents(findings)?, folder)
+}
+
+fn write_files(files: Vec<(&'static str, Vec<u8>)>, folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
     fs::create_dir_all(folder).map_err(|source| ReportError::Folder { path: folder.to_owned(), source })?;
     let written = files.into_iter().map(|(name, bytes)| {
         let path = folder.join(name);
@@ -56,6 +59,20 @@ pub fn write_all(findings: &Findings, folder: &Path) -> Result<Vec<PathBuf>, Rep
         }
     });
     written.collect()
+}
+
+/// Writes `links.csv`, `hops.csv` and `limits.csv` beside the report. Returns what was written, in order.
+///
+/// # Errors
+/// As for [`write_all`].
+pub fn write_ways(ways: &AllWays, folder: &Path) -> Result<Vec<PathBuf>, ReportError> {
+    let (mut links, mut hops, mut limits) = (Vec::new(), Vec::new(), Vec::new());
+    let filled = ways
+        .write_links(&mut links)
+        .and_then(|()| ways.write_hops(&mut hops))
+        .and_then(|()| ways.write_limits(&mut limits));
+    filled.map_err(|source| ReportError::File { path: folder.to_owned(), source })?;
+    write_files(vec![("links.csv", links), ("hops.csv", hops), ("limits.csv", limits)], folder)
 }
 
 fn contents(findings: &Findings) -> Result<Vec<(&'static str, Vec<u8>)>, ReportError> {

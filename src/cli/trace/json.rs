@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::answer;
 use super::view::{Labels, ways_of};
+use crate::analyse::voices::{Voice, Voices};
 use crate::analyse::ways::{Ways, WaysHop, WaysRouter};
 use crate::dataset::ProbeRecord;
 use crate::model::Asn;
@@ -20,6 +21,16 @@ struct Object {
     chance_missed: f64,
     hops: Vec<HopObject>,
     links: Vec<LinkObject>,
+    limits: Vec<LimitObject>,
+}
+
+#[derive(Serialize)]
+struct LimitObject {
+    router: Option<String>,
+    ttl: u8,
+    verdict: &'static str,
+    asked_per_second: Option<f64>,
+    answered_per_second: Option<f64>,
 }
 
 #[derive(Serialize)]
@@ -78,7 +89,24 @@ fn object(ways: &Ways, records: &[ProbeRecord], labels: Labels<'_>) -> Object {
                 share: link.share,
             })
             .collect(),
+        limits: limits(records),
     }
+}
+
+/// What the tests of routers say whose answers thinned out.
+fn limits(records: &[ProbeRecord]) -> Vec<LimitObject> {
+    let mut voices = Voices::default();
+    for record in records {
+        voices.add(record);
+    }
+    let object = |voice: Voice| LimitObject {
+        router: voice.router.map(|router| router.to_string()),
+        ttl: voice.ttl.get(),
+        verdict: voice.verdict.as_str(),
+        asked_per_second: voice.asked_per_second,
+        answered_per_second: voice.answered_per_second,
+    };
+    voices.finish().into_iter().map(object).collect()
 }
 
 fn hop_object(hop: &WaysHop, records: &[ProbeRecord], labels: Labels<'_>) -> HopObject {

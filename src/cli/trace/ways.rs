@@ -1,5 +1,6 @@
 //! The text of all ways to a target: one line a router, and from which routers of the hop before it is reached.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,12 +10,18 @@ use console::Style;
 use super::answer;
 use super::text::{headline, remark};
 use super::view::Labels;
+use crate::analyse::voices::Voices;
 use crate::analyse::ways::{Ways, WaysHop, WaysRouter};
 use crate::dataset::ProbeRecord;
+use crate::limits::{Train, Verdict};
 
 /// The whole text, with a line break behind each line.
 pub(super) fn text(ways: &Ways, records: &[ProbeRecord], labels: Labels<'_>, colours: bool) -> String {
-    let rows: Vec<Row> = ways.hops.iter().flat_map(|hop| rows(hop, ways, records, labels)).collect();
+    let mut rows: Vec<Row> = ways.hops.iter().flat_map(|hop| rows(hop, ways, records, labels)).collect();
+    let limited = limited(records);
+    for row in rows.iter_mut().filter(|row| limited.contains(&row.address)) {
+        row.remark.push_str(" limits its answers");
+    }
     let mut text = String::new();
     let probe = records.first().map(|record| record.probe);
     let title = probe.map_or_else(String::new, |probe| headline("all ways", &probe));
@@ -25,6 +32,16 @@ pub(super) fn text(ways: &Ways, records: &[ProbeRecord], labels: Labels<'_>, col
     }
     let _ = writeln!(text, "{}", summary(ways));
     text
+}
+
+/// The routers that were found to limit their answers, as they are shown.
+fn limited(records: &[ProbeRecord]) -> BTreeSet<String> {
+    let mut voices = Voices::default();
+    for record in records {
+        voices.add(record);
+    }
+    let limited = voices.finish().into_iter().filter(|voice| voice.verdict == Verdict::Limited);
+    limited.filter_map(|voice| voice.router).map(|router| router.to_string()).collect()
 }
 
 /// One router of a hop, or the silence there.
@@ -46,7 +63,7 @@ struct Row {
 
 fn rows(hop: &WaysHop, ways: &Ways, records: &[ProbeRecord], labels: Labels<'_>) -> Vec<Row> {
     let here: Vec<&ProbeRecord> =
-        records.iter().filter(|record| record.probe.ttl == hop.ttl && record.sent_at.is_some()).collect();
+        records.iter().filter(|record| record.probe.ttl == hop.ttl && counts(record)).collect();
     let mut rows: Vec<Row> = (0..)
         .zip(&hop.routers)
         .map(|(index, router)| row(index, router, hop, ways, &here, labels))
@@ -62,6 +79,11 @@ fn rows(hop: &WaysHop, ways: &Ways, records: &[ProbeRecord], labels: Labels<'_>)
         }
     }
     rows
+}
+
+/// Whether a record tells of the way, and was sent. Packets that test a router are lost by design.
+fn counts(record: &ProbeRecord) -> bool {
+    record.sent_at.is_some() && Train::of(record.probe.attempt).is_none()
 }
 
 impl Row {

@@ -351,7 +351,9 @@ mod tests {
 
     fn verdict(asked: &[(Probe, bool)]) -> Verdict {
         let mut trial = Trial::default();
-        asked.iter().for_each(|(probe, answered)| trial.note(probe.attempt, *answered));
+        for (probe, answered) in asked {
+            trial.note(probe.attempt, *answered);
+        }
         trial.verdict()
     }
 
