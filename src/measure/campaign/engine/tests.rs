@@ -138,6 +138,10 @@ impl Prober for Watcher {
         self.inner.progress()
     }
 
+    fn note_sent(&mut self, probe: &Probe, at: MonoTime) {
+        self.inner.note_sent(probe, at);
+    }
+
     fn sweep(&self) -> Option<&dyn Sweep> {
         self.inner.sweep()
     }
