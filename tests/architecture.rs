@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("analyse::ways", &["model", "multipath", "limits", "dataset"]),
     ("analyse::voices", &["model", "limits", "dataset"]),
     ("analyse::graph", &["model", "dataset", "analyse::origin", "analyse::path"]),
+    ("analyse::topology", &["model", "analyse::path"]),
     ("analyse::compare", &["model", "dataset", "analyse::origin", "analyse::path", "analyse::graph"]),
     ("measure::schedule", &["model", "measure::campaign::config"]),
     ("measure::probe", &["model", "multipath", "limits", "measure::schedule"]),

@@ -3,12 +3,14 @@
 //! The way of the data: `origin` (address → AS), `path` (replies → hops → AS paths, upstreams), `graph`
 //! (the measured graph: disjoint paths, single points of failure), `ways` (all ways to a target or unit),
 //! `voices` (which routers limit their answers), `compare` (epochs, estimates with
-//! intervals, changes). It knows nothing of `measure`, so it works on other people's data too.
+//! intervals, changes); and beside them `topology` (what AS relations make of routes, and what would happen). It
+//! knows nothing of `measure`, so it works on other people's data too.
 
 pub mod compare;
 pub mod graph;
 pub mod origin;
 pub mod path;
+pub mod topology;
 pub mod voices;
 pub mod ways;
 
