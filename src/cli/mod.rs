@@ -15,6 +15,7 @@ mod rehearse;
 mod report;
 mod run;
 mod trace;
+mod whatif;
 
 use std::path::PathBuf;
 
@@ -82,6 +83,9 @@ enum Command {
     Paths(PathsArgs),
     /// Report reachability and path diversity per epoch, what changed, and how sure that is
     Report(ReportArgs),
+    /// Predict what would happen if links or ASes were lost or added, with or without a measurement
+    #[command(after_help = whatif::SYNTAX)]
+    Whatif(whatif::WhatifArgs),
     /// Write the records of a dataset in another format
     Export(ExportArgs),
     /// Run any command inside a simulated Internet, or look at one
@@ -359,6 +363,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Trace(args) => trace::run(&args),
         Command::Paths(args) => paths::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Whatif(args) => whatif::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Lab(args) => lab::run(&args),
         Command::Completions { shell } => manual::completions(shell),

@@ -22,6 +22,7 @@ mod terminal;
 mod time_axis;
 mod timeline_figure;
 mod ways;
+pub mod whatif;
 mod wording;
 mod write;
 

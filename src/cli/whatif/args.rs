@@ -1,0 +1,51 @@
+//! Arguments of `whatif`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::model::Asn;
+
+/// How links and ASes are written.
+pub(in crate::cli) const SYNTAX: &str = "\
+What is lost:   AS4837 (an AS with all its links), AS4837-AS131279 (a link), or the name of a set in --sets
+What is added:  AS20485-AS131279:transit (the first sells transit to the second), AS1-AS2:peering,
+                AS1-AS2:siblings; of a link that is there already, its new relation
+
+Figures are predicted by a model from inferred relations. docs/whatif.md has the model, its limits and
+the columns of the CSV.";
+
+/// Arguments of `whatif`.
+#[derive(Args, Debug)]
+pub(in crate::cli) struct WhatifArgs {
+    /// Tables of AS relationships (CAIDA as-rel and its like, plain, gz or bz2); several are several snapshots
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub(super) as_rel: Vec<PathBuf>,
+    /// The AS to which routes lead
+    #[arg(long, value_name = "ASN")]
+    pub(super) origin: Asn,
+    /// What is lost; can be given several times
+    #[arg(long, value_name = "WHAT")]
+    pub(super) lose: Vec<String>,
+    /// What is added; can be given several times
+    #[arg(long, value_name = "LINK:RELATION")]
+    pub(super) add: Vec<String>,
+    /// Named sets of links and ASes, as TOML or CSV
+    #[arg(long, value_name = "FILE")]
+    pub(super) sets: Option<PathBuf>,
+    /// The only neighbours that the origin tells of the prefix in question [default: all]
+    #[arg(long, value_name = "ASN", value_delimiter = ',')]
+    pub(super) only_to: Vec<Asn>,
+    /// Over how many random orders of neighbours figures are shown as a range
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=1000))]
+    pub(super) seeds: u32,
+    /// Tables of the names of ASes
+    #[arg(long, value_name = "FILE")]
+    pub(super) as_names: Vec<PathBuf>,
+    /// Also write every value into this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) csv: Option<PathBuf>,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    pub(super) json: bool,
+}
