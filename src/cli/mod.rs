@@ -8,7 +8,9 @@ mod lab;
 mod lab_tables;
 mod manual;
 mod names;
+mod origin;
 mod out;
+mod overrides;
 mod paths;
 mod plan;
 mod rehearse;
@@ -25,7 +27,7 @@ pub use exit::{Code, Failure};
 pub use out::say;
 
 use crate::lab::BuiltIn;
-use crate::model::{Asn, Port, Protocol};
+use crate::model::{Asn, Port, Protocol, WallTime};
 
 /// Tells how many independent lines hold a network to the Internet, and what changes when one is added
 /// or lost.
@@ -88,6 +90,8 @@ enum Command {
     Whatif(whatif::WhatifArgs),
     /// Write the records of a dataset in another format
     Export(ExportArgs),
+    /// Look at sources of origins: which AS an address belongs to, and by whose word
+    Origin(OriginArgs),
     /// Run any command inside a simulated Internet, or look at one
     #[command(after_help = about_labs())]
     Lab(LabArgs),
@@ -184,7 +188,7 @@ struct TraceArgs {
     /// The campaign file that names the operator; a target in public space needs one
     #[arg(short, long, value_name = "FILE")]
     campaign: Option<PathBuf>,
-    /// Prefix-to-AS tables (CAIDA pfx2as, plain or gz)
+    /// Sources of origins: pfx2as, MRT and others, plain, gz or bz2
     #[arg(short, long, value_name = "FILE")]
     origins: Vec<PathBuf>,
     /// Tables of the names of ASes
@@ -203,7 +207,7 @@ struct TraceArgs {
 struct PathsArgs {
     /// The dataset folder
     dataset: PathBuf,
-    /// Prefix-to-AS tables instead of those that the campaign names
+    /// Sources of origins instead of those that the campaign names
     #[arg(short, long, value_name = "FILE")]
     origins: Vec<PathBuf>,
     /// Print one line a distinct path of each target and flow, for people, instead of CSV
@@ -239,7 +243,7 @@ struct ReportArgs {
     /// Also write HTML, CSV, SVG and LaTeX files into this folder
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
-    /// Prefix-to-AS tables instead of those that the campaign names
+    /// Sources of origins instead of those that the campaign names
     #[arg(short, long, value_name = "FILE")]
     origins: Vec<PathBuf>,
 }
@@ -252,6 +256,43 @@ struct ExportArgs {
     /// The format
     #[arg(long, value_enum, default_value_t = ExportFormat::Csv)]
     format: ExportFormat,
+}
+
+/// Arguments of `origin`.
+#[derive(Args, Debug)]
+struct OriginArgs {
+    #[command(subcommand)]
+    subcommand: OriginCommand,
+}
+
+/// What can be done with sources of origins.
+#[derive(Subcommand, Debug)]
+enum OriginCommand {
+    /// Say what every source says about addresses, which one decides, and why
+    Lookup(LookupArgs),
+}
+
+/// Arguments of `origin lookup`.
+#[derive(Args, Debug)]
+struct LookupArgs {
+    /// The addresses
+    #[arg(required = true, value_name = "ADDR")]
+    addresses: Vec<std::net::IpAddr>,
+    /// Sources of origins, or of exchange points; what a file is, its content tells, or you do, as in mrt:FILE
+    #[arg(short, long, value_name = "FILE")]
+    origins: Vec<PathBuf>,
+    /// Also those that this campaign names
+    #[arg(short, long, value_name = "FILE")]
+    campaign: Option<PathBuf>,
+    /// Tables of the names of ASes
+    #[arg(long, value_name = "FILE")]
+    as_names: Vec<PathBuf>,
+    /// Apply the changes of route collectors only up to this time (RFC 3339)
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<WallTime>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// Arguments of `lab`: a scenario and a command to run in it, or one of its own commands.
@@ -351,6 +392,10 @@ fn port(text: &str) -> Result<Port, String> {
     number.ok_or_else(|| format!("{text:?} is not a port: must be 1 to 65535"))
 }
 
+fn time(text: &str) -> Result<WallTime, String> {
+    WallTime::parse_rfc3339(text).map_err(|error| error.to_string())
+}
+
 /// Runs a parsed command line.
 ///
 /// # Errors
@@ -365,6 +410,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Report(args) => report::run(&args),
         Command::Whatif(args) => whatif::run(&args),
         Command::Export(args) => export::run(&args),
+        Command::Origin(args) => origin::run(&args),
         Command::Lab(args) => lab::run(&args),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man => manual::page(),

@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::exit::{Code, Failure, OrFail};
 use super::lab_tables::LabTables;
 use super::run::{ended_early, names_of, per_mille, progress_bar, storage, unfit, with_lab_tables};
-use super::{RunArgs, out};
+use super::{RunArgs, out, overrides};
 use crate::dataset::{Dataset, Disk, ensure_room};
 use crate::lab::{Scenario, VirtualInternet};
 use crate::measure::campaign::{
@@ -91,16 +91,17 @@ impl VirtualRun<'_> {
         let (engine, codec, key_fingerprint) =
             prepare_virtual(order, self.campaign.seed, sources, pair).map_err(unfit)?;
         let start = pair.wall(MonoTime::default());
-        let dataset = self.create(with_lab_tables(Circumstances {
+        let now = with_lab_tables(Circumstances {
             started_at: start,
             key_fingerprint,
             rehearsal: true,
             scenario: Some(self.name.to_owned()),
             speed: pair.speed(),
-            origins: names_of(&self.campaign.origins.pfx2as),
+            origins: names_of(&self.campaign.origins.tables),
             as_names: names_of(&self.campaign.origins.as_names),
             sources,
-        }))?;
+        });
+        let dataset = self.create(overrides::with_overrides(self.campaign, now))?;
         let link = &mut VirtualLink::new(internet, codec, MonoTime::default());
         let rehearsal = Rehearsal { campaign: self.campaign, engine, link, pair, once: self.once };
         let duration = self.campaign.duration.unwrap_or_default();
@@ -115,6 +116,7 @@ impl VirtualRun<'_> {
         let (folder, manifest) = (&self.campaign.output, manifest(self.campaign, self.config, now));
         let mut dataset = Dataset::create_on(Disk::unhurried(), folder, &manifest).map_err(storage)?;
         LabTables::of(self.scenario).or_fail(Code::Failed)?.keep(&mut dataset).map_err(storage)?;
+        overrides::keep(self.campaign, &mut dataset).map_err(storage)?;
         Ok(dataset)
     }
 }

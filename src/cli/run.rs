@@ -11,14 +11,14 @@ use indicatif::{ProgressBar, ProgressStyle};
 use super::exit::{Code, Failure, OrFail};
 use super::lab_tables::{AS_NAMES, LabTables, ORIGINS};
 use super::names::Names;
-use super::{RunArgs, out, rehearse};
+use super::{RunArgs, out, overrides, rehearse};
 use crate::dataset::{Dataset, DatasetError, Manifest, ensure_room};
 use crate::measure::campaign::{
     Campaign, Circumstances, Progress, RunEnd, RunError, Setup, SharedProgress, Station, StationError,
     manifest, prepare, station_order,
 };
 use crate::measure::guard::outdated;
-use crate::model::{Clock, ClockPair, SystemClock, WallTime};
+use crate::model::{Clock, ClockPair, SystemClock, WallTime, placed};
 
 pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     if let Some(scenario) = &args.rehearse {
@@ -41,8 +41,10 @@ pub(super) fn run(args: &RunArgs) -> Result<(), Failure> {
     let tables = if station.rehearsal { LabTables::handed_over()? } else { None };
     let now = circumstances(&campaign, &station, (clock.wall(), 1.0));
     let now = if tables.is_some() { with_lab_tables(now) } else { now };
+    let now = overrides::with_overrides(&campaign, now);
     let mut dataset = open_or_create(&campaign, &config, now)?;
     tables.map_or(Ok(()), |tables| tables.keep(&mut dataset)).map_err(storage)?;
+    overrides::keep(&campaign, &mut dataset).map_err(storage)?;
     out::say(format_args!("recording into {}", dataset.path().display()));
     let names = Names::begin(&campaign.origins, &dataset)?;
     let setup = Setup { campaign, engine: station.engine, clock: Arc::new(clock), pair, once: args.once };
@@ -174,7 +176,7 @@ pub(super) fn circumstances(
         rehearsal: station.rehearsal,
         scenario: None,
         speed,
-        origins: names_of(&campaign.origins.pfx2as),
+        origins: names_of(&campaign.origins.tables),
         as_names: names_of(&campaign.origins.as_names),
         sources: station.sources,
     }
@@ -182,7 +184,8 @@ pub(super) fn circumstances(
 
 /// Files as a dataset names them, which may be moved.
 pub(super) fn names_of(paths: &[PathBuf]) -> Vec<String> {
-    let absolute = |path: &PathBuf| std::path::absolute(path).unwrap_or_else(|_| path.clone());
+    let here = std::env::current_dir().unwrap_or_default();
+    let absolute = |path: &PathBuf| placed(&here, &path.display().to_string());
     paths.iter().map(|path| absolute(path).display().to_string()).collect()
 }
 

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fmt, io};
 
-use crate::model::{Event, Prefix, RoundId, WallTime};
+use crate::model::{Event, Prefix, RoundId, WallTime, placed};
 
 use super::catalogue::Catalogue;
 use super::disk::DiskFile;
@@ -304,10 +304,10 @@ impl Dataset {
         &self.dir
     }
 
-    /// Where the origin tables of the manifest lie.
+    /// Where the origin tables of the manifest lie; a kind before a path, as in `mrt:rib.bz2`, stays there.
     #[must_use]
     pub fn origin_paths(&self) -> Vec<PathBuf> {
-        self.manifest.origins.iter().map(|origin| self.dir.join(origin)).collect()
+        self.manifest.origins.iter().map(|origin| placed(&self.dir, origin)).collect()
     }
 
     /// Where the tables of AS names of the manifest lie.

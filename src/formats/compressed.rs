@@ -26,3 +26,41 @@ pub(super) fn plain(mut input: impl BufRead + 'static) -> io::Result<Box<dyn Rea
         Box::new(whole)
     })
 }
+
+/// Passes bytes on, and fails when more come than any honest file has: a small file can unpack to terabytes.
+pub(super) struct Capped<R> {
+    inner: R,
+    left: u64,
+    most: u64,
+}
+
+impl<R> Capped<R> {
+    pub(super) const fn new(inner: R, most: u64) -> Self {
+        Self { inner, left: most, most }
+    }
+}
+
+impl<R: Read> Read for Capped<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        let Some(left) = self.left.checked_sub(read as u64) else {
+            let reason = format!("unpacks to more than {} bytes", self.most);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, reason));
+        };
+        self.left = left;
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bomb_ends_at_the_cap() {
+        let mut read = Vec::new();
+        let error = Capped::new(io::repeat(0), 10_000).read_to_end(&mut read).unwrap_err();
+        assert_eq!(error.to_string(), "unpacks to more than 10000 bytes");
+        assert!(read.len() <= 10_000);
+    }
+}

@@ -21,7 +21,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::model::{Asn, Pps, Prefix, Untrusted};
 
-use super::pfx2as::is_public;
+use super::origins::is_public;
 
 /// How often the resolver library sends an unanswered question again, by itself, and how many times.
 const RESEND_EVERY: Duration = Duration::from_millis(333);

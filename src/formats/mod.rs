@@ -1,6 +1,6 @@
-//! What others write and read: origin tables, AS names, AS relationships, CSV, and look-ups in the DNS.
+//! What others write and read: sources of origins, AS names, AS relationships, CSV, and look-ups in the DNS.
 //!
-//! Every reader here is total and bounded: a bad line gives an error with its file and line, never a
+//! Every reader here is total and bounded: what is bad is told with its file and line or byte, never by a
 //! panic, and no line or answer is read into memory without a limit.
 
 pub mod as_names;
@@ -8,5 +8,8 @@ pub mod as_rel;
 mod compressed;
 pub mod csv;
 pub mod dns;
+mod faults;
 mod lines;
-pub mod pfx2as;
+pub mod origins;
+
+pub use faults::Faults;

@@ -28,6 +28,6 @@ pub use probe::{Method, Probe, Protocol, RoundId};
 pub use quantity::{BadBytes, Bytes, FlowId, Port, Pps, Rtt, RttSource, Ttl};
 pub use relation::AsRelation;
 pub use reply::{MatchQuality, MplsLabel, Reply, ReplyKind, Unreachable};
-pub use source::{FileError, FileErrors, SourceText};
+pub use source::{FileError, FileErrors, SourceText, placed};
 pub use time::{BadTime, Clock, ClockPair, MonoTime, PairedClock, SystemClock, WallTime};
 pub use underlay::Underlay;

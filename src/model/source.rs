@@ -3,6 +3,7 @@
 mod faults;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 
 /// One error in a file that somebody wrote, as `probes.toml:14: rates.per_unit = 0: must be …`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +33,17 @@ impl fmt::Display for FileError {
 }
 
 impl std::error::Error for FileError {}
+
+/// A file's name as it counts from a folder. It may have a kind before it, as in `mrt:rib.bz2`, which stays
+/// where it is.
+#[must_use]
+pub fn placed(folder: &Path, name: &str) -> PathBuf {
+    let is_kind = |word: &str| word.len() > 1 && word.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    match name.split_once(':') {
+        Some((word, rest)) if is_kind(word) => format!("{word}:{}", folder.join(rest).display()).into(),
+        _ => folder.join(name),
+    }
+}
 
 /// All errors that were found in a file, one a line, in the order of the lines.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -190,6 +202,15 @@ mod tests {
         let both = told_of("[[place]]\nname = 3\n");
         assert!(both.iter().any(|rule| rule.contains("missing field `rate`")), "{both:?}");
         assert_eq!(both.len(), 2);
+    }
+
+    #[test]
+    fn a_kind_stays_before_the_path_that_it_is_of() {
+        let at = |name| placed(Path::new("/d"), name).display().to_string();
+        assert_eq!(at("mrt:rib.bz2"), "mrt:/d/rib.bz2");
+        assert_eq!(at("pfx2as:/t/a"), "pfx2as:/t/a");
+        assert_eq!(at("a/b.txt"), "/d/a/b.txt");
+        assert_eq!(at("/t/rib.2014:05"), "/t/rib.2014:05");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::analyse::origin::OriginTable;
 use crate::dataset::{Dataset, DatasetError, Manifest, ProbeRecord, RoundState, RoundSummary};
 use crate::formats::as_names::load_as_names;
 use crate::formats::dns::DnsCache;
-use crate::formats::pfx2as::load_pfx2as;
+use crate::formats::origins::{self, OriginFile};
 use crate::model::{Asn, FileError, Name, Prefix, RoundId, WallTime};
 
 /// The level of every interval in a report.
@@ -82,16 +82,17 @@ pub fn looked_up(dataset: &Dataset) -> Result<DnsCache, RecomputeError> {
     DnsCache::from_json(&bytes).map_err(|source| RecomputeError::Names { path, source })
 }
 
-/// Loads origin tables, the later ones adding to the earlier.
+/// Loads sources of origins; what in them cannot be read is left out, and told to whoever reads the log.
 ///
 /// # Errors
-/// The table, its line and what is wrong there.
+/// A file of which nothing can be read, and why.
 pub fn load_origins<P: AsRef<Path>>(paths: &[P]) -> Result<OriginTable, FileError> {
-    let mut entries = Vec::new();
-    for path in paths {
-        entries.extend(load_pfx2as(path.as_ref())?.entries);
+    let files: Vec<OriginFile> = paths.iter().map(|path| OriginFile::new(path.as_ref())).collect();
+    let loaded = origins::load_origins(&files, None)?;
+    for report in loaded.reports.iter().filter(|report| !report.faults.is_empty()) {
+        tracing::warn!("{}", report.faults);
     }
-    Ok(OriginTable::from_entries(entries.into_iter().map(|entry| (entry.prefix, entry.origins))))
+    Ok(loaded.table)
 }
 
 fn question(dataset: &Dataset, table: &OriginTable) -> Result<Question, RecomputeError> {

@@ -1,24 +1,32 @@
-//! Address → AS, by longest-prefix match in a table of BGP origins, always with the reason.
+//! Address → AS, by longest-prefix match in sources that are believed in a stated order, always with the reason.
 //!
-//! Precedence: special-purpose space first (whatever a table says about 10.0.0.0/8, nobody's hop is
-//! mapped by it), then BGP origins, then what somebody was asked about single addresses. Where several ASes originate a prefix, all are kept, the first is
-//! taken, and the reason says so. Reading tables from files is not done here.
+//! Precedence: what the user says of a prefix; then special-purpose space (whatever a table says about
+//! 10.0.0.0/8, nobody's hop is mapped by it, and exchange points are listed with such space, too); then the LANs
+//! of exchange points, which are mapped to no AS; then BGP origins; then delegations; then what somebody was asked about
+//! single addresses. Within one of these the longest prefix of all sources counts, and of equally long
+//! ones the first source's. Where several ASes originate a prefix, all are kept, the first is taken, and the
+//! reason says so. Reading sources from files is not done here.
 
+mod exchange;
+mod ranges;
+mod source;
 mod special;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-use prefix_trie::joint::JointPrefixMap;
-
 use crate::model::{Asn, Prefix};
+
+pub use exchange::{ExchangePoint, ExchangePoints, OnLan};
+pub use source::{Found, OriginSource, OriginSourceBuilder, SeenOrigin, SourceClass, is_thin};
 
 /// Which AS originates which prefix, IPv4 and IPv6 together.
 #[derive(Clone, Default)]
 pub struct OriginTable {
-    origins: JointPrefixMap<IpNet, Vec<Asn>>,
+    /// By class; within a class as they were given.
+    sources: Vec<OriginSource>,
+    exchange_points: ExchangePoints,
     looked_up: BTreeMap<IpAddr, (Prefix, Vec<Asn>)>,
 }
 
@@ -27,21 +35,34 @@ pub struct OriginTable {
 pub struct Attribution {
     /// The AS; `None` if none can be told.
     pub asn: Option<Asn>,
-    /// The other ASes that originate the same prefix, in the order of the table.
+    /// The other ASes that originate the same prefix, in the order of the table; on the LAN of an exchange
+    /// point, the member whose address it is.
     pub alternatives: Vec<Asn>,
     /// Why.
     pub reason: OriginReason,
+    /// Whether so few BGP peers saw this origin that it proves nothing.
+    pub is_thin: bool,
 }
 
 /// Why an address belongs to an AS, or to none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OriginReason {
+    /// The user said so.
+    Overridden {
+        /// Of this prefix.
+        prefix: Prefix,
+    },
     /// Special-purpose space, which is never mapped.
     SpecialPurpose {
         /// The block.
         prefix: Prefix,
         /// What it is for.
         name: &'static str,
+    },
+    /// The LAN of an exchange point, which is never mapped by prefix.
+    ExchangePoint {
+        /// The LAN.
+        prefix: Prefix,
     },
     /// The longest covering prefix has one origin.
     SingleOrigin {
@@ -51,6 +72,11 @@ pub enum OriginReason {
     /// The longest covering prefix has several origins; the first of the table was taken.
     SeveralOrigins {
         /// That prefix.
+        prefix: Prefix,
+    },
+    /// Nobody announces it; a registry gave this block to the holder of the AS.
+    Delegated {
+        /// That block.
         prefix: Prefix,
     },
     /// No prefix of the table covers it; this one does by Team Cymru, who were asked about the address.
@@ -67,9 +93,12 @@ impl OriginReason {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Overridden { .. } => "overridden",
             Self::SpecialPurpose { .. } => "special_purpose",
+            Self::ExchangePoint { .. } => "exchange_point",
             Self::SingleOrigin { .. } => "single_origin",
             Self::SeveralOrigins { .. } => "several_origins",
+            Self::Delegated { .. } => "delegated",
             Self::LookedUp { .. } => "looked_up",
             Self::NotCovered => "not_covered",
         }
@@ -79,38 +108,62 @@ impl OriginReason {
     #[must_use]
     pub const fn prefix(self) -> Option<Prefix> {
         match self {
-            Self::SpecialPurpose { prefix, .. }
+            Self::Overridden { prefix }
+            | Self::SpecialPurpose { prefix, .. }
+            | Self::ExchangePoint { prefix }
             | Self::SingleOrigin { prefix }
             | Self::SeveralOrigins { prefix }
+            | Self::Delegated { prefix }
             | Self::LookedUp { prefix } => Some(prefix),
             Self::NotCovered => None,
         }
     }
 }
 
+/// What one source says about an address.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// The source.
+    pub source: String,
+    /// What it is.
+    pub kind: &'static str,
+    /// The longest prefix that it knows around the address.
+    pub prefix: Prefix,
+    /// Who originates it by this source, or whose port it is.
+    pub origins: Vec<SeenOrigin>,
+    /// Of these, those whose evidence is thin.
+    pub thin: Vec<Asn>,
+    /// What else there is to say, as the name of an exchange point.
+    pub note: String,
+    /// Whether it decides.
+    pub decides: bool,
+}
+
 impl OriginTable {
     /// A table of these entries. A prefix that comes twice keeps the origins of both, in their order;
     /// an entry without origins says nothing.
     pub fn from_entries(entries: impl IntoIterator<Item = (Prefix, Vec<Asn>)>) -> Self {
-        let mut table = Self::default();
+        let mut builder = OriginSourceBuilder::default();
         for (prefix, origins) in entries {
-            table.add(prefix, &origins);
+            let origins: Vec<SeenOrigin> = origins.into_iter().map(SeenOrigin::from).collect();
+            builder.add(prefix, &origins);
         }
-        table
+        Self::default().with_source(builder.finish("entries", SourceClass::Bgp))
     }
 
-    fn add(&mut self, prefix: Prefix, origins: &[Asn]) {
-        if origins.is_empty() {
-            return;
-        }
-        let net = prefix.as_net();
-        let mut known = self.origins.remove(&net).unwrap_or_default();
-        for origin in origins {
-            if !known.contains(origin) {
-                known.push(*origin);
-            }
-        }
-        self.origins.insert(net, known);
+    /// The same table with one more source, which counts behind those of its class.
+    #[must_use]
+    pub fn with_source(mut self, source: OriginSource) -> Self {
+        let place = self.sources.partition_point(|known| known.class() <= source.class());
+        self.sources.insert(place, source);
+        self
+    }
+
+    /// The same table with these exchange points instead of those that it had.
+    #[must_use]
+    pub fn with_exchange_points(mut self, exchange_points: ExchangePoints) -> Self {
+        self.exchange_points = exchange_points;
+        self
     }
 
     /// The same table with what Team Cymru said of single addresses; it counts where no prefix covers them.
@@ -121,37 +174,196 @@ impl OriginTable {
         self
     }
 
-    /// How many prefixes it holds.
+    /// How many prefixes its sources hold together.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.origins.len()
+        self.sources.iter().map(OriginSource::len).fold(0, usize::saturating_add)
     }
 
-    /// Whether it holds none.
+    /// Whether they hold none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.origins.is_empty()
+        self.len() == 0
+    }
+
+    /// Its sources, in the order of precedence.
+    #[must_use]
+    pub fn sources(&self) -> &[OriginSource] {
+        &self.sources
+    }
+
+    /// Exchange points that it knows.
+    #[must_use]
+    pub const fn exchange_points(&self) -> &ExchangePoints {
+        &self.exchange_points
+    }
+
+    /// The LAN of an exchange point around an address, unless it is special-purpose space.
+    #[must_use]
+    pub fn exchange_point(&self, address: IpAddr) -> Option<OnLan<'_>> {
+        let on_lan = self.exchange_points.find(address)?;
+        special::covering(address).is_none().then_some(on_lan)
     }
 
     /// The AS of an address, and why.
     #[must_use]
     pub fn lookup(&self, address: IpAddr) -> Attribution {
+        let overridden = self.of_class(SourceClass::Override, address);
+        if let Some(found) = overridden {
+            return found.attribution();
+        }
         if let Some((prefix, name)) = special::covering(address) {
             return Attribution::none(OriginReason::SpecialPurpose { prefix, name });
         }
-        if let Some((net, origins)) = self.origins.get_lpm(&IpNet::from(address)) {
-            let prefix = Prefix::from(net);
-            return match origins.as_slice() {
-                [_, _, ..] => Attribution::first(origins, OriginReason::SeveralOrigins { prefix }),
-                _ => Attribution::first(origins, OriginReason::SingleOrigin { prefix }),
-            };
+        if let Some(on_lan) = self.exchange_points.find(address) {
+            let reason = OriginReason::ExchangePoint { prefix: on_lan.lan };
+            let alternatives = on_lan.member.into_iter().collect();
+            return Attribution { asn: None, alternatives, reason, is_thin: false };
+        }
+        for class in [SourceClass::Bgp, SourceClass::Delegation] {
+            if let Some(found) = self.of_class(class, address) {
+                return found.attribution();
+            }
         }
         match self.looked_up.get(&address) {
             Some((prefix, origins)) => {
-                Attribution::first(origins, OriginReason::LookedUp { prefix: *prefix })
+                Attribution::first(origins.iter().copied(), OriginReason::LookedUp { prefix: *prefix })
             }
             None => Attribution::none(OriginReason::NotCovered),
         }
+    }
+
+    /// What the sources of a class say: the longest prefix, of the first that knows it.
+    fn of_class(&self, class: SourceClass, address: IpAddr) -> Option<Best<'_>> {
+        let of_class = self.sources.iter().filter(|source| source.class() == class);
+        let mut best: Option<Best<'_>> = None;
+        for source in of_class {
+            let Some(found) = source.find(address) else { continue };
+            match &mut best {
+                Some(best) if best.found.prefix.length() > found.prefix.length() => {}
+                Some(best) if best.found.prefix.length() == found.prefix.length() => {
+                    best.others.push(found);
+                }
+                _ => best = Some(Best { source, found, others: Vec::new() }),
+            }
+        }
+        best
+    }
+
+    /// What every source says about an address, in the order of precedence, and which one decides.
+    #[must_use]
+    pub fn statements(&self, address: IpAddr) -> Vec<Statement> {
+        let mut said = Vec::new();
+        let (overrides, others): (Vec<_>, Vec<_>) =
+            self.sources.iter().partition(|source| source.class() == SourceClass::Override);
+        said.extend(overrides.into_iter().filter_map(|source| Statement::of(source, address)));
+        said.extend(special::covering(address).map(|(prefix, name)| Statement::special(prefix, name)));
+        said.extend(self.exchange_points.find(address).map(Statement::lan));
+        said.extend(others.into_iter().filter_map(|source| Statement::of(source, address)));
+        if let Some((prefix, origins)) = self.looked_up.get(&address) {
+            said.push(Statement::looked_up(*prefix, origins));
+        }
+        let reason = self.lookup(address).reason;
+        let decides = |statement: &&mut Statement| Some(statement.prefix) == reason.prefix();
+        if let Some(statement) = said.iter_mut().filter(|said| said.is_of(reason)).find(decides) {
+            statement.decides = true;
+        }
+        said
+    }
+}
+
+/// The longest prefix that sources of one class know around an address.
+struct Best<'a> {
+    source: &'a OriginSource,
+    found: Found<'a>,
+    /// What other sources say of the same prefix.
+    others: Vec<Found<'a>>,
+}
+
+impl Best<'_> {
+    fn attribution(&self) -> Attribution {
+        let prefix = self.found.prefix;
+        let mut origins: Vec<Asn> = Vec::new();
+        let rest = self.others.iter().flat_map(|found| found.origins);
+        let is_thin = self.found.origins.first().is_some_and(|origin| self.source.is_thin(*origin));
+        if let ([origin], true) = (self.found.origins, self.others.is_empty()) {
+            let reason = self.reason(false, prefix);
+            let asn = Some(origin.asn);
+            return Attribution { asn, alternatives: Vec::new(), reason, is_thin };
+        }
+        for origin in self.found.origins.iter().chain(rest) {
+            if !origins.contains(&origin.asn) {
+                origins.push(origin.asn);
+            }
+        }
+        let reason = self.reason(origins.len() > 1, prefix);
+        Attribution { is_thin, ..Attribution::first(origins.into_iter(), reason) }
+    }
+
+    const fn reason(&self, several: bool, prefix: Prefix) -> OriginReason {
+        match self.source.class() {
+            SourceClass::Override => OriginReason::Overridden { prefix },
+            SourceClass::Delegation => OriginReason::Delegated { prefix },
+            SourceClass::Bgp if several => OriginReason::SeveralOrigins { prefix },
+            SourceClass::Bgp => OriginReason::SingleOrigin { prefix },
+        }
+    }
+}
+
+impl Statement {
+    fn of(source: &OriginSource, address: IpAddr) -> Option<Self> {
+        let Found { prefix, origins } = source.find(address)?;
+        let thin = origins.iter().filter(|origin| source.is_thin(**origin)).map(|origin| origin.asn);
+        let note = match source.full_peers() {
+            0 => String::new(),
+            full => format!("of {full} peers with about all prefixes"),
+        };
+        Some(Self {
+            source: source.name().to_owned(),
+            kind: source.class().as_str(),
+            prefix,
+            origins: origins.to_vec(),
+            thin: thin.collect(),
+            note,
+            decides: false,
+        })
+    }
+
+    fn plain(source: &str, kind: &'static str, prefix: Prefix) -> Self {
+        let (source, note) = (source.to_owned(), String::new());
+        Self { source, kind, prefix, origins: Vec::new(), thin: Vec::new(), note, decides: false }
+    }
+
+    fn special(prefix: Prefix, name: &str) -> Self {
+        Self { note: name.to_owned(), ..Self::plain("built in", "special_purpose", prefix) }
+    }
+
+    fn lan(on_lan: OnLan<'_>) -> Self {
+        Self {
+            origins: on_lan.member.into_iter().map(SeenOrigin::from).collect(),
+            note: on_lan.point.name.to_string(),
+            ..Self::plain("exchange points", "exchange_point", on_lan.lan)
+        }
+    }
+
+    fn looked_up(prefix: Prefix, origins: &[Asn]) -> Self {
+        Self {
+            origins: origins.iter().copied().map(SeenOrigin::from).collect(),
+            ..Self::plain("Team Cymru", "looked_up", prefix)
+        }
+    }
+
+    /// Whether it is of the kind that gives this reason.
+    fn is_of(&self, reason: OriginReason) -> bool {
+        let kind = match reason {
+            OriginReason::Overridden { .. } => SourceClass::Override.as_str(),
+            OriginReason::SingleOrigin { .. } | OriginReason::SeveralOrigins { .. } => {
+                SourceClass::Bgp.as_str()
+            }
+            OriginReason::Delegated { .. } => SourceClass::Delegation.as_str(),
+            other => other.as_str(),
+        };
+        self.kind == kind
     }
 }
 
@@ -163,15 +375,15 @@ impl fmt::Debug for OriginTable {
 
 impl Attribution {
     /// The first of these, the others as alternatives.
-    fn first(origins: &[Asn], reason: OriginReason) -> Self {
-        let (asn, others) = origins.split_first().map_or((None, &[][..]), |(asn, rest)| (Some(*asn), rest));
-        Self { asn, alternatives: others.to_vec(), reason }
+    fn first(mut origins: impl Iterator<Item = Asn>, reason: OriginReason) -> Self {
+        let asn = origins.next();
+        Self { asn, alternatives: origins.collect(), reason, is_thin: false }
     }
 
     /// No AS, for this reason.
     #[must_use]
     pub const fn none(reason: OriginReason) -> Self {
-        Self { asn: None, alternatives: Vec::new(), reason }
+        Self { asn: None, alternatives: Vec::new(), reason, is_thin: false }
     }
 }
 
@@ -179,11 +391,14 @@ impl Attribution {
 impl fmt::Display for OriginReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Overridden { prefix } => write!(f, "overridden for {prefix}"),
             Self::SpecialPurpose { prefix, name } => write!(f, "{name}, {prefix}: never mapped"),
+            Self::ExchangePoint { prefix } => write!(f, "LAN of an exchange point, {prefix}: never mapped"),
             Self::SingleOrigin { prefix } => write!(f, "longest match {prefix}"),
             Self::SeveralOrigins { prefix } => {
                 write!(f, "longest match {prefix}, several origins, the first taken")
             }
+            Self::Delegated { prefix } => write!(f, "not announced; {prefix} was given to its holder"),
             Self::LookedUp { prefix } => write!(f, "in no table; {prefix} by Team Cymru"),
             Self::NotCovered => f.write_str("no prefix covers it"),
         }
@@ -192,8 +407,9 @@ impl fmt::Display for OriginReason {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use proptest::prelude::*;
+
+    use super::*;
 
     fn asn(number: u32) -> Asn {
         Asn::try_from(number).unwrap()
@@ -203,6 +419,67 @@ mod tests {
         OriginTable::from_entries(rows.iter().map(|(prefix, origins)| {
             (prefix.parse().unwrap(), origins.iter().map(|number| asn(*number)).collect())
         }))
+    }
+
+    fn source(class: SourceClass, rows: &[(&str, &[u32])]) -> OriginSource {
+        let mut source = OriginSourceBuilder::default();
+        for (prefix, origins) in rows {
+            let origins: Vec<SeenOrigin> = origins.iter().map(|number| asn(*number).into()).collect();
+            source.add(prefix.parse().unwrap(), &origins);
+        }
+        source.finish(class.as_str(), class)
+    }
+
+    fn exchange(lan: &str, port: &str, member: u32) -> ExchangePoints {
+        ExchangePoints::new(vec![ExchangePoint {
+            name: crate::model::Untrusted::new("IX"),
+            lans: [lan.parse().unwrap()].into(),
+            ports: [(port.parse().unwrap(), asn(member))].into(),
+            members: [asn(member)].into(),
+            ..ExchangePoint::default()
+        }])
+    }
+
+    #[test]
+    fn every_class_of_source_gives_way_to_the_one_before_whatever_is_longer() {
+        let table = table(&[("4.0.0.0/8", &[1]), ("5.0.0.0/8", &[1])])
+            .with_source(source(SourceClass::Delegation, &[("4.1.0.0/16", &[2]), ("6.0.0.0/8", &[2])]))
+            .with_source(source(SourceClass::Override, &[("10.1.0.0/16", &[3]), ("5.5.0.0/16", &[3])]))
+            .with_exchange_points(exchange("4.2.0.0/24", "4.2.0.7", 9));
+        let reason = |address: &str| {
+            let found = table.lookup(address.parse().unwrap());
+            (found.asn.map(Asn::get), found.reason.as_str())
+        };
+        assert_eq!(reason("4.1.2.3"), (Some(1), "single_origin"));
+        assert_eq!(reason("6.1.2.3"), (Some(2), "delegated"));
+        assert_eq!(reason("5.5.2.3"), (Some(3), "overridden"));
+        assert_eq!(reason("10.1.2.3"), (Some(3), "overridden"));
+        assert_eq!(reason("10.2.2.3"), (None, "special_purpose"));
+        assert_eq!(reason("4.2.0.7"), (None, "exchange_point"));
+        assert_eq!(table.lookup("4.2.0.7".parse().unwrap()).alternatives, [asn(9)]);
+        let said = table.statements("4.2.0.7".parse().unwrap());
+        let told: Vec<_> = said.iter().map(|said| (said.kind, said.decides)).collect();
+        assert_eq!(told, [("exchange_point", true), ("bgp", false)]);
+    }
+
+    #[test]
+    fn private_space_that_an_exchange_point_lists_stays_private() {
+        let table = OriginTable::default().with_exchange_points(exchange("172.30.1.0/24", "172.30.1.7", 9));
+        let found = table.lookup("172.30.1.7".parse().unwrap());
+        assert_eq!((found.asn, found.reason.as_str()), (None, "special_purpose"));
+        assert!(
+            found.alternatives.is_empty() && table.exchange_point("172.30.1.7".parse().unwrap()).is_none()
+        );
+    }
+
+    #[test]
+    fn of_two_tables_the_longer_prefix_counts_and_of_equal_ones_both_are_told() {
+        let table = table(&[("4.0.0.0/8", &[1]), ("7.0.0.0/8", &[1])])
+            .with_source(source(SourceClass::Bgp, &[("4.4.0.0/16", &[2]), ("7.0.0.0/8", &[2])]));
+        assert_eq!(table.lookup("4.4.0.1".parse().unwrap()).asn, Some(asn(2)));
+        let found = table.lookup("7.0.0.1".parse().unwrap());
+        assert_eq!((found.asn, found.alternatives), (Some(asn(1)), vec![asn(2)]));
+        assert_eq!(found.reason.as_str(), "several_origins");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::sync::LazyLock;
 
-use crate::model::Prefix;
+use super::source::{OriginSource, OriginSourceBuilder, SeenOrigin, SourceClass};
+use crate::model::{Asn, Prefix};
 
 /// The blocks that matter for hops, with their names (IANA special-purpose registries, RFC 6890).
 const BLOCKS: [(&str, &str); 19] = [
@@ -28,13 +29,23 @@ const BLOCKS: [(&str, &str); 19] = [
     ("ff00::/8", "multicast (RFC 4291)"),
 ];
 
-static PARSED: LazyLock<Vec<(Prefix, &'static str)>> = LazyLock::new(|| {
-    BLOCKS.iter().filter_map(|(prefix, name)| Some((prefix.parse().ok()?, *name))).collect()
+/// The "origin" of a block is its place in the list, from 1.
+static TABLE: LazyLock<OriginSource> = LazyLock::new(|| {
+    let mut table = OriginSourceBuilder::default();
+    for ((prefix, _), place) in BLOCKS.iter().zip(1_u32..) {
+        if let (Ok(prefix), Ok(place)) = (prefix.parse(), Asn::try_from(place)) {
+            table.add(prefix, &[SeenOrigin::from(place)]);
+        }
+    }
+    table.finish("special-purpose space", SourceClass::Override)
 });
 
 /// The special-purpose block that covers an address, with its name.
 pub(super) fn covering(address: IpAddr) -> Option<(Prefix, &'static str)> {
-    PARSED.iter().find(|(prefix, _)| prefix.contains(address)).copied()
+    let found = TABLE.find(address)?;
+    let place = found.origins.first()?.asn.get().checked_sub(1)?;
+    let (_, name) = BLOCKS.get(place as usize)?;
+    Some((found.prefix, name))
 }
 
 #[cfg(test)]
@@ -43,6 +54,10 @@ mod tests {
 
     #[test]
     fn every_block_is_well_formed() {
-        assert_eq!(PARSED.len(), BLOCKS.len());
+        assert_eq!(TABLE.len(), BLOCKS.len());
+        for (prefix, name) in BLOCKS {
+            let prefix: Prefix = prefix.parse().unwrap();
+            assert_eq!(covering(prefix.network()), Some((prefix, name)));
+        }
     }
 }

@@ -72,7 +72,8 @@ fn record_round(dataset: &mut Dataset, id: u64) {
 
 fn origins(server: &NameServer) -> Origins {
     Origins {
-        pfx2as: Vec::new(),
+        tables: Vec::new(),
+        overrides: Vec::new(),
         as_names: Vec::new(),
         reverse_dns: true,
         cymru: true,

@@ -17,7 +17,8 @@ use super::raw::{self, Number, Text, Whole};
 use super::{Campaign, Operator, Origins, Rates, VantageConfig, probers};
 use crate::measure::net::PacketPath;
 use crate::model::{
-    BadBytes, Bytes, Event, FileError, FileErrors, LinkChange, Name, Pps, SourceText, WallTime,
+    Asn, BadBytes, Bytes, Event, FileError, FileErrors, LinkChange, Name, Pps, Prefix, SourceText,
+    WallTime, placed,
 };
 
 /// Turns the tables into a campaign; `folder` is what relative paths are relative to.
@@ -137,6 +138,12 @@ impl Checker<'_> {
             self.refuse(key, value, "must be a path");
         }
         folder.join(value.get_ref())
+    }
+
+    /// A path that may have a kind before it, as in `mrt:rib.bz2`.
+    fn table(&mut self, key: &str, folder: &Path, value: &Text) -> PathBuf {
+        self.path(key, folder, value);
+        placed(folder, value.get_ref())
     }
 }
 
@@ -293,7 +300,9 @@ impl Checker<'_> {
             let rule = "must be the address of a resolver, as in \"9.9.9.9\" or \"[2620:fe::fe]:53\"";
             parsed.map_err(|_| self.refuse("origins.resolver", value, rule)).ok()
         });
-        let pfx2as = table.pfx2as.iter().map(|path| self.path("origins.pfx2as", folder, path)).collect();
+        let tables = table.tables.iter().map(|path| self.table("origins.tables", folder, path));
+        let tables = tables.collect();
+        let overrides = self.overrides(&table.overrides);
         let queries = table.queries_per_second.as_ref();
         let queries_per_second =
             self.number("origins.queries_per_second", queries, (limits::QUERIES, "look-ups per second"));
@@ -302,7 +311,25 @@ impl Checker<'_> {
             table.as_names.iter().map(|path| self.path("origins.as_names", folder, path)).collect();
         let reverse_dns = self.look_ups("origins.reverse_dns", table.reverse_dns.as_ref(), table);
         let cymru = self.look_ups("origins.cymru", table.cymru.as_ref(), table);
-        Origins { pfx2as, as_names, reverse_dns, cymru, resolver, queries_per_second, timeout }
+        Origins { tables, overrides, as_names, reverse_dns, cymru, resolver, queries_per_second, timeout }
+    }
+
+    fn overrides(&mut self, tables: &[raw::OverrideTable]) -> Vec<(Prefix, Asn)> {
+        if let Some(table) = tables.get(limits::MAX_OVERRIDES) {
+            let rule = format!("must be at most {} overrides: use a table", limits::MAX_OVERRIDES);
+            self.refuse("origins.overrides.prefix", &table.prefix, rule);
+        }
+        let over = |table: &raw::OverrideTable| {
+            let prefix = self.parsed("origins.overrides.prefix", &table.prefix);
+            let asn = match table.asn.get_ref() {
+                toml::Value::String(text) => text.parse(),
+                other => other.to_string().parse(),
+            };
+            let asn: Option<Asn> =
+                asn.map_err(|error| self.refuse("origins.overrides.asn", &table.asn, error)).ok();
+            prefix.zip(asn)
+        };
+        tables.iter().filter_map(over).collect()
     }
 
     /// Whether look-ups of a kind are wanted; they need to be told whom to ask.

@@ -121,5 +121,7 @@ pub(super) const MIN_FREE: Limit<Bytes> = limit(Bytes(0), Bytes(100 << 20), Byte
 
 /// Declared events at most.
 pub(super) const MAX_EVENTS: usize = 1_024;
+/// The most overrides of origins that a campaign can hold.
+pub(super) const MAX_OVERRIDES: usize = 1_024;
 /// Characters of a text for people at most.
 pub(super) const MAX_TEXT: usize = 200;

@@ -24,7 +24,7 @@ use crate::measure::net::PacketPath;
 use crate::measure::probe::{Algorithm, Way};
 use crate::measure::schedule::{PacerRates, Schedule};
 use crate::model::{
-    Bytes, Event, FileError, FileErrors, Method, Name, Port, Pps, Prefix, SourceText, Unit,
+    Asn, Bytes, Event, FileError, FileErrors, Method, Name, Port, Pps, Prefix, SourceText, Unit,
 };
 use crate::multipath::StoppingRule;
 
@@ -295,8 +295,11 @@ impl ProberKind {
 /// Where addresses get their ASes and names from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Origins {
-    /// Prefix-to-AS tables, the first that knows a prefix deciding.
-    pub pfx2as: Vec<PathBuf>,
+    /// Sources of origins and of exchange points, in the order in which they are believed within their class; a
+    /// path, or a kind and a path as in `mrt:rib.bz2`.
+    pub tables: Vec<PathBuf>,
+    /// What the operator says of prefixes; believed before all tables.
+    pub overrides: Vec<(Prefix, Asn)>,
     /// Tables of the names of ASes, the first that knows an AS deciding.
     pub as_names: Vec<PathBuf>,
     /// Whether host names of hops are looked up.

@@ -99,7 +99,8 @@ table!(ProberTable {
     limit_tests: Option<Whole>,
 });
 optional_table!(OriginsTable {
-    pfx2as: Vec<Text>,
+    tables: Vec<Text>,
+    overrides: Vec<OverrideTable>,
     as_names: Vec<Text>,
     reverse_dns: Option<Spanned<bool>>,
     cymru: Option<Spanned<bool>>,
@@ -107,5 +108,6 @@ optional_table!(OriginsTable {
     queries_per_second: Option<Number>,
     timeout: Option<Text>,
 });
+table!(OverrideTable { prefix: Text, asn: Spanned<toml::Value>, });
 table!(EventTable { at: Spanned<toml::Value>, change: Text, link: Text, });
 optional_table!(OutputTable { directory: Option<Text>, min_free: Option<Text>, });

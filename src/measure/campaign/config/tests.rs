@@ -431,12 +431,15 @@ fn all_means_every_address_of_every_unit() {
 #[test]
 fn relative_paths_start_at_the_folder_of_the_file() {
     let text = file(&[
-        ("[origins]", "[origins]\npfx2as = [\"tables/a.txt\", \"/srv/b.txt\"]"),
+        (
+            "[origins]",
+            "[origins]\ntables = [\"mrt:tables/a.txt\", \"/srv/b.txt\"]\noverrides = [{ prefix = \"10.1.0.0/16\", asn = 64500 }]",
+        ),
         ("[guard]", "[guard]\nopt_outs = \"optout.txt\""),
     ]);
     let campaign = Campaign::parse("/etc/campaigns/probes.toml", &text).unwrap();
-    assert_eq!(campaign.origins.pfx2as[0], Path::new("/etc/campaigns/tables/a.txt"));
-    assert_eq!(campaign.origins.pfx2as[1], Path::new("/srv/b.txt"));
+    assert_eq!(campaign.origins.tables[0], Path::new("mrt:/etc/campaigns/tables/a.txt"));
+    assert_eq!(campaign.origins.tables[1], Path::new("/srv/b.txt"));
     assert_eq!(campaign.opt_outs.unwrap(), Path::new("/etc/campaigns/optout.txt"));
     assert_eq!(campaign.output, Path::new("/etc/campaigns/c"));
 }

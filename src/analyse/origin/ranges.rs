@@ -1,0 +1,204 @@
+//! Longest-prefix match in a table that is built once and then only asked.
+//!
+//! Nested prefixes are flattened into ranges that do not overlap: to ask is then a binary search among the
+//! starts of ranges, in a large table only among those of one /16. A full table of 2026 needs some 8 bytes a range.
+
+use std::ops::Range;
+
+/// The addresses of one family, as numbers.
+pub(super) trait Bits: Copy + Ord + Default {
+    /// The last address of the prefix of this length that begins here.
+    fn last_of(self, length: u8) -> Self;
+    /// The address behind; `None` behind the last.
+    fn next(self) -> Option<Self>;
+    /// The first 16 bits.
+    fn block(self) -> u16;
+}
+
+impl Bits for u32 {
+    fn last_of(self, length: u8) -> Self {
+        self | Self::MAX.checked_shr(u32::from(length)).unwrap_or(0)
+    }
+
+    fn next(self) -> Option<Self> {
+        self.checked_add(1)
+    }
+
+    fn block(self) -> u16 {
+        u16::try_from(self >> 16).unwrap_or(u16::MAX)
+    }
+}
+
+impl Bits for u128 {
+    fn last_of(self, length: u8) -> Self {
+        self | Self::MAX.checked_shr(u32::from(length)).unwrap_or(0)
+    }
+
+    fn next(self) -> Option<Self> {
+        self.checked_add(1)
+    }
+
+    fn block(self) -> u16 {
+        u16::try_from(self >> 112).unwrap_or(u16::MAX)
+    }
+}
+
+/// No prefix covers the range.
+const NONE: u32 = u32::MAX;
+
+/// From so many ranges on, the ranges of each /16 are known beforehand.
+const LARGE: usize = 256;
+
+/// A frozen table: which row is that of the longest prefix around an address.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ranges<B> {
+    starts: Vec<B>,
+    rows: Vec<u32>,
+    /// For each /16, and one behind the last: how many ranges start before it. Empty in a small table.
+    blocks: Vec<u32>,
+}
+
+impl<B: Bits> Ranges<B> {
+    /// Of prefixes as start and length, each once, sorted: the row is the place in this order.
+    pub(super) fn new(prefixes: impl IntoIterator<Item = (B, u8)>) -> Self {
+        let mut ranges = Self::default();
+        ranges.begin(B::default(), NONE);
+        let mut open: Vec<(B, u32)> = Vec::new();
+        for (row, (start, length)) in (0_u32..NONE).zip(prefixes) {
+            ranges.close_before(&mut open, Some(start));
+            ranges.begin(start, row);
+            open.push((start.last_of(length), row));
+        }
+        ranges.close_before(&mut open, None);
+        ranges.starts.shrink_to_fit();
+        ranges.rows.shrink_to_fit();
+        ranges.blocks = blocks(&ranges.starts);
+        ranges
+    }
+
+    /// A range begins; one that began at the same place was empty.
+    fn begin(&mut self, start: B, row: u32) {
+        if self.starts.last() == Some(&start) {
+            self.starts.pop();
+            self.rows.pop();
+        }
+        if self.rows.last() != Some(&row) {
+            self.starts.push(start);
+            self.rows.push(row);
+        }
+    }
+
+    /// Ends the open prefixes that end before an address, or all of them: behind each, the one around it goes on.
+    fn close_before(&mut self, open: &mut Vec<(B, u32)>, start: Option<B>) {
+        while let Some((last, _)) = open.last().copied() {
+            if start.is_some_and(|start| last >= start) {
+                return;
+            }
+            open.pop();
+            if let Some(next) = last.next() {
+                self.begin(next, open.last().map_or(NONE, |(_, row)| *row));
+            }
+        }
+    }
+
+    /// The row of the longest prefix around an address.
+    pub(super) fn row(&self, address: B) -> Option<usize> {
+        let among = self.among(address);
+        let starts = self.starts.get(among.clone())?;
+        let before = starts.partition_point(|start| *start <= address);
+        let place = among.start.saturating_add(before).checked_sub(1)?;
+        let row = *self.rows.get(place)?;
+        (row != NONE).then_some(row as usize)
+    }
+
+    /// The ranges that start in the /16 of an address.
+    fn among(&self, address: B) -> Range<usize> {
+        let block = usize::from(address.block());
+        match self.blocks.get(block..=block.saturating_add(1)) {
+            Some([first, behind]) => (*first as usize)..(*behind as usize),
+            _ => 0..self.starts.len(),
+        }
+    }
+}
+
+fn blocks<B: Bits>(starts: &[B]) -> Vec<u32> {
+    if starts.len() < LARGE {
+        return Vec::new();
+    }
+    let before = |block: u32| starts.partition_point(|start| u32::from(start.block()) < block);
+    (0..=0x1_0000).map(|block| u32::try_from(before(block)).unwrap_or(NONE)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The same by looking at every prefix.
+    fn longest<B: Bits>(prefixes: &[(B, u8)], address: B) -> Option<usize> {
+        let covering = prefixes
+            .iter()
+            .enumerate()
+            .filter(|(_, (start, length))| *start <= address && address <= start.last_of(*length));
+        covering.max_by_key(|(_, (_, length))| *length).map(|(row, _)| row)
+    }
+
+    fn of_bits<B: Bits + std::ops::BitAnd<Output = B> + std::ops::Not<Output = B>>(
+        drawn: Vec<(B, u8)>,
+    ) -> Vec<(B, u8)> {
+        let zero = B::default();
+        let mut prefixes: Vec<(B, u8)> =
+            drawn.into_iter().map(|(bits, length)| (bits & !zero.last_of(length), length)).collect();
+        prefixes.sort_unstable();
+        prefixes.dedup();
+        prefixes
+    }
+
+    proptest! {
+        #[test]
+        fn every_address_finds_the_longest_prefix_around_it_whatever_is_nested(
+            drawn in prop::collection::vec((any::<u32>(), 0_u8..=32), 0..60),
+            near in prop::collection::vec((any::<prop::sample::Index>(), -1_i64..=1, any::<bool>()), 0..20),
+            anywhere in any::<u32>(),
+        ) {
+            let prefixes = of_bits(drawn);
+            let ranges = Ranges::new(prefixes.iter().copied());
+            let mut addresses = vec![anywhere, 0, u32::MAX];
+            for (index, by, at_end) in near {
+                if prefixes.is_empty() { continue }
+                let (start, length) = prefixes[index.index(prefixes.len())];
+                let edge = if at_end { start.last_of(length) } else { start };
+                addresses.push(u32::try_from(i64::from(edge) + by).unwrap_or(edge));
+            }
+            for address in addresses {
+                prop_assert_eq!(ranges.row(address), longest(&prefixes, address));
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4))]
+        #[test]
+        fn a_table_large_enough_for_blocks_answers_the_same(
+            drawn in prop::collection::vec((any::<u32>(), 12_u8..=28), 400..600),
+            drawn_v6 in prop::collection::vec((any::<u128>(), 0_u8..=128), 400..600),
+        ) {
+            let prefixes = of_bits(drawn);
+            let ranges = Ranges::new(prefixes.iter().copied());
+            prop_assert!(!ranges.blocks.is_empty());
+            for (start, length) in &prefixes {
+                for address in [*start, start.last_of(*length), start.wrapping_sub(1)] {
+                    prop_assert_eq!(ranges.row(address), longest(&prefixes, address));
+                }
+            }
+            let prefixes = of_bits(drawn_v6);
+            let ranges = Ranges::new(prefixes.iter().copied());
+            for (start, length) in &prefixes {
+                for address in [*start, start.last_of(*length), start.wrapping_sub(1)] {
+                    prop_assert_eq!(ranges.row(address), longest(&prefixes, address));
+                }
+            }
+        }
+    }
+}
