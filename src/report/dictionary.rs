@@ -6,6 +6,8 @@
 //! a spreadsheet takes for a formula; a hyphen at the beginning stands before a number only. An empty cell
 //! means *not applicable*, never *unknown* or *zero*.
 
+use crate::analyse::diversity::Why;
+
 /// What may stand in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -25,6 +27,8 @@ pub(super) enum Kind {
     AsnOrUnknown,
     /// Two AS numbers, as in `AS20485-AS131279`.
     Link,
+    /// An address, an AS number, `vantage` or `unit`.
+    Element,
     /// A name of letters, digits, `.`, `_` and `-`; everything else in it is escaped as `%XX` (UTF-8).
     Name,
     /// One word of a fixed list.
@@ -43,6 +47,7 @@ impl Kind {
             Self::Asn => "asn".to_owned(),
             Self::AsnOrUnknown => "asn or unknown".to_owned(),
             Self::Link => "link".to_owned(),
+            Self::Element => "address, asn, vantage or unit".to_owned(),
             Self::Name => "name (%XX escaped)".to_owned(),
             Self::Word(words) => words.join("|"),
         }
@@ -251,6 +256,136 @@ pub(super) const CHANGES: Sheet = Sheet {
     ],
 };
 
+const LEVEL: Column = column(
+    "level",
+    Kind::Word(&["address", "link", "router", "as", "as_link"]),
+    "",
+    "of what: addresses that answered, links between them, routers, ASes, links between ASes",
+);
+const METRIC: Column = column(
+    "metric",
+    Kind::Word(METRICS),
+    "",
+    "what is measured; docs/formats.md defines each and says what it is measured in",
+);
+const METRICS: &[&str] = &[
+    "upstream_share",
+    "effective_upstreams",
+    "upstream_evenness",
+    "hegemony",
+    "distinct_paths",
+    "effective_paths",
+    "path_evenness",
+    "disjoint_paths",
+    "smallest_cut",
+    "single_points",
+    "path_diversity",
+    "prevalence",
+    "persistence",
+    "hops",
+    "hop_inflation",
+    "rtt_inflation",
+    "estimated_kinds",
+    "rarefied_kinds",
+    "coverage",
+    "chance_missed",
+];
+const OF_ASN: Column = column("asn", Kind::Asn, "", "for upstream_share and hegemony: of which AS");
+const INTERVAL: Column = column(
+    "interval",
+    Kind::Word(&["bootstrap_targets", "bootstrap_flows", "chao", "rarefaction"]),
+    "",
+    "how the interval was come by: the cluster bootstrap and what it draws, Chao's, that of rarefaction; \
+     empty without one",
+);
+const EFFORT: Column =
+    column("effort_flows", Kind::Count, "flows", "flows on which it rests, each counted once");
+const REASON: Column = column(
+    "reason",
+    Kind::Word(Why::WORDS),
+    "",
+    "why there is no value, or, where there is one, why it has no interval; empty if it has both",
+);
+const END_LOW: Column =
+    column("low", Kind::Number, "as the metric", "lower end of the interval; empty without one");
+const END_HIGH: Column =
+    column("high", Kind::Number, "as the metric", "upper end of the interval; empty without one");
+
+pub(super) const DIVERSITY: Sheet = Sheet {
+    file: "diversity.csv",
+    columns: &[
+        UNIT,
+        CONTROL,
+        EPOCH,
+        LEVEL,
+        METRIC,
+        OF_ASN,
+        column("value", Kind::Number, "as the metric", "the number; empty if it cannot be judged"),
+        END_LOW,
+        END_HIGH,
+        INTERVAL,
+        EFFORT,
+        REASON,
+    ],
+};
+
+pub(super) const DIVERSITY_CHANGES: Sheet = Sheet {
+    file: "diversity_changes.csv",
+    columns: &[
+        UNIT,
+        CONTROL,
+        column("epoch_before", Kind::Count, "", "number of the earlier epoch"),
+        column("epoch_after", Kind::Count, "", "number of the later epoch"),
+        LEVEL,
+        METRIC,
+        OF_ASN,
+        column("before", Kind::Number, "as the metric", "in the earlier epoch"),
+        column("after", Kind::Number, "as the metric", "in the later epoch"),
+        column("difference", Kind::Number, "as the metric", "after minus before"),
+        END_LOW,
+        END_HIGH,
+        INTERVAL,
+        EFFORT,
+        REASON,
+    ],
+};
+
+pub(super) const CUTS: Sheet = Sheet {
+    file: "cuts.csv",
+    columns: &[
+        UNIT,
+        CONTROL,
+        EPOCH,
+        LEVEL,
+        column(
+            "role",
+            Kind::Word(&["smallest_cut", "single_point"]),
+            "",
+            "whether the row is a member of a smallest cut of what was measured, or alone on every way",
+        ),
+        column("size", Kind::Count, "", "how many members the cut has, one row each"),
+        column("from", Kind::Element, "", "the member, or the nearer end of the link that it is"),
+        column("to", Kind::Element, "", "the farther end of the link; empty if the member is no link"),
+    ],
+};
+
+pub(super) const TOTAL_DIVERSITY: Sheet = Sheet {
+    file: "total_diversity.csv",
+    columns: &[
+        EPOCH,
+        LEVEL,
+        column(
+            "total_graph_diversity",
+            Kind::Number,
+            "fraction",
+            "mean effective path diversity over all pairs of a vantage and a unit that is no control",
+        ),
+        column("pairs", Kind::Count, "pairs", "pairs with a path"),
+        column("lambda", Kind::Number, "", "the constant with which it was computed"),
+        column("reason", Kind::Word(Why::WORDS), "", "why there is no value; empty if there is one"),
+    ],
+};
+
 pub(super) const TIMELINE: Sheet = Sheet {
     file: "timeline.csv",
     columns: &[
@@ -350,7 +485,7 @@ pub(super) const COLUMNS: Sheet = Sheet {
 };
 
 /// All files with data, in the order in which one would read them.
-pub(super) const SHEETS: [Sheet; 15] = [
+pub(super) const SHEETS: [Sheet; 19] = [
     CAMPAIGN,
     VANTAGES,
     EPOCHS,
@@ -360,6 +495,10 @@ pub(super) const SHEETS: [Sheet; 15] = [
     PATHS,
     SINGLE_POINTS,
     CHANGES,
+    DIVERSITY,
+    DIVERSITY_CHANGES,
+    CUTS,
+    TOTAL_DIVERSITY,
     TIMELINE,
     TIMELINE_UPSTREAMS,
     EDGES,

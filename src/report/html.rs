@@ -9,7 +9,7 @@ use crate::analyse::compare::{Findings, Reach, UnitFindings};
 
 use super::compact::{self, Compact};
 use super::wording::{self, ChangeRow, Row};
-use super::{dictionary, methods, number, path_figure, svg, timeline_figure};
+use super::{dictionary, diversity, methods, number, path_figure, svg, timeline_figure};
 
 /// This many upstreams have a column of their own in the short table.
 const MOST_UPSTREAMS: usize = 5;
@@ -34,6 +34,7 @@ struct Page {
     nothing_to_compare: Option<&'static str>,
     compact: Compact,
     key: &'static str,
+    diversity: Vec<diversity::Table>,
     epochs: Vec<EpochView>,
     units: Vec<UnitView>,
     controls: Vec<UnitView>,
@@ -91,6 +92,7 @@ fn page(findings: &Findings) -> Page {
         nothing_to_compare: wording::nothing_to_compare(findings),
         compact: Compact::new(findings, MOST_UPSTREAMS),
         key: compact::KEY,
+        diversity: diversity::tables(findings),
         epochs: epoch_views(findings),
         units: views(false),
         controls: views(true),

@@ -1,4 +1,5 @@
-//! Two small tables for a paper (LaTeX, package `booktabs`): reachability and upstreams by unit and epoch.
+//! Small tables for a paper (LaTeX, package `booktabs`): reachability and upstreams by unit and epoch, and what
+//! became of diversity from epoch to epoch.
 //! Everything that is not plain text to TeX is escaped.
 
 use std::fmt::Write as _;
@@ -7,10 +8,14 @@ use crate::analyse::compare::{Findings, UnitEpoch, UnitFindings};
 
 use super::{number, wording};
 
-/// Both tables: name and content of each file.
+/// All tables: name and content of each file.
 #[must_use]
 pub fn latex_files(findings: &Findings) -> Vec<(&'static str, String)> {
-    vec![("reachability.tex", reachability(findings)), ("upstreams.tex", upstreams(findings))]
+    vec![
+        ("reachability.tex", reachability(findings)),
+        ("upstreams.tex", upstreams(findings)),
+        ("diversity.tex", diversity(findings)),
+    ]
 }
 
 /// One line of a table's body.
@@ -51,6 +56,16 @@ fn upstream_lines(_: &UnitFindings, epoch: &UnitEpoch) -> Vec<[String; 3]> {
         [entry.upstream.to_string(), counts, wording::estimate(&entry.share).joined()]
     });
     lines.collect()
+}
+
+fn diversity(findings: &Findings) -> String {
+    let level = wording::confidence(findings);
+    let caption = format!(
+        "Differences in path diversity from one epoch to the next, with {level} intervals: cluster bootstrap over \
+         targets or flows, for links at equal effort that of rarefaction; counts of what was seen have none."
+    );
+    let head = ["Unit", "Epochs", "Measure", "Before, after", "Difference"];
+    table("diversity", &caption, head, super::diversity::lines(findings))
 }
 
 fn lines(findings: &Findings, of: fn(&UnitFindings, &UnitEpoch) -> Vec<[String; 3]>) -> Vec<Line> {

@@ -2,7 +2,7 @@
 
 use crate::analyse::compare::{Findings, Reach};
 
-use super::{number, wording};
+use super::{diversity, number, wording};
 
 /// How the numbers are meant, one paragraph each, the general before the particular.
 pub(super) fn notes(findings: &Findings) -> Vec<String> {
@@ -32,6 +32,7 @@ pub(super) fn notes(findings: &Findings) -> Vec<String> {
          other than the vantage's own and the origin, that every measured path crosses."
             .to_owned(),
     ];
+    notes.extend(diversity::notes(findings));
     notes.extend(unseen(findings));
     notes
 }

@@ -9,6 +9,7 @@
 mod columns;
 mod compact;
 mod dictionary;
+mod diversity;
 mod html;
 mod latex;
 mod methods;

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::analyse::compare::{Findings, Question, analyse};
+use crate::analyse::compare::{AskedRound, Findings, Question, analyse};
 use crate::analyse::origin::OriginTable;
 use crate::dataset::{Dataset, DatasetError, Manifest, ProbeRecord, RoundState, RoundSummary};
 use crate::formats::as_names::load_as_names;
 use crate::formats::dns::DnsCache;
 use crate::formats::origins::{self, OriginFile};
-use crate::model::{Asn, FileError, Name, Prefix, RoundId, WallTime};
+use crate::model::{Asn, FileError, Method, Name, Prefix, RoundId, WallTime};
 
 /// The level of every interval in a report.
 pub const CONFIDENCE: f64 = 0.95;
@@ -96,10 +96,11 @@ pub fn load_origins<P: AsRef<Path>>(paths: &[P]) -> Result<OriginTable, FileErro
 }
 
 fn question(dataset: &Dataset, table: &OriginTable) -> Result<Question, RecomputeError> {
-    let Manifest { campaign, started_at, vantage, rehearsal, speed, units, events, sources, .. } =
+    let Manifest { campaign, seed, started_at, vantage, rehearsal, speed, units, events, sources, .. } =
         dataset.manifest().clone();
     let rounds = dataset.rounds()?;
     let whole = rounds.iter().filter(|round| round.state == RoundState::Complete).count() as u64;
+    let asked = asked(dataset, &rounds, &vantage)?;
     let own = own_as(table, &sources).map(|own| (vantage.clone(), own));
     Ok(Question {
         started_at,
@@ -116,8 +117,24 @@ fn question(dataset: &Dataset, table: &OriginTable) -> Result<Question, Recomput
         ledger: dataset.total_ledger()?,
         rounds: (whole, (rounds.len() as u64).saturating_sub(whole)),
         names: load_as_names(&dataset.as_name_paths())?,
+        seed,
+        asked,
         confidence: CONFIDENCE,
     })
+}
+
+/// What the censuses asked, round by round.
+fn asked(
+    dataset: &Dataset,
+    rounds: &[RoundSummary],
+    vantage: &Name,
+) -> Result<Vec<AskedRound>, DatasetError> {
+    let censuses = rounds.iter().filter(|round| round.header.method == Method::Census);
+    let asked = censuses.map(|round| {
+        let blocks = dataset.asked(round.header.id)?;
+        Ok(AskedRound { vantage: vantage.clone(), round: round.header.id, blocks })
+    });
+    asked.collect()
 }
 
 /// The rounds that are flagged because the kernel dropped packets.

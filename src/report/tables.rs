@@ -5,7 +5,7 @@ use crate::dataset::Ledger;
 use crate::model::{Untrusted, WallTime};
 
 use super::dictionary::{self, Sheet};
-use super::{number, wording};
+use super::{diversity, number, wording};
 
 /// A row, cell by cell.
 type Row = Vec<String>;
@@ -25,6 +25,10 @@ pub fn csv_files(findings: &Findings) -> Result<Vec<(&'static str, Vec<u8>)>, cs
         (dictionary::PATHS, by_epoch(findings, paths)),
         (dictionary::SINGLE_POINTS, by_epoch(findings, single_points)),
         (dictionary::CHANGES, changes(findings)),
+        (dictionary::DIVERSITY, diversity::csv::readings(findings)),
+        (dictionary::DIVERSITY_CHANGES, diversity::csv::contrasts(findings)),
+        (dictionary::CUTS, diversity::csv::cuts(findings)),
+        (dictionary::TOTAL_DIVERSITY, diversity::csv::total(findings)),
         (dictionary::TIMELINE, findings.timeline.iter().map(round).collect()),
         (dictionary::TIMELINE_UPSTREAMS, findings.timeline.iter().flat_map(round_upstreams).collect()),
         (dictionary::EDGES, edges(findings)),

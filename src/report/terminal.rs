@@ -11,7 +11,7 @@ use crate::model::Asn;
 
 use super::columns::{paragraph, side_by_side};
 use super::wording::{self, ChangeRow, Row};
-use super::{compact, methods, number};
+use super::{compact, diversity, methods, number};
 
 /// How the text is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +50,7 @@ pub fn terminal(findings: &Findings, style: Style) -> String {
     let mut text = page.header();
     text += &page.verdicts(&units);
     text += &page.compact(&units);
+    text += &page.diversity();
     text += &page.epochs();
     if style.full {
         text += &page.tables(&format!("UNITS, with {} intervals", wording::confidence(findings)), &units);
@@ -110,6 +111,18 @@ impl Page<'_> {
         let table = compact::set(self.findings, self.style.width);
         let key = paragraph("  ", compact::KEY, self.style.width);
         self.heading("BY UNIT AND EPOCH") + &self.coloured(&table) + &key + &self.who(units)
+    }
+
+    /// One sentence a unit; the tables stand on the page and in the files.
+    fn diversity(&self) -> String {
+        let sentences = diversity::sentences(self.findings);
+        if sentences.is_empty() {
+            return String::new();
+        }
+        let line =
+            |(unit, text): (String, String)| paragraph("  ", &format!("{unit}: {text}."), self.style.width);
+        let title = format!("DIVERSITY, with {} intervals over flows", wording::confidence(self.findings));
+        self.heading(&title) + &sentences.into_iter().map(line).collect::<String>()
     }
 
     /// The names of the upstreams and origins, in one paragraph; the full form names all ASes in a list.

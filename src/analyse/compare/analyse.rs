@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change;
+use super::diverse::{self, Ways};
 use super::epochs::Epochs;
 use super::figures;
 use super::findings::{AsEdge, Findings, Reach, UnitEpoch, UnitFindings};
@@ -14,6 +15,7 @@ use super::unit::{Scale, UnitView};
 use super::verdict::Verdict;
 use crate::analyse::origin::OriginTable;
 use crate::analyse::path::{Trace, TraceEnd, Traces};
+use crate::analyse::ways::{Censuses, Searches};
 use crate::dataset::ProbeRecord;
 use crate::model::{Asn, Method, Outcome, Unit, WallTime};
 
@@ -57,12 +59,18 @@ struct Intake {
     round_starts: BTreeMap<RoundKey, WallTime>,
     tally: Tally,
     traces: Traces,
+    searches: Searches,
+    censuses: Censuses,
 }
 
 const ALL_TIME: (WallTime, WallTime) = (WallTime::from_nanos(i64::MIN), WallTime::from_nanos(i64::MAX));
 
 impl Intake {
     fn new(question: &Question) -> Self {
+        let mut censuses = Censuses::default();
+        for asked in &question.asked {
+            censuses.add_asked(&asked.vantage, asked.round, &asked.blocks);
+        }
         Self {
             all_epochs: Epochs::new(&question.events, ALL_TIME),
             period: None,
@@ -70,12 +78,16 @@ impl Intake {
             round_starts: BTreeMap::new(),
             tally: Tally::default(),
             traces: Traces::default(),
+            searches: Searches::default(),
+            censuses,
         }
     }
 
     fn take(&mut self, record: &ProbeRecord) {
         *self.controls.entry(record.unit).or_insert(record.control) |= record.control;
         self.traces.add(record);
+        self.searches.add(record);
+        self.censuses.add(record);
         let Some(at) = record.sent_at else { return };
         self.period = Some(self.period.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
         let round: RoundKey = (record.vantage.clone(), record.probe.round);
@@ -114,6 +126,8 @@ impl Intake {
         let units = units(&views, &scale);
         let timeline = figures::timeline(&views, &self.round_starts);
         let names = names(question, &units, &edges);
+        let ways = Ways::new(self.searches, self.censuses);
+        let diversity = diverse::diversity(&views, &ways, origins, (&scale, question.seed));
         Findings {
             campaign: question.campaign.clone(),
             vantages: question.vantages.clone(),
@@ -131,6 +145,7 @@ impl Intake {
             ledger: question.ledger,
             rounds: question.rounds,
             confidence,
+            diversity,
         }
     }
 

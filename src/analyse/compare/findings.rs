@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::analyse::diversity::DiversityFindings;
 use crate::dataset::{ClockStep, Ledger};
 use crate::model::{Asn, Event, Method, Name, Prefix, RoundId, Unit, Untrusted, WallTime};
 
@@ -41,6 +42,8 @@ pub struct Findings {
     pub confidence: f64,
     /// Traces with probes on both sides of an event: left out of all epochs and of the timeline.
     pub straddling: u64,
+    /// Path diversity, with its intervals and what was not seen.
+    pub diversity: DiversityFindings,
 }
 
 /// The time between two events.

@@ -28,6 +28,11 @@ impl Level {
         Self { z }
     }
 
+    /// The quantile.
+    pub(super) const fn z(self) -> f64 {
+        self.z
+    }
+
     /// The share with its score interval (Wilson 1927); `None` of nothing.
     pub(super) fn wilson(self, share: Share) -> Option<Estimate> {
         let (value, n) = (share.value()?, float(share.whole));

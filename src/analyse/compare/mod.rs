@@ -11,6 +11,7 @@
 
 mod analyse;
 mod change;
+mod diverse;
 mod epochs;
 mod figures;
 mod findings;
@@ -31,5 +32,5 @@ pub use findings::{
     AsEdge, Change, Epoch, Estimate, Findings, Metric, PathCount, Reach, Reachability, TimelinePoint,
     UnitEpoch, UnitFindings, UpstreamShare,
 };
-pub use question::Question;
+pub use question::{AskedRound, Question};
 pub use routes::RoutedTrace;

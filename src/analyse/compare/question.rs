@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::dataset::{ClockStep, Ledger};
-use crate::model::{Asn, Event, Name, Prefix, RoundId, Unit, Untrusted, WallTime};
+use crate::model::{Asked, Asn, Event, Name, Prefix, RoundId, Unit, Untrusted, WallTime};
 
 /// What is asked: the campaign, as far as its understanding needs it.
 #[derive(Clone, Debug)]
@@ -39,6 +39,21 @@ pub struct Question {
     pub rounds: (u64, u64),
     /// Names of ASes, where known; those that do not occur are left out of the findings.
     pub names: BTreeMap<Asn, Untrusted>,
+    /// The seed of the campaign, from which also what is drawn again here is drawn.
+    pub seed: u64,
+    /// What the rounds of censuses asked.
+    pub asked: Vec<AskedRound>,
     /// The level of every interval: 0.5 to 0.9999, as 0.95.
     pub confidence: f64,
+}
+
+/// What a round of a census asked.
+#[derive(Clone, Debug)]
+pub struct AskedRound {
+    /// Who asked.
+    pub vantage: Name,
+    /// In which round.
+    pub round: RoundId,
+    /// The blocks of probes, each with the wave that asked it; without a wave it was wanted and not asked.
+    pub blocks: Vec<(Option<u32>, Asked)>,
 }

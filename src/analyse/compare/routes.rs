@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use super::epochs::Epochs;
 use super::question::Question;
@@ -11,7 +12,7 @@ use crate::analyse::path::{
     Approach, AsPath, DeclaredLinks, Entrances, Hop, NoUpstream, Setting, Trace, TraceEnd, TraceKey,
     Upstream, Walk,
 };
-use crate::model::{Asn, Name, Unit, WallTime};
+use crate::model::{Asn, Name, RttSource, Unit, WallTime};
 
 /// A trace as the comparison needs it.
 #[derive(Clone, Debug)]
@@ -33,6 +34,8 @@ pub(super) struct Route {
     pub(super) walk: Walk,
     /// The routers, silent ones as `None`, without the target and without silence at the end.
     pub(super) routers: Vec<Option<IpAddr>>,
+    /// At which TTL the target answered, and the shortest round-trip time of its answers that counts.
+    pub(super) arrival: Option<(u8, Option<Duration>)>,
 }
 
 /// A trace, its way from AS to AS, and its upstream.
@@ -186,8 +189,17 @@ impl Judged<'_> {
             upstream,
             walk,
             routers: routers(open.trace),
+            arrival: arrival(open.trace),
         }
     }
+}
+
+/// Round-trip times of the unprivileged engine are those of its own doing, and do not count.
+fn arrival(trace: &Trace) -> Option<(u8, Option<Duration>)> {
+    let TraceEnd::Reached { ttl } = trace.end else { return None };
+    let answers = trace.hops.last().into_iter().flat_map(|hop| &hop.answers);
+    let counts = answers.filter(|answer| answer.rtt.source != RttSource::UserSpace);
+    Some((ttl.get(), counts.map(|answer| answer.rtt.span).min()))
 }
 
 fn routers(trace: &Trace) -> Vec<Option<IpAddr>> {

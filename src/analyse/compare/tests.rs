@@ -48,6 +48,8 @@ fn question(events: &[Event]) -> Question {
         rounds: (9, 0),
         names: names.into_iter().map(|(number, name)| (asn(number), Untrusted::new(name))).collect(),
         confidence: 0.95,
+        seed: 7,
+        asked: Vec::new(),
     }
 }
 

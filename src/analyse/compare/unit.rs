@@ -82,7 +82,8 @@ impl UnitView<'_> {
         [Method::Echo, Method::Tcp].into_iter().filter(used).map(of).collect()
     }
 
-    fn graph(&self, told: &[&Route]) -> Option<AsGraph> {
+    /// The graph of ASes that these routes show; `None` if the origin is not known.
+    pub(super) fn graph(&self, told: &[&Route]) -> Option<AsGraph> {
         let origin = self.origin?;
         let to_origin = || told.iter().filter(|route| route.origin == Some(origin));
         let own: BTreeSet<Asn> = to_origin().filter_map(|route| route.own).collect();

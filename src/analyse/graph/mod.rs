@@ -5,11 +5,15 @@
 //! once must not look like a second way. What remains is a lower bound: ways that nobody measured are not
 //! in it.
 
+mod web;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use petgraph::algo::dinics;
 use petgraph::algo::dominators::simple_fast;
 use petgraph::graph::{DiGraph, NodeIndex};
+
+pub use web::{CutOf, Member, Web};
 
 use super::path::Walk;
 use crate::model::Asn;
@@ -95,6 +99,14 @@ impl AsGraph {
             .collect();
         points.reverse();
         points
+    }
+
+    /// The same graph, for cuts with the names of what is in them.
+    #[must_use]
+    pub fn web(&self) -> Web<Asn> {
+        let mut web = Web::new(self.starts.iter().copied(), self.origin, self.own.iter().copied());
+        web.extend(self.links());
+        web
     }
 
     /// The links of the graph, in ascending order.

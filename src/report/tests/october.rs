@@ -8,6 +8,7 @@ use crate::analyse::compare::{
     AsEdge, Change, Epoch, Estimate, Findings, Metric, PathCount, Reach, Reachability, TimelinePoint,
     UnitEpoch, UnitFindings, UpstreamShare,
 };
+use crate::analyse::diversity::DiversityFindings;
 use crate::dataset::Ledger;
 use crate::model::{Asn, Event, LinkChange, Method, Unit, Untrusted, WallTime};
 
@@ -113,6 +114,7 @@ pub(super) fn october() -> Findings {
         rounds: (212, 1),
         confidence: 0.95,
         straddling: 4,
+        diversity: DiversityFindings::default(),
     }
 }
 

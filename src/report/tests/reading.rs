@@ -1,6 +1,7 @@
 //! Reads the outputs back, as a person or another program would.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::model::{AsLink, Asn, Prefix, WallTime};
 use crate::report::dictionary::Kind;
@@ -40,6 +41,9 @@ pub(in crate::report) fn fits(kind: Kind, cell: &str) -> bool {
         Kind::Asn => cell.starts_with("AS") && cell.parse::<Asn>().is_ok(),
         Kind::AsnOrUnknown => cell == "unknown" || fits(Kind::Asn, cell),
         Kind::Link => cell.parse::<AsLink>().is_ok_and(|link| link.to_string() == cell),
+        Kind::Element => {
+            matches!(cell, "vantage" | "unit") || cell.parse::<IpAddr>().is_ok() || fits(Kind::Asn, cell)
+        }
         Kind::Name => {
             let mut allowed = cell.bytes().map(|b| b.is_ascii_alphanumeric() || b"._-%".contains(&b));
             !cell.starts_with('-') && allowed.all(|allowed| allowed)

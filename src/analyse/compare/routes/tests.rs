@@ -30,6 +30,8 @@ fn question() -> Question {
         rounds: (3, 0),
         names: BTreeMap::new(),
         confidence: 0.95,
+        seed: 7,
+        asked: Vec::new(),
     }
 }
 

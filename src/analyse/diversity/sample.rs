@@ -1,0 +1,261 @@
+//! The traced flows of a unit, as something that was drawn: each flow with the ways that it took, epoch by epoch.
+//!
+//! A flow is a sample of the network; that it is traced again in every round makes it no second one. So whatever
+//! is resampled or counted as effort is flows, with all their rounds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::complete::{Route, representatives};
+use crate::model::{Asn, FlowId, Name, Port, Protocol, WallTime};
+
+/// A trace whose upstream is told.
+#[derive(Clone, Debug)]
+pub struct Sighting<'a> {
+    /// Who measured.
+    pub vantage: &'a Name,
+    /// Towards which address.
+    pub target: IpAddr,
+    /// Along which flow.
+    pub flow: (Protocol, Option<Port>, FlowId),
+    /// The index of its epoch.
+    pub epoch: usize,
+    /// When it began.
+    pub at: WallTime,
+    /// The neighbour of the origin through which it came.
+    pub upstream: Asn,
+    /// The AS of the vantage, where known, and the origin: the ends of the way.
+    pub ends: (Option<Asn>, Option<Asn>),
+    /// The ASes on the way, both ends included.
+    pub ases: Vec<Asn>,
+    /// The routers, silent ones as `None`, without the target and without silence at the end.
+    pub routers: &'a [Option<IpAddr>],
+    /// At which TTL the target answered, and the shortest round-trip time of its answers, if one counts.
+    pub arrival: Option<(u8, Option<Duration>)>,
+}
+
+/// All flows of a unit.
+#[derive(Clone, Debug)]
+pub struct Sample<'a> {
+    pub(super) vantages: Vec<&'a Name>,
+    pub(super) kinds: Vec<Kind>,
+    pub(super) flows: Vec<Flow>,
+    /// The ASes between the ends of any way.
+    pub(super) crossed: Vec<Asn>,
+    pub(super) upstreams: Vec<Asn>,
+    pub(super) epochs: usize,
+}
+
+/// A way that traces of one vantage took: routers, ASes and upstream.
+#[derive(Clone, Debug)]
+pub(super) struct Kind {
+    pub(super) vantage: usize,
+    pub(super) upstream: usize,
+    /// Which sequence of routers, and which of ASes.
+    pub(super) address_path: usize,
+    pub(super) as_path: usize,
+    pub(super) routers: Vec<Option<IpAddr>>,
+    pub(super) arrived: bool,
+    pub(super) ases: Vec<Asn>,
+    pub(super) own: Option<Asn>,
+    /// Indices of the ASes between its ends.
+    pub(super) crossed: BTreeSet<usize>,
+}
+
+/// A flow.
+#[derive(Clone, Debug)]
+pub(super) struct Flow {
+    pub(super) vantage: usize,
+    pub(super) target: IpAddr,
+    /// One entry an epoch.
+    pub(super) cells: Vec<Cell>,
+}
+
+/// What a flow showed in an epoch.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cell {
+    /// How many traces took each kind of way.
+    pub(super) kinds: BTreeMap<usize, f64>,
+    pub(super) sums: Sums,
+}
+
+/// What is added up over traces.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Sums {
+    /// Traces behind another of the same flow and epoch, and those that went the same way as it.
+    pub(super) followed: f64,
+    pub(super) same_addresses: f64,
+    pub(super) same_ases: f64,
+    /// Traces that arrived, their hops, and these in parts of the fewest towards the same target.
+    pub(super) arrived: f64,
+    pub(super) hops: f64,
+    pub(super) stretch: f64,
+    /// Traces with a round-trip time, these in parts of the shortest towards the same target.
+    pub(super) timed: f64,
+    pub(super) slowness: f64,
+}
+
+/// What names a flow: vantage, target, and how it is carried.
+type FlowKey<'a> = (&'a Name, IpAddr, (Protocol, Option<Port>, FlowId));
+
+impl<'a> Sample<'a> {
+    /// The sample of these traces, in whatever order they come.
+    #[must_use]
+    pub fn new(sightings: &[Sighting<'a>], epochs: usize) -> Self {
+        let vantages: Vec<&Name> = in_order(sightings.iter().map(|seen| seen.vantage));
+        let upstreams = in_order(sightings.iter().map(|seen| seen.upstream));
+        let crossed = in_order(sightings.iter().flat_map(between));
+        let mut sample =
+            Self { vantages, kinds: Vec::new(), flows: Vec::new(), crossed, upstreams, epochs };
+        let kinds = sample.intern(sightings);
+        sample.fill(sightings, &kinds);
+        sample
+    }
+
+    /// The index of each trace's kind.
+    fn intern(&mut self, sightings: &[Sighting<'a>]) -> Vec<usize> {
+        let routes: Vec<Route> = sightings.iter().map(Route::new).collect();
+        let shown = representatives(&routes);
+        let shown: Vec<&Route> = routes.iter().map(|route| shown.get(route).unwrap_or(route)).collect();
+        let address_paths: Vec<&Route> = in_order(shown.iter().copied());
+        let as_paths = in_order(sightings.iter().map(|seen| &seen.ases));
+        let mut known: BTreeMap<(usize, Asn, usize, usize), usize> = BTreeMap::new();
+        let mut keys: Vec<_> = Vec::new();
+        for (seen, route) in sightings.iter().zip(&shown) {
+            let address_path = place(&address_paths, route);
+            let as_path = place(&as_paths, &&seen.ases);
+            keys.push((place(&self.vantages, &seen.vantage), seen.upstream, address_path, as_path));
+        }
+        for key in &keys {
+            known.insert(*key, 0);
+        }
+        for (index, place) in known.values_mut().enumerate() {
+            *place = index;
+        }
+        let mut kinds: BTreeMap<usize, Kind> = BTreeMap::new();
+        let mut indices = Vec::new();
+        for ((key, seen), route) in keys.iter().zip(sightings).zip(&shown) {
+            let index = known.get(key).copied().unwrap_or_default();
+            kinds.entry(index).or_insert_with(|| self.kind(*key, seen, route));
+            indices.push(index);
+        }
+        self.kinds = kinds.into_values().collect();
+        indices
+    }
+
+    fn kind(
+        &self,
+        (vantage, upstream, address_path, as_path): (usize, Asn, usize, usize),
+        seen: &Sighting<'_>,
+        route: &Route,
+    ) -> Kind {
+        Kind {
+            vantage,
+            upstream: place(&self.upstreams, &upstream),
+            address_path,
+            as_path,
+            routers: route.routers.clone(),
+            arrived: route.closed,
+            ases: seen.ases.clone(),
+            own: seen.ends.0,
+            crossed: between(seen).map(|asn| place(&self.crossed, &asn)).collect(),
+        }
+    }
+
+    fn fill(&mut self, sightings: &[Sighting<'a>], kinds: &[usize]) {
+        let mut flows: BTreeMap<FlowKey<'a>, Vec<(&Sighting<'a>, usize)>> = BTreeMap::new();
+        let mut least: BTreeMap<(&Name, IpAddr), (f64, f64)> = BTreeMap::new();
+        for (seen, kind) in sightings.iter().zip(kinds) {
+            flows.entry((seen.vantage, seen.target, seen.flow)).or_default().push((seen, *kind));
+            if let Some((ttl, rtt)) = seen.arrival {
+                let least = least.entry((seen.vantage, seen.target)).or_insert((f64::MAX, f64::MAX));
+                least.0 = least.0.min(f64::from(ttl));
+                least.1 = least.1.min(rtt.map_or(f64::MAX, |rtt| rtt.as_secs_f64()));
+            }
+        }
+        for ((vantage, target, _), mut seen) in flows {
+            seen.sort_by_key(|(seen, kind)| (seen.epoch, seen.at, *kind));
+            let least = least.get(&(vantage, target)).copied().unwrap_or((f64::MAX, f64::MAX));
+            let mut cells = vec![Cell::default(); self.epochs];
+            let mut before: Option<(usize, usize)> = None;
+            for (seen, kind) in seen {
+                let Some(cell) = cells.get_mut(seen.epoch) else { continue };
+                let earlier = before.filter(|(epoch, _)| *epoch == seen.epoch).map(|(_, kind)| kind);
+                cell.add((kind, earlier), seen, (least, &self.kinds));
+                before = Some((seen.epoch, kind));
+            }
+            self.flows.push(Flow { vantage: place(&self.vantages, &vantage), target, cells });
+        }
+    }
+
+    /// The flows that were traced in an epoch.
+    pub(super) fn traced(&self, epoch: usize) -> impl Iterator<Item = &Cell> {
+        let cells = self.flows.iter().filter_map(move |flow| flow.cells.get(epoch));
+        cells.filter(|cell| !cell.kinds.is_empty())
+    }
+}
+
+impl Cell {
+    fn add(
+        &mut self,
+        (kind, earlier): (usize, Option<usize>),
+        seen: &Sighting<'_>,
+        ((fewest, shortest), kinds): ((f64, f64), &[Kind]),
+    ) {
+        *self.kinds.entry(kind).or_default() += 1.0;
+        let sums = &mut self.sums;
+        if let Some((before, now)) = earlier.and_then(|before| kinds.get(before)).zip(kinds.get(kind)) {
+            sums.followed += 1.0;
+            sums.same_addresses += f64::from(u8::from(before.address_path == now.address_path));
+            sums.same_ases += f64::from(u8::from(before.as_path == now.as_path));
+        }
+        if let Some((ttl, rtt)) = seen.arrival {
+            sums.arrived += 1.0;
+            sums.hops += f64::from(ttl);
+            sums.stretch += f64::from(ttl) / fewest;
+            if let Some(rtt) = rtt.filter(|_| shortest > 0.0) {
+                sums.timed += 1.0;
+                sums.slowness += rtt.as_secs_f64() / shortest;
+            }
+        }
+    }
+
+    /// Traces.
+    pub(super) fn traces(&self) -> f64 {
+        self.kinds.values().sum()
+    }
+}
+
+impl Sums {
+    pub(super) fn add(&mut self, other: &Self, weight: f64) {
+        self.followed += weight * other.followed;
+        self.same_addresses += weight * other.same_addresses;
+        self.same_ases += weight * other.same_ases;
+        self.arrived += weight * other.arrived;
+        self.hops += weight * other.hops;
+        self.stretch += weight * other.stretch;
+        self.timed += weight * other.timed;
+        self.slowness += weight * other.slowness;
+    }
+}
+
+/// The ASes of a way but for its ends.
+fn between<'s>(seen: &'s Sighting<'_>) -> impl Iterator<Item = Asn> + 's {
+    let (own, origin) = seen.ends;
+    seen.ases.iter().copied().filter(move |asn| Some(*asn) != own && Some(*asn) != origin)
+}
+
+fn in_order<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+    items.collect::<BTreeSet<T>>().into_iter().collect()
+}
+
+/// Where a thing stands in a list in ascending order that holds it.
+fn place<T: Ord>(list: &[T], item: &T) -> usize {
+    list.binary_search(item).unwrap_or_default()
+}
+
+/// The mean of a sum; `None` over nothing.
+pub(super) fn mean(sum: f64, number: f64) -> Option<f64> {
+    (number > 0.0).then(|| sum / number)
+}
