@@ -31,6 +31,10 @@ pub(super) enum Kind {
     Element,
     /// A name of letters, digits, `.`, `_` and `-`; everything else in it is escaped as `%XX` (UTF-8).
     Name,
+    /// An address, as in `175.45.176.71`.
+    Address,
+    /// A probability, as in `1.2e-9`.
+    Probability,
     /// One word of a fixed list.
     Word(&'static [&'static str]),
 }
@@ -49,6 +53,8 @@ impl Kind {
             Self::Link => "link".to_owned(),
             Self::Element => "address, asn, vantage or unit".to_owned(),
             Self::Name => "name (%XX escaped)".to_owned(),
+            Self::Address => "address".to_owned(),
+            Self::Probability => "number (scientific)".to_owned(),
             Self::Word(words) => words.join("|"),
         }
     }
@@ -77,6 +83,8 @@ const fn column(name: &'static str, kind: Kind, unit: &'static str, meaning: &'s
 
 const BOOL: Kind = Kind::Word(&["false", "true"]);
 const METHOD: Kind = Kind::Word(&["echo", "tcp", "trace"]);
+
+const CHANGE: Kind = Kind::Word(&["added", "lost"]);
 
 const UNIT: Column = column("unit", Kind::Prefix, "", "the block about which the row speaks");
 const CONTROL: Column = column(
@@ -386,6 +394,184 @@ pub(super) const TOTAL_DIVERSITY: Sheet = Sheet {
     ],
 };
 
+const VANTAGE: Column = column("vantage", Kind::Name, "", "who saw it");
+const LINK: Column = column("link", Kind::Link, "", "the link, the lower AS number first");
+const FOUND: Column = column("found", Kind::Count, "", "number of the change, from 1, as in found.csv");
+
+pub(super) const FOUND_CHANGES: Sheet = Sheet {
+    file: "found.csv",
+    columns: &[
+        column(
+            "found",
+            Kind::Count,
+            "",
+            "number of the change, from 1: a link that came or went for a unit, found untold",
+        ),
+        UNIT,
+        VANTAGE,
+        column("change", CHANGE, "", "whether flows came onto the link or all left it"),
+        LINK,
+        column(
+            "from",
+            Kind::Time,
+            "",
+            "no earlier than this: the last trace that shows the time before began",
+        ),
+        column("from_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
+        column(
+            "to",
+            Kind::Time,
+            "",
+            "no later than this: the last answer of the first trace that shows the time after",
+        ),
+        column("to_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
+        column(
+            "at_once",
+            BOOL,
+            "",
+            "whether one moment explains all flows; if not, the bracket spans all their changes",
+        ),
+        column("used", Kind::Count, "flows", "flows on the side of the link's use that used it"),
+        column("flows", Kind::Count, "flows", "all flows on that side"),
+        column("others", Kind::Count, "flows", "flows on the other side; none of them used it"),
+        column("whole_vantage", BOOL, "", "whether these three count the flows towards all units together"),
+        column(
+            "p",
+            Kind::Probability,
+            "",
+            "probability of so clear a change by chance, times the tries that chance had",
+        ),
+        column(
+            "rate",
+            Kind::Probability,
+            "",
+            "false discovery rate (Benjamini and Hochberg) at which it is discovered",
+        ),
+    ],
+};
+
+pub(super) const FOUND_FLOWS: Sheet = Sheet {
+    file: "found_flows.csv",
+    columns: &[
+        FOUND,
+        column("target", Kind::Address, "", "of a flow that proves the change: towards which address"),
+        column("protocol", Kind::Word(&["icmp", "udp", "tcp"]), "", "in what it was carried"),
+        column("port", Kind::Count, "", "destination port; empty for ICMP"),
+        column("flow", Kind::Count, "", "the flow, as in the records"),
+        column("before_round", Kind::Count, "", "round of the last trace of the flow before the change"),
+        column("after_round", Kind::Count, "", "round of its first trace after the change"),
+    ],
+};
+
+pub(super) const WATCHES: Sheet = Sheet {
+    file: "watches.csv",
+    columns: &[
+        UNIT,
+        CONTROL,
+        VANTAGE,
+        column(
+            "watched",
+            Kind::Word(&["judged", "nothing_answers", "too_rarely"]),
+            "",
+            "whether up and down can be told apart, or why not",
+        ),
+        column("addresses", Kind::Count, "addresses", "addresses that ever answered"),
+        column(
+            "availability",
+            Kind::Number,
+            "fraction",
+            "how often they answer a round while the unit is up, at least",
+        ),
+        column("outages", Kind::Count, "", "rows in outages.csv"),
+    ],
+};
+
+pub(super) const OUTAGES: Sheet = Sheet {
+    file: "outages.csv",
+    columns: &[
+        UNIT,
+        CONTROL,
+        VANTAGE,
+        column(
+            "state",
+            Kind::Word(&["down", "hosts_unsure", "vantage_unsure"]),
+            "",
+            "down, or silent in a way that the trouble of hosts or of the vantage explains as well",
+        ),
+        column(
+            "last_up",
+            Kind::Time,
+            "",
+            "the last answer before it; empty if there was none. It began after this",
+        ),
+        column("last_up_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
+        column("begun_by", Kind::Time, "", "by then it had begun"),
+        column("begun_by_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
+        column("ended_after", Kind::Time, "", "it ended after this"),
+        column("ended_after_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
+        column(
+            "first_up",
+            Kind::Time,
+            "",
+            "the first answer behind it; empty if there was none. It ended before this",
+        ),
+        column("first_up_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
+        column("first_round", Kind::Count, "", "round of the first silent probe"),
+        column("last_round", Kind::Count, "", "round of the last silent probe"),
+        column("probes", Kind::Count, "probes", "silent probes and traces in a row"),
+        column(
+            "addresses",
+            Kind::Count,
+            "addresses",
+            "addresses asked in that time, of those that ever answered",
+        ),
+        column(
+            "path",
+            Kind::Word(&["cut", "as_before", "not_told"]),
+            "",
+            "traces of that time: all ended before any upstream, or some entered the network, or neither decides",
+        ),
+        column(
+            "controlled",
+            BOOL,
+            "",
+            "whether the vantage has control targets; else other units stand for them",
+        ),
+        column(
+            "seen_up_from",
+            Kind::Count,
+            "vantages",
+            "other vantages to which something there answered in that time",
+        ),
+    ],
+};
+
+pub(super) const TROUBLES: Sheet = Sheet {
+    file: "troubles.csv",
+    columns: &[
+        VANTAGE,
+        column("last_well", Kind::Time, "", "the last answer of a control before; empty if there was none"),
+        column("last_well_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
+        column("first_silent", Kind::Time, "", "the first silent probe to a control"),
+        column("first_silent_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
+        column("last_silent", Kind::Time, "", "the last silent probe to a control"),
+        column("last_silent_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
+        column(
+            "first_well",
+            Kind::Time,
+            "",
+            "the first answer of a control after; empty if there was none",
+        ),
+        column("first_well_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
+        column(
+            "probes",
+            Kind::Count,
+            "probes",
+            "silent probes in a row; until first_well nothing is judged",
+        ),
+    ],
+};
+
 pub(super) const TIMELINE: Sheet = Sheet {
     file: "timeline.csv",
     columns: &[
@@ -485,7 +671,7 @@ pub(super) const COLUMNS: Sheet = Sheet {
 };
 
 /// All files with data, in the order in which one would read them.
-pub(super) const SHEETS: [Sheet; 19] = [
+pub(super) const SHEETS: [Sheet; 24] = [
     CAMPAIGN,
     VANTAGES,
     EPOCHS,
@@ -499,6 +685,11 @@ pub(super) const SHEETS: [Sheet; 19] = [
     DIVERSITY_CHANGES,
     CUTS,
     TOTAL_DIVERSITY,
+    FOUND_CHANGES,
+    FOUND_FLOWS,
+    WATCHES,
+    OUTAGES,
+    TROUBLES,
     TIMELINE,
     TIMELINE_UPSTREAMS,
     EDGES,

@@ -9,7 +9,7 @@ use crate::analyse::compare::{Findings, Reach, UnitFindings};
 
 use super::compact::{self, Compact};
 use super::wording::{self, ChangeRow, Row};
-use super::{dictionary, diversity, methods, number, path_figure, svg, timeline_figure};
+use super::{dictionary, diversity, found_table, methods, number, path_figure, svg, timeline_figure};
 
 /// This many upstreams have a column of their own in the short table.
 const MOST_UPSTREAMS: usize = 5;
@@ -40,6 +40,10 @@ struct Page {
     controls: Vec<UnitView>,
     has_timeline: bool,
     timeline: String,
+    found: Vec<[String; 6]>,
+    found_more: usize,
+    outages: Vec<[String; 6]>,
+    outages_more: usize,
     has_paths: bool,
     paths: String,
     names: Vec<(String, String)>,
@@ -82,6 +86,8 @@ fn page(findings: &Findings) -> Page {
     };
     let names = findings.names.keys();
     let names = names.filter_map(|asn| Some((asn.to_string(), wording::as_name(findings, *asn, 80)?)));
+    let (found, found_more) = found_table::changes(findings);
+    let (outages, outages_more) = found_table::outages(findings);
     Page {
         figure_style: svg::LIGHT_STYLE,
         campaign: findings.campaign.to_string(),
@@ -98,6 +104,10 @@ fn page(findings: &Findings) -> Page {
         controls: views(true),
         has_timeline: !findings.timeline.is_empty(),
         timeline: timeline_figure::inline(findings),
+        found,
+        found_more,
+        outages,
+        outages_more,
         has_paths: !findings.edges.is_empty(),
         paths: path_figure::inline(findings),
         names: names.collect(),

@@ -31,6 +31,20 @@ pub(super) fn notes(findings: &Findings) -> Vec<String> {
         "AS-disjoint paths are counted in the measured graph: a lower bound. \"In every path\" names the ASes, \
          other than the vantage's own and the origin, that every measured path crosses."
             .to_owned(),
+        format!(
+            "Changes of links that nobody declared are found in the pinned flows: a link is lost when all flows that used \
+             it were traced again and neither they nor any others use it, and gained the other way round. The null is \
+             that a load balancer only dealt the flows out anew (Fisher's exact test, times the number of rounds in which \
+             any flow moved). {} such tests were made; what is told has a false discovery rate of at most 1 % among \
+             them (Benjamini and Hochberg). Flows that fell silent are no evidence.",
+            number::count(findings.tests)
+        ),
+        format!(
+            "A unit is down when Trinocular's belief falls below 0.1 and chance, the vantage and single hosts are ruled \
+             out: less than one such silence is expected in a thousand campaigns, or no trace came as far as the \
+             upstream any more; a control target answered in that time; and three addresses or more fell silent, or \
+             the traces show it too. Begin and end lie within the moments given, the inner ones at {level}."
+        ),
     ];
     notes.extend(diversity::notes(findings));
     notes.extend(unseen(findings));
@@ -64,6 +78,7 @@ fn unseen(findings: &Findings) -> Vec<String> {
             number::count(findings.straddling)
         ));
     }
+    notes.extend(wording::troubles(findings));
     notes.extend(wording::clock_steps(findings));
     notes.extend(wording::dropped(findings));
     notes.push(match findings.vantages.len() {

@@ -1,5 +1,7 @@
 //! The findings as tidy CSV (RFC 4180): one row an observation, under the columns of the dictionary.
 
+mod found;
+
 use crate::analyse::compare::{Change, Estimate, Findings, Metric, TimelinePoint, UnitEpoch, UnitFindings};
 use crate::dataset::Ledger;
 use crate::model::{Untrusted, WallTime};
@@ -29,6 +31,11 @@ pub fn csv_files(findings: &Findings) -> Result<Vec<(&'static str, Vec<u8>)>, cs
         (dictionary::DIVERSITY_CHANGES, diversity::csv::contrasts(findings)),
         (dictionary::CUTS, diversity::csv::cuts(findings)),
         (dictionary::TOTAL_DIVERSITY, diversity::csv::total(findings)),
+        (dictionary::FOUND_CHANGES, found::changes(findings)),
+        (dictionary::FOUND_FLOWS, found::flows(findings)),
+        (dictionary::WATCHES, found::watches(findings)),
+        (dictionary::OUTAGES, found::outages(findings)),
+        (dictionary::TROUBLES, found::troubles(findings)),
         (dictionary::TIMELINE, findings.timeline.iter().map(round).collect()),
         (dictionary::TIMELINE_UPSTREAMS, findings.timeline.iter().flat_map(round_upstreams).collect()),
         (dictionary::EDGES, edges(findings)),

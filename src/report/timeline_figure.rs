@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::analyse::compare::{Findings, Reach, TimelinePoint, UnitFindings};
+use crate::analyse::compare::{Findings, OutageState, Reach, TimelinePoint, UnitFindings};
 use crate::model::{Asn, WallTime};
 
 use super::svg::{Anchor, FILLS, Figure, Rect};
@@ -15,9 +15,10 @@ use super::{number, wording};
 const WIDTH: f64 = 960.0;
 const LEFT: f64 = 150.0;
 const RIGHT: f64 = 944.0;
-/// Heights in pixels: the strip of upstreams, the lane of answers, and a panel with the space below it.
+/// Heights in pixels: the strip of upstreams, the lane of answers, the marks below it, and a panel with the space below it.
 const STRIP: f64 = 50.0;
 const LANE: f64 = 14.0;
+const MARK: f64 = 6.0;
 const PANEL: f64 = 94.0;
 const LINE: f64 = 18.0;
 
@@ -155,6 +156,7 @@ impl Timeline<'_> {
         let lane = self.y + STRIP + 5.0;
         self.figure.text("small", (0.0, lane + 11.0), Anchor::Start, "probes answered");
         self.lane(unit, &points, lane);
+        self.marks(unit, lane + LANE + 3.0);
         self.y += PANEL;
     }
 
@@ -238,6 +240,24 @@ impl Timeline<'_> {
         self.frame(y, LANE);
     }
 
+    /// Below the lane: when the unit was down or silent for reasons unknown, and when the vantage was unwell.
+    fn marks(&mut self, unit: &UnitFindings, y: f64) {
+        let troubles = self.findings.troubles.iter().map(|trouble| {
+            let (from, to) = (trouble.last_well, trouble.first_well);
+            ("unwell", from.unwrap_or(trouble.first_silent), to.unwrap_or(trouble.last_silent))
+        });
+        let outages = unit.watches.iter().flat_map(|watch| &watch.outages).map(|outage| {
+            let class = if outage.state == OutageState::Down { "outage" } else { "unsure" };
+            (class, outage.begun_by, outage.first_up.unwrap_or(outage.ended_after))
+        });
+        let troubles = troubles.filter(|_| !unit.control);
+        for (class, from, to) in troubles.chain(outages).collect::<Vec<_>>() {
+            let (from, to) = (self.axis.x(from), self.axis.x(to));
+            let width = (to - from).max(2.0);
+            self.figure.rect(class, Rect { x: from.min(RIGHT - width), y, width, height: MARK });
+        }
+    }
+
     fn note(&mut self, y: f64, text: &str) {
         self.figure.text("note", (LEFT + 8.0, y), Anchor::Start, text);
     }
@@ -288,9 +308,19 @@ impl Timeline<'_> {
             ("unknown", "upstream not known"),
             ("answer", "answered"),
             ("track", "not answered"),
-            ("outage", "nothing answered"),
+            ("outage", "nothing answered; below: down"),
         ];
-        let fixed = fixed.into_iter().map(|(class, text)| (Swatch::Class(class), text.to_owned()));
+        let outages =
+            || self.findings.units.iter().flat_map(|unit| &unit.watches).flat_map(|watch| &watch.outages);
+        let unsure = outages().any(|outage| outage.state != OutageState::Down);
+        let unsure = unsure.then_some(("unsure", "below: silent, cause not sure"));
+        let unwell =
+            (!self.findings.troubles.is_empty()).then_some(("unwell", "below: vantage unwell, not judged"));
+        let fixed = fixed
+            .into_iter()
+            .chain(unsure)
+            .chain(unwell)
+            .map(|(class, text)| (Swatch::Class(class), text.to_owned()));
         upstreams.chain(fixed).collect()
     }
 

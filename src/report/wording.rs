@@ -3,14 +3,15 @@
 //! A unit is told as a small table: one row a question, one cell an epoch. "Not measured", "not seen",
 //! "not observable" and "none" are different answers and stay so.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::analyse::compare::{
-    Change, Estimate, Findings, Metric, Reach, Reachability, UnitEpoch, UnitFindings,
+    Change, Epoch, Estimate, Findings, Metric, Reach, Reachability, Trouble, UnitEpoch, UnitFindings,
 };
 use crate::dataset::ClockStep;
-use crate::model::{Asn, Method, Untrusted};
+use crate::model::{AsLink, Asn, LinkChange, Method, Untrusted};
 
 use super::number;
 
@@ -110,13 +111,26 @@ pub(super) fn rehearsal(findings: &Findings) -> Option<String> {
     Some(note)
 }
 
-/// What opened an epoch.
+/// What opened an epoch: what was declared, and what was found, the links into the networks that were measured first.
 pub(super) fn opening(findings: &Findings, epoch: usize) -> String {
-    let events = findings.epochs.get(epoch).map(|epoch| epoch.opened_by.as_slice()).unwrap_or_default();
-    match (events, epoch) {
-        ([], 0) => "the first probe".to_owned(),
-        ([], _) => "no event named".to_owned(),
-        _ => events.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
+    const MOST: usize = 3;
+    let Some(Epoch { opened_by, found, .. }) = findings.epochs.get(epoch) else { return String::new() };
+    let origins: BTreeSet<Asn> = findings.units.iter().filter_map(|unit| unit.origin).collect();
+    let mut found: Vec<(LinkChange, AsLink)> = found.clone();
+    found.retain(|(change, link)| {
+        !opened_by.iter().any(|event| (event.change, event.link) == (*change, *link))
+    });
+    found.sort_by_key(|(_, link)| !origins.iter().any(|origin| link.other_end(*origin).is_some()));
+    let more = found.len().saturating_sub(MOST);
+    let declared = opened_by.iter().map(ToString::to_string);
+    let told =
+        found.iter().take(MOST).map(|(change, link)| format!("found: link {link} {}", change.as_str()));
+    let rest = (more > 0).then(|| format!("found: {more} more"));
+    let all: Vec<String> = declared.chain(told).chain(rest).collect();
+    match (all.is_empty(), epoch) {
+        (true, 0) => "the first probe".to_owned(),
+        (true, _) => "no event named".to_owned(),
+        _ => all.join("; "),
     }
 }
 
@@ -147,6 +161,30 @@ pub(super) fn clock_steps(findings: &Findings) -> Option<String> {
             "The vantage's wall clock was set, or the vantage slept: {}{rest}. What was sent before is dated by the \
              clock as it was before; round-trip times do not depend on it.",
             steps.join("; ")
+        )
+    })
+}
+
+/// When vantages were unwell; `None` if they never were.
+pub(super) fn troubles(findings: &Findings) -> Option<String> {
+    const MOST: usize = 10;
+    let shown = |trouble: &Trouble| {
+        let end = trouble.first_well.map(|at| format!("until {}", number::moment(at)));
+        format!(
+            "{} from {} {}",
+            trouble.vantage,
+            number::moment(trouble.last_well.unwrap_or(trouble.first_silent)),
+            end.unwrap_or_else(|| "to the end".to_owned())
+        )
+    };
+    let shown: Vec<String> = findings.troubles.iter().take(MOST).map(shown).collect();
+    let more = findings.troubles.len().saturating_sub(MOST);
+    let rest = if more > 0 { format!("; {more} more in troubles.csv") } else { String::new() };
+    (!shown.is_empty()).then(|| {
+        format!(
+            "None of the control targets was heard, so the vantage was unwell, and what it did not hear then is not judged: \
+             {}{rest}.",
+            shown.join("; ")
         )
     })
 }

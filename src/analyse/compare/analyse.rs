@@ -6,13 +6,15 @@ use super::change;
 use super::diverse::{self, Ways};
 use super::epochs::Epochs;
 use super::figures;
-use super::findings::{AsEdge, Findings, Reach, UnitEpoch, UnitFindings};
+use super::findings::{AsEdge, Findings, FoundChange, Reach, Trouble, UnitEpoch, UnitFindings, Watch};
+use super::found;
 use super::interval::{Level, sound};
 use super::question::Question;
 use super::routes::{self, Route, RoutedTrace};
 use super::tally::{Asked, Endpoint, RoundKey, Tally};
 use super::unit::{Scale, UnitView};
 use super::verdict::Verdict;
+use super::watch::{Samples, Watcher};
 use crate::analyse::origin::OriginTable;
 use crate::analyse::path::{Trace, TraceEnd, Traces};
 use crate::analyse::ways::{Censuses, Searches};
@@ -45,15 +47,16 @@ pub fn routed_traces(
     for record in records {
         intake.take(&record);
     }
-    let epochs = Epochs::new(&question.events, intake.period(question));
-    let traces = std::mem::take(&mut intake.traces).finish().collect();
-    routes::routed(question, origins, &epochs, traces)
+    let period = intake.period(question);
+    let traces: Vec<Trace> = std::mem::take(&mut intake.traces).finish().collect();
+    let declared = Epochs::new(&question.events, period);
+    let routes = routes::routes(question, origins, &declared, &traces);
+    let epochs = Epochs::with_found(&question.events, &found::changes(&routes).changes, period);
+    routes::routed(question, origins, (&declared, &epochs), traces)
 }
 
-/// What is kept of the records while they stream past: counts of echo and tcp, and all traces.
+/// What is kept of the records while they stream past: answers to echo and tcp, and all traces.
 struct Intake {
-    /// Cut at every event, since the time of the campaign is not known yet.
-    all_epochs: Epochs,
     period: Option<(WallTime, WallTime)>,
     controls: BTreeMap<Unit, bool>,
     round_starts: BTreeMap<RoundKey, WallTime>,
@@ -63,8 +66,6 @@ struct Intake {
     censuses: Censuses,
 }
 
-const ALL_TIME: (WallTime, WallTime) = (WallTime::from_nanos(i64::MIN), WallTime::from_nanos(i64::MAX));
-
 impl Intake {
     fn new(question: &Question) -> Self {
         let mut censuses = Censuses::default();
@@ -72,7 +73,6 @@ impl Intake {
             censuses.add_asked(&asked.vantage, asked.round, &asked.blocks);
         }
         Self {
-            all_epochs: Epochs::new(&question.events, ALL_TIME),
             period: None,
             controls: question.units.iter().copied().collect(),
             round_starts: BTreeMap::new(),
@@ -91,7 +91,7 @@ impl Intake {
         let Some(at) = record.sent_at else { return };
         self.period = Some(self.period.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
         let round: RoundKey = (record.vantage.clone(), record.probe.round);
-        let start = self.round_starts.entry(round.clone()).or_insert(at);
+        let start = self.round_starts.entry(round).or_insert(at);
         *start = at.min(*start);
         if record.method.is_liveness() {
             let endpoint = Endpoint {
@@ -100,8 +100,9 @@ impl Intake {
                 protocol: record.probe.protocol,
                 port: record.probe.port,
             };
-            let (epoch, answered) = (self.all_epochs.of(at), arrived(record));
-            self.tally.count(Asked { unit: record.unit, endpoint, round, epoch, answered });
+            let answered = arrived(record).then_some(at);
+            let asked = Asked { round: record.probe.round, sent: (at, at), answered };
+            self.tally.count(record.unit, endpoint, &record.vantage, asked);
         }
     }
 
@@ -112,18 +113,24 @@ impl Intake {
 
     fn conclude(mut self, question: &Question, origins: &OriginTable) -> Findings {
         let period = self.period(question);
-        let epochs = Epochs::new(&question.events, period);
-        let first_epoch = self.all_epochs.of(period.0);
         let traces: Vec<Trace> = std::mem::take(&mut self.traces).finish().collect();
         for trace in &traces {
             self.count_trace(trace);
         }
-        let routes = routes::routes(question, origins, &epochs, &traces);
+        let declared = Epochs::new(&question.events, period);
+        let mut routes = routes::routes(question, origins, &declared, &traces);
+        let found = found::changes(&routes);
+        let epochs = Epochs::with_found(&question.events, &found.changes, period);
         let confidence = sound(question.confidence);
         let scale = Scale { epochs: &epochs, level: Level::new(confidence), confidence };
-        let views = self.views(origins, &routes, &traces, first_epoch, &epochs);
+        let samples = self.tally.samples();
+        let (controls, level) = (&self.controls, scale.level);
+        let watcher = Watcher { samples: &samples, controls, routes: &routes, level, confidence };
+        let (troubles, mut seen) = watched(&watcher, &samples);
+        routes::place(&mut routes, &epochs);
+        let views = self.views(origins, &routes, &traces, &mut seen, &epochs);
         let edges = figures::edges(&routes);
-        let units = units(&views, &scale);
+        let units = units(&views, &scale, &found.changes);
         let timeline = figures::timeline(&views, &self.round_starts);
         let names = names(question, &units, &edges);
         let ways = Ways::new(self.searches, self.censuses);
@@ -146,18 +153,21 @@ impl Intake {
             rounds: question.rounds,
             confidence,
             diversity,
+            found: found.changes,
+            tests: found.tests,
+            troubles,
         }
     }
 
     /// A trace counts as one question, in the epoch of all its probes.
     fn count_trace(&mut self, trace: &Trace) {
-        let Some(epoch) = trace.sent.and_then(|sent| self.all_epochs.of_both(sent)) else { return };
+        let Some(sent) = trace.sent else { return };
         let key = &trace.key;
         let endpoint =
             Endpoint { method: Method::Trace, target: key.target, protocol: key.protocol, port: key.port };
-        let round = (key.vantage.clone(), key.round);
-        let answered = matches!(trace.end, TraceEnd::Reached { .. });
-        self.tally.count(Asked { unit: trace.unit, endpoint, round, epoch, answered });
+        let reached = matches!(trace.end, TraceEnd::Reached { .. });
+        let answered = reached.then(|| trace.heard.unwrap_or(sent.1));
+        self.tally.count(trace.unit, endpoint, &key.vantage, Asked { round: key.round, sent, answered });
     }
 
     fn views<'a>(
@@ -165,7 +175,7 @@ impl Intake {
         origins: &OriginTable,
         routes: &'a [Route],
         traces: &[Trace],
-        first_epoch: usize,
+        watches: &mut BTreeMap<Unit, Vec<Watch>>,
         epochs: &Epochs,
     ) -> Vec<UnitView<'a>> {
         let mut straddling: BTreeMap<Unit, u64> = BTreeMap::new();
@@ -189,7 +199,8 @@ impl Intake {
                 unit,
                 control,
                 origin: by_table.or_else(|| routes.iter().find_map(|route| route.origin)),
-                answers: self.tally.of(unit, first_epoch),
+                answers: self.tally.of(unit, epochs),
+                watches: watches.remove(&unit).unwrap_or_default(),
                 routes,
                 straddling: straddling.remove(&unit).unwrap_or_default(),
             }
@@ -209,7 +220,15 @@ fn arrived(record: &ProbeRecord) -> bool {
     }
 }
 
-fn units(views: &[UnitView<'_>], scale: &Scale<'_>) -> Vec<UnitFindings> {
+/// When the vantages were unwell, and what they saw of each unit.
+fn watched(watcher: &Watcher<'_>, samples: &Samples) -> (Vec<Trouble>, BTreeMap<Unit, Vec<Watch>>) {
+    let troubles = watcher.troubles();
+    let units: BTreeSet<Unit> = samples.keys().map(|(unit, _)| *unit).collect();
+    let seen = units.into_iter().map(|unit| (unit, watcher.watches(unit, &troubles))).collect();
+    (troubles, seen)
+}
+
+fn units(views: &[UnitView<'_>], scale: &Scale<'_>, found_changes: &[FoundChange]) -> Vec<UnitFindings> {
     let mut found: Vec<Vec<UnitEpoch>> = views.iter().map(|view| view.by_epoch(scale)).collect();
     let suspended = suspended(views, &found, scale.epochs.count());
     let controlled = views.iter().any(|view| view.control);
@@ -230,13 +249,16 @@ fn units(views: &[UnitView<'_>], scale: &Scale<'_>) -> Vec<UnitFindings> {
         change::sort(&mut changes);
         let none = BTreeSet::new();
         let suspended = if view.control { &none } else { &suspended };
-        let verdict = Verdict { view, by_epoch, scale, suspended, controlled }.sentences();
+        let of_unit: Vec<&FoundChange> =
+            found_changes.iter().filter(|found| found.unit == view.unit).collect();
+        let verdict = Verdict { view, by_epoch, scale, suspended, controlled, found: &of_unit }.sentences();
         UnitFindings {
             unit: view.unit,
             control: view.control,
             origin: view.origin,
             by_epoch: std::mem::take(by_epoch),
             changes,
+            watches: view.watches.clone(),
             verdict,
         }
     })

@@ -3,9 +3,12 @@
 
 use std::collections::BTreeMap;
 
+use super::found::PinnedFlow;
 use crate::analyse::diversity::DiversityFindings;
 use crate::dataset::{ClockStep, Ledger};
-use crate::model::{Asn, Event, Method, Name, Prefix, RoundId, Unit, Untrusted, WallTime};
+use crate::model::{
+    AsLink, Asn, Event, LinkChange, Method, Name, Prefix, RoundId, Unit, Untrusted, WallTime,
+};
 
 /// Everything that a report says about a dataset.
 #[derive(Clone, Debug)]
@@ -44,6 +47,12 @@ pub struct Findings {
     pub straddling: u64,
     /// Path diversity, with its intervals and what was not seen.
     pub diversity: DiversityFindings,
+    /// Changes of links that were found in the traces without being told, in the order of time, one entry a unit.
+    pub found: Vec<FoundChange>,
+    /// How many tests were made to find them; their false discovery rates allow for all of these.
+    pub tests: u64,
+    /// When a vantage was unwell, by its control targets.
+    pub troubles: Vec<Trouble>,
 }
 
 /// The time between two events.
@@ -53,8 +62,190 @@ pub struct Epoch {
     pub start: WallTime,
     /// When it ends: at the next event, or with the last probe.
     pub end: WallTime,
-    /// The events at its beginning; empty for the first.
+    /// The declared events at its beginning; empty for the first.
     pub opened_by: Vec<Event>,
+    /// What was found at its beginning without being told; empty for the first. Where a declared event lies within
+    /// the bracket of what was found, the epoch begins at the event.
+    pub found: Vec<(LinkChange, AsLink)>,
+}
+
+/// A link between two ASes that came into use or fell out of it for a unit, as its pinned flows show.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundChange {
+    /// Who saw it.
+    pub vantage: Name,
+    /// For which unit.
+    pub unit: Unit,
+    /// The link, the AS nearer to the vantage first.
+    pub link: (Asn, Asn),
+    /// Whether it came or went.
+    pub change: LinkChange,
+    /// No earlier than this: then began the last trace that shows the time before.
+    pub from: WallTime,
+    /// No later than this: the last answer of the first trace that shows the time after.
+    pub to: WallTime,
+    /// Whether one moment explains all flows. If not, the bracket spans all their changes.
+    pub at_once: bool,
+    /// Where time is cut for it.
+    pub cut: WallTime,
+    /// Of the flows on the side of the link's use, those that used it.
+    pub used: u64,
+    /// All flows on that side.
+    pub flows: u64,
+    /// The flows on the other side, of which none used it.
+    pub others: u64,
+    /// Whether the numbers are of the flows towards all units of the vantage together, and not of this unit's alone.
+    pub whole_vantage: bool,
+    /// The probability of so clear a change if flows were only dealt out anew, for as often as that was seen.
+    pub p: f64,
+    /// The false discovery rate at which it is among the discoveries.
+    pub rate: f64,
+    /// The flows of this unit that came onto the link or left it, each with the traces before and after.
+    pub proofs: Vec<Proof>,
+}
+
+/// Two traces of one flow that show a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    /// The flow.
+    pub flow: PinnedFlow,
+    /// The round of the last trace before the change.
+    pub before: RoundId,
+    /// The round of the first trace after it.
+    pub after: RoundId,
+}
+
+/// A time in which the control targets of a vantage were silent: what it saw then says nothing about others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// The vantage.
+    pub vantage: Name,
+    /// The last answer of a control before; `None` if there was none.
+    pub last_well: Option<WallTime>,
+    /// The first silent probe.
+    pub first_silent: WallTime,
+    /// The last silent probe.
+    pub last_silent: WallTime,
+    /// The first answer of a control after; `None` if there was none.
+    pub first_well: Option<WallTime>,
+    /// Silent probes.
+    pub probes: u64,
+}
+
+/// What a vantage saw of a unit over time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Watch {
+    /// The vantage.
+    pub vantage: Name,
+    /// Addresses that ever answered.
+    pub addresses: u64,
+    /// The lower end of the interval of their share of answers, round by round, while the unit was up, by the method that
+    /// is answered most: Trinocular's A(E(b)). `None` if nothing ever answered.
+    pub availability: Option<f64>,
+    /// Whether up and down can be told.
+    pub watched: Watched,
+    /// When none of the addresses answered, for too long for chance; in the order of time.
+    pub outages: Vec<Outage>,
+    /// Methods that were silent for long while others were answered, from the first silent probe to the last.
+    pub silent_methods: Vec<(Method, WallTime, WallTime)>,
+}
+
+/// Whether up and down can be told of a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Watched {
+    /// They can.
+    Judged,
+    /// Nothing there ever answered.
+    NothingAnswers,
+    /// What is there answers at most one probe in ten.
+    TooRarely,
+}
+
+impl Watched {
+    /// As it stands in files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Judged => "judged",
+            Self::NothingAnswers => "nothing_answers",
+            Self::TooRarely => "too_rarely",
+        }
+    }
+}
+
+/// A time in which none of a unit's addresses answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outage {
+    /// The last answer before; `None` if there was none. It began after this.
+    pub last_up: Option<WallTime>,
+    /// By then it had begun, at the confidence of the report: from the first silent probe on so much silence is no chance.
+    pub begun_by: WallTime,
+    /// It ended after this, in the same sense.
+    pub ended_after: WallTime,
+    /// The first answer after; `None` if there was none. It ended before this.
+    pub first_up: Option<WallTime>,
+    /// The first and the last silent probe. Either may be silent by chance.
+    pub silent: (WallTime, WallTime),
+    /// The rounds of the first and the last silent probe.
+    pub rounds: (RoundId, RoundId),
+    /// Silent probes and traces.
+    pub probes: u64,
+    /// Addresses asked in that time.
+    pub addresses: u64,
+    /// What it comes to.
+    pub state: OutageState,
+    /// What the traces of that time showed.
+    pub path: PathThen,
+    /// Whether the vantage has control targets. Otherwise other units stand for them.
+    pub controlled: bool,
+    /// Other vantages to which something in the unit answered in that time: it was unreachable from some only.
+    pub seen_up_from: Vec<Name>,
+}
+
+/// What a silence comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OutageState {
+    /// The unit was down.
+    Down,
+    /// Too few addresses to tell the unit from its hosts, or traces still entered its network.
+    HostsUnsure,
+    /// Nobody else answered in that time, so the vantage may have been in trouble.
+    VantageUnsure,
+}
+
+impl OutageState {
+    /// As it stands in files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Down => "down",
+            Self::HostsUnsure => "hosts_unsure",
+            Self::VantageUnsure => "vantage_unsure",
+        }
+    }
+}
+
+/// What traces showed during a silence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PathThen {
+    /// They ended before the upstream, which they showed at other times.
+    Cut,
+    /// They still entered the network of the unit.
+    AsBefore,
+    /// Nothing that decides.
+    NotTold,
+}
+
+impl PathThen {
+    /// As it stands in files.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cut => "cut",
+            Self::AsBefore => "as_before",
+            Self::NotTold => "not_told",
+        }
+    }
 }
 
 /// An estimate with its interval at the report's confidence.
@@ -81,6 +272,8 @@ pub struct UnitFindings {
     pub by_epoch: Vec<UnitEpoch>,
     /// Differences between each epoch and the one before, largest effect first.
     pub changes: Vec<Change>,
+    /// What each vantage saw of it over time, in the order of their names.
+    pub watches: Vec<Watch>,
     /// What it comes to in plain words, one sentence each, with conditions where there are any. Begins in
     /// lower case and ends without a full stop, to stand behind the name of the unit.
     pub verdict: Vec<String>,

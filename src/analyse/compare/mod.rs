@@ -1,11 +1,12 @@
 //! Epochs, estimates with intervals, differences, verdicts: what changed, and how sure we are.
 //!
 //! ```text
-//! records ─▶ tally (who answered) ──────────────┐
-//!        └─▶ traces ─▶ routes (ways, upstreams) ─┴─▶ unit by epoch ─▶ changes ─▶ verdict
+//! records ─▶ tally (who answered) ─▶ watch (outages, the vantage's health) ─┐
+//!        └─▶ traces ─▶ routes (ways, upstreams) ─▶ found (links) ─▶ epochs ─┴─▶ unit by epoch ─▶ changes ─▶ verdict
 //! ```
 //!
-//! Every probe belongs to the epoch in which it was sent; a trace with probes on both sides of an event is
+//! Time is cut at declared events, and at changes of links that the traces show without being told. Every probe belongs
+//! to the epoch in which it was sent; a trace with probes on both sides of an event is
 //! left out of both and counted. Nothing here depends on the order of the records, and no number is ever
 //! NaN: where there is nothing to divide by, there is no estimate.
 
@@ -13,8 +14,10 @@ mod analyse;
 mod change;
 mod diverse;
 mod epochs;
+mod exact;
 mod figures;
 mod findings;
+mod found;
 mod interval;
 mod moment;
 pub(crate) mod number;
@@ -23,14 +26,17 @@ mod routes;
 mod tally;
 mod unit;
 mod verdict;
+mod watch;
 
 #[cfg(test)]
 mod tests;
 
 pub use analyse::{analyse, routed_traces};
 pub use findings::{
-    AsEdge, Change, Epoch, Estimate, Findings, Metric, PathCount, Reach, Reachability, TimelinePoint,
-    UnitEpoch, UnitFindings, UpstreamShare,
+    AsEdge, Change, Epoch, Estimate, Findings, FoundChange, Metric, Outage, OutageState, PathCount,
+    PathThen, Proof, Reach, Reachability, TimelinePoint, Trouble, UnitEpoch, UnitFindings, UpstreamShare,
+    Watch, Watched,
 };
+pub use found::PinnedFlow;
 pub use question::{AskedRound, Question};
 pub use routes::RoutedTrace;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::routes::Route;
-use crate::model::{Asn, FlowId, Name, Port, Protocol, WallTime};
+use crate::model::{Asn, FlowId, LinkChange, Name, Port, Protocol, WallTime};
 
 /// A flow as it is asked in every round.
 type PinnedFlow<'a> = (&'a Name, IpAddr, Protocol, Option<Port>, FlowId);
@@ -15,6 +15,16 @@ type PinnedFlow<'a> = (&'a Name, IpAddr, Protocol, Option<Port>, FlowId);
 pub(super) enum Turn {
     Gained,
     Lost,
+}
+
+impl Turn {
+    /// What happened to the link into the origin.
+    pub(super) const fn change(self) -> LinkChange {
+        match self {
+            Self::Gained => LinkChange::Added,
+            Self::Lost => LinkChange::Lost,
+        }
+    }
 }
 
 /// The time between which an upstream was gained or lost.
@@ -67,12 +77,12 @@ fn pinned(route: &Route) -> PinnedFlow<'_> {
 }
 
 /// When a flow's trace before a change began, and when the one after it began and had its last answer.
-type Pair = (WallTime, (WallTime, WallTime));
+pub(super) type Pair = (WallTime, (WallTime, WallTime));
 
 /// What all flows have in common; where that is nothing, all that they cover. Whether there is anything is
 /// judged by when the traces began: all traces of a round run side by side, and how long they take must not
 /// make flows agree that a round shows on different sides.
-fn combined(pairs: &[Pair]) -> Option<Bracket> {
+pub(super) fn combined(pairs: &[Pair]) -> Option<Bracket> {
     let before = || pairs.iter().map(|(before, _)| *before);
     let begun = pairs.iter().map(|(_, (begun, _))| *begun).min()?;
     let heard = || pairs.iter().map(|(_, (_, heard))| *heard);

@@ -68,6 +68,11 @@ pub(crate) fn fraction(value: f64) -> Option<String> {
     Some(format!("{}{whole}.{rest:05}", if parts.negative { "-" } else { "" }))
 }
 
+/// A probability for files, to two digits: `1.2e-9`.
+pub(crate) fn probability(value: f64) -> Option<String> {
+    value.is_finite().then(|| format!("{value:.1e}"))
+}
+
 /// A share for people: `58.3 %`.
 pub(crate) fn percent(share: f64) -> Option<String> {
     Parts::of(share).map(|parts| format!("{} %", parts.percent()))
@@ -167,6 +172,14 @@ pub(crate) fn bracket((from, to): (WallTime, WallTime)) -> String {
     let ((from_date, from_time), (to_date, to_time)) = (date_and_time(from), date_and_time(to));
     let to_date = if from_date == to_date { String::new() } else { format!("{to_date} ") };
     format!("{from_date} {from_time} and {to_date}{to_time} UTC")
+}
+
+/// A moment that is known to lie between two others: `2017-10-01 12:21:55 ± 40 s`, rounded outwards to whole seconds.
+pub(crate) fn give_or_take((from, to): (WallTime, WallTime)) -> String {
+    let width = to.since(from);
+    let middle = moment(from.after(width.div_f64(2.0)));
+    let half = Duration::from_secs(width.as_secs().saturating_add(1).div_euclid(2).saturating_add(1));
+    format!("{middle} \u{b1} {}", span(half))
 }
 
 /// A span of time in its two largest units: `1 h 38 min`.

@@ -80,17 +80,28 @@ pub(super) fn routes(
     judged(question, origins, epochs, traces).into_iter().map(Judged::route).collect()
 }
 
-/// All traces with what `routes` goes by, in the order of their keys; those that it leaves out too.
+/// Places routes in these epochs; those that lie in two are taken away.
+pub(super) fn place(routes: &mut Vec<Route>, epochs: &Epochs) {
+    routes.retain_mut(|route| {
+        let epoch = epochs.of_both(route.sent);
+        route.epoch = epoch.unwrap_or(route.epoch);
+        epoch.is_some()
+    });
+}
+
+/// All traces with what `routes` goes by, in the order of their keys; those that it leaves out too. Upstreams are judged
+/// by the declared epochs, and placed in those that were also found.
 pub(super) fn routed(
     question: &Question,
     origins: &OriginTable,
-    epochs: &Epochs,
+    (declared, all): (&Epochs, &Epochs),
     traces: Vec<Trace>,
 ) -> Vec<RoutedTrace> {
-    let judged = judged(question, origins, epochs, &traces);
-    let placed = judged.into_iter().map(|judged| {
-        let Judged { open: Open { trace, path, origin, epoch, .. }, upstream, .. } = judged;
-        (trace.key.clone(), (path, origin, epoch, upstream))
+    let judged = judged(question, origins, declared, &traces);
+    let placed = judged.into_iter().filter_map(|judged| {
+        let Judged { open: Open { trace, path, origin, sent, .. }, upstream, .. } = judged;
+        let epoch = all.of_both(sent)?;
+        Some((trace.key.clone(), (path, origin, epoch, upstream)))
     });
     let mut placed: BTreeMap<TraceKey, _> = placed.collect();
     let routed = |trace: Trace| match placed.remove(&trace.key) {

@@ -1,4 +1,4 @@
-//! Who was asked and who answered, by unit, endpoint, epoch and round.
+//! Who was asked and who answered, by unit, endpoint, vantage and time.
 //!
 //! A share of answers is taken over the endpoints that answered at least once in the campaign by the same
 //! method: an address nobody uses says nothing about the line to it. An endpoint is an address, and for TCP
@@ -7,8 +7,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::epochs::Epochs;
 use super::interval::Share;
-use crate::model::{Method, Name, Port, Protocol, RoundId, Unit};
+use super::watch::{Sample, Samples};
+use crate::model::{Method, Name, Port, Protocol, RoundId, Unit, WallTime};
 
 /// A round of a vantage.
 pub(super) type RoundKey = (Name, RoundId);
@@ -23,22 +25,20 @@ pub(super) struct Endpoint {
 }
 
 /// A question put to an endpoint: one probe of echo or tcp, or one trace.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
-    pub(super) unit: Unit,
-    pub(super) endpoint: Endpoint,
-    pub(super) round: RoundKey,
-    pub(super) epoch: usize,
-    pub(super) answered: bool,
+    pub(super) round: RoundId,
+    /// When its first probe and its last were sent.
+    pub(super) sent: (WallTime, WallTime),
+    /// When the probe was sent that was answered by the target.
+    pub(super) answered: Option<WallTime>,
 }
 
 /// All questions of a campaign.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
-    units: BTreeMap<Unit, BTreeMap<Endpoint, Cells>>,
+    units: BTreeMap<Unit, BTreeMap<Endpoint, BTreeMap<Name, Vec<Asked>>>>,
 }
-
-type Cells = BTreeMap<(RoundKey, usize), Share>;
 
 /// What became of the questions put to one unit.
 #[derive(Clone, Debug, Default)]
@@ -54,37 +54,104 @@ pub(super) struct Answers {
 }
 
 impl Tally {
-    pub(super) fn count(&mut self, asked: Asked) {
-        let endpoints = self.units.entry(asked.unit).or_default();
-        let cells = endpoints.entry(asked.endpoint).or_default();
-        let cell = cells.entry((asked.round, asked.epoch)).or_default();
-        cell.add(Share { part: u64::from(asked.answered), whole: 1 });
+    pub(super) fn count(&mut self, unit: Unit, endpoint: Endpoint, vantage: &Name, asked: Asked) {
+        let by_vantage = self.units.entry(unit).or_default().entry(endpoint).or_default();
+        match by_vantage.get_mut(vantage) {
+            Some(questions) => questions.push(asked),
+            None => drop(by_vantage.insert(vantage.clone(), vec![asked])),
+        }
     }
 
-    /// The answers of a unit, with epochs counted from `first_epoch`.
-    pub(super) fn of(&self, unit: Unit, first_epoch: usize) -> Answers {
+    /// The answers of a unit by epoch. A trace with probes in two epochs is in neither.
+    pub(super) fn of(&self, unit: Unit, epochs: &Epochs) -> Answers {
         let mut answers = Answers::default();
-        for (endpoint, cells) in self.units.get(&unit).into_iter().flatten() {
-            let responsive = cells.values().any(|cell| cell.part > 0);
-            for ((round, epoch), cell) in cells {
-                let epoch = epoch.saturating_sub(first_epoch);
-                answers.add(endpoint.method, (round, epoch), *cell, responsive);
+        for (endpoint, by_vantage) in self.units.get(&unit).into_iter().flatten() {
+            let responsive = ever_answered(by_vantage);
+            for (vantage, asked) in
+                by_vantage.iter().flat_map(|(name, all)| all.iter().map(move |asked| (name, asked)))
+            {
+                if let Some(epoch) = epochs.of_both(asked.sent) {
+                    answers.add(endpoint.method, (vantage, epoch), asked, responsive);
+                }
             }
         }
         answers
     }
+
+    /// What was asked of endpoints that ever answered, round by round, in the order of time. A unit that was asked, but
+    /// where nothing ever answered, has an empty list.
+    pub(super) fn samples(&self) -> Samples {
+        let mut samples = Samples::new();
+        for (unit, endpoints) in &self.units {
+            for (endpoint, by_vantage) in endpoints {
+                let responsive = ever_answered(by_vantage);
+                for (vantage, asked) in by_vantage {
+                    let list = samples.entry((*unit, vantage.clone())).or_default();
+                    list.extend(if responsive { by_round(endpoint, asked) } else { Vec::new() });
+                }
+            }
+        }
+        for list in samples.values_mut() {
+            list.sort_unstable();
+        }
+        samples
+    }
+}
+
+/// One sample a round.
+fn by_round(endpoint: &Endpoint, asked: &[Asked]) -> Vec<Sample> {
+    let mut rounds: BTreeMap<RoundId, Sample> = BTreeMap::new();
+    for asked in asked {
+        let next = asked.sample(endpoint);
+        rounds.entry(asked.round).and_modify(|sample| sample.join(&next)).or_insert(next);
+    }
+    rounds.into_values().collect()
+}
+
+fn ever_answered(by_vantage: &BTreeMap<Name, Vec<Asked>>) -> bool {
+    by_vantage.values().flatten().any(|asked| asked.answered.is_some())
+}
+
+impl Asked {
+    fn sample(&self, endpoint: &Endpoint) -> Sample {
+        let at = self.answered.unwrap_or(self.sent.1);
+        let answered = self.answered.is_some();
+        let Endpoint { method, target, .. } = *endpoint;
+        Sample { first: at, last: at, round: self.round, method, target, answered, asked: 1 }
+    }
+}
+
+impl Sample {
+    /// Takes another question of the same round in. Answers speak louder than silence.
+    fn join(&mut self, other: &Self) {
+        let asked = self.asked.saturating_add(other.asked);
+        if self.answered == other.answered {
+            self.first = self.first.min(other.first);
+            self.last = self.last.max(other.last);
+        } else if other.answered {
+            *self = *other;
+        }
+        self.asked = asked;
+    }
 }
 
 impl Answers {
-    fn add(&mut self, method: Method, (round, epoch): (&RoundKey, usize), cell: Share, responsive: bool) {
+    fn add(
+        &mut self,
+        method: Method,
+        (vantage, epoch): (&Name, usize),
+        question: &Asked,
+        responsive: bool,
+    ) {
+        let cell = Share { part: u64::from(question.answered.is_some()), whole: 1 };
         self.methods.insert(method);
         let asked = self.asked.entry(epoch).or_default();
-        *asked = asked.saturating_add(cell.whole);
+        *asked = asked.saturating_add(1);
         if responsive {
             self.by_method.entry((epoch, method)).or_default().add(cell);
         }
         if method.is_liveness() {
-            let round = self.by_round.entry(round.clone()).or_default();
+            let round = self.by_round.entry((vantage.clone(), question.round)).or_default();
             round.add(if responsive { cell } else { Share::default() });
         }
     }

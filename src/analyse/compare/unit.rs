@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::epochs::Epochs;
-use super::findings::{PathCount, Reach, Reachability, UnitEpoch, UpstreamShare};
+use super::findings::{PathCount, Reach, Reachability, UnitEpoch, UpstreamShare, Watch};
 use super::interval::{Level, Share, float};
 use super::routes::Route;
 use super::tally::Answers;
@@ -17,6 +17,7 @@ pub(super) struct UnitView<'a> {
     pub(super) origin: Option<Asn>,
     pub(super) answers: Answers,
     pub(super) routes: Vec<&'a Route>,
+    pub(super) watches: Vec<Watch>,
     /// Traces with probes on both sides of an event, left out.
     pub(super) straddling: u64,
 }

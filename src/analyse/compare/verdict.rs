@@ -1,16 +1,18 @@
 //! What the numbers of a unit come to, in plain sentences with their conditions.
 
+mod found;
+mod outages;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{self, through};
-use super::epochs::Epochs;
-use super::findings::{Epoch, Estimate, Reach, UnitEpoch};
+use super::findings::{Epoch, Estimate, FoundChange, Outage, Reach, UnitEpoch};
 use super::interval::Share;
 use super::moment::{self, Bracket, Turn};
 use super::number;
 use super::unit::{Scale, UnitView};
 use crate::analyse::path::NoUpstream;
-use crate::model::{Asn, Event, LinkChange, Method};
+use crate::model::{AsLink, Asn, Event, LinkChange, Method};
 
 /// All that a verdict on one unit rests on.
 pub(super) struct Verdict<'a> {
@@ -21,6 +23,8 @@ pub(super) struct Verdict<'a> {
     pub(super) suspended: &'a BTreeSet<usize>,
     /// Whether the campaign has control units.
     pub(super) controlled: bool,
+    /// What was found to have changed for the unit.
+    pub(super) found: &'a [&'a FoundChange],
 }
 
 /// An epoch beside the one before it.
@@ -61,9 +65,10 @@ impl Verdict<'_> {
         sentences.extend(self.at_first().map(|text| (Weight::Start, text)));
         let pairs = self.by_epoch.iter().zip(self.by_epoch.iter().skip(1)).zip(1_usize..);
         for ((before, after), epoch) in pairs {
-            let step = Step { epoch, before, after, when: when(self.scale.epochs, epoch) };
+            let step = Step { epoch, before, after, when: self.when(epoch) };
             sentences.extend(self.of_step(&step));
         }
+        sentences.extend(outages::sentences(self.view));
         sentences.extend(self.left_out().map(|text| (Weight::Remark, text)));
         sentences.sort_by_key(|(weight, _)| *weight);
         sentences.into_iter().map(|(_, text)| text).collect()
@@ -144,10 +149,50 @@ impl Verdict<'_> {
         if self.suspended.contains(&step.epoch.saturating_sub(1)) {
             return sentences;
         }
+        let found = self.found_at(step.epoch);
+        if found.is_empty() && !self.is_declared(step.epoch) {
+            sentences.retain(|(weight, _)| *weight == Weight::Reach);
+            return sentences;
+        }
         if step.before.traced > 0 && step.after.traced > 0 {
             sentences.extend(self.upstreams_changed(step));
         }
+        if !sentences.iter().any(|(weight, _)| *weight == Weight::Upstream) {
+            sentences.extend(found::sentence(&found).map(|text| (Weight::Lesser, text)));
+        }
         sentences
+    }
+
+    fn is_declared(&self, epoch: usize) -> bool {
+        self.scale.epochs.as_slice().get(epoch).is_some_and(|epoch| !epoch.opened_by.is_empty())
+    }
+
+    /// What was found to have changed for this unit when an epoch began.
+    fn found_at(&self, epoch: usize) -> Vec<&FoundChange> {
+        let Some(start) = self.scale.epochs.as_slice().get(epoch).map(|epoch| epoch.start) else {
+            return Vec::new();
+        };
+        let here = |found: &&FoundChange| found.cut == start || (found.from <= start && start <= found.to);
+        self.found.iter().copied().filter(here).collect()
+    }
+
+    /// `after link AS20485-AS131279 was added`. Of what was found, the links of the unit's own network, if there are any.
+    fn when(&self, epoch: usize) -> String {
+        let Some(Epoch { opened_by, found, .. }) = self.scale.epochs.as_slice().get(epoch) else {
+            return String::new();
+        };
+        let words = |(change, link): &(LinkChange, AsLink)| format!("link {link} was {}", change.as_str());
+        let declared: Vec<_> = opened_by.iter().map(|event| (event.change, event.link)).collect();
+        let own = |(_, link): &&(LinkChange, AsLink)| {
+            self.view.origin.is_some_and(|origin| link.other_end(origin).is_some())
+        };
+        let near: Vec<_> = found.iter().filter(own).copied().collect();
+        let told =
+            [declared, near, found.clone()].into_iter().find(|links| !links.is_empty()).unwrap_or_default();
+        let mut words: Vec<String> = told.iter().take(MOST_LINKS).map(words).collect();
+        let more = told.len().saturating_sub(MOST_LINKS);
+        words.extend((more > 0).then(|| format!("{more} other links changed")));
+        format!("after {}", words.join(" and "))
     }
 
     fn reach_changed(&self, step: &Step<'_>) -> Option<Weighed> {
@@ -181,8 +226,14 @@ impl Verdict<'_> {
         Some((Weight::Reach, sentence))
     }
 
-    /// More or fewer answers than chance explains, in a unit that stayed reachable.
+    /// More or fewer answers than chance explains, in a unit that stayed reachable. Outages are told by themselves.
     fn answers_changed(&self, step: &Step<'_>) -> Option<String> {
+        let epochs = self.scale.epochs;
+        let here = [step.epoch.saturating_sub(1), step.epoch];
+        let away = |outage: &Outage| here.contains(&epochs.of(outage.begun_by));
+        if self.view.watches.iter().flat_map(|watch| &watch.outages).any(away) {
+            return None;
+        }
         let answers = &self.view.answers;
         let (before, after) = (answers.probes(step.epoch.saturating_sub(1)), answers.probes(step.epoch));
         let difference = self.scale.level.difference(before, after)?;
@@ -268,7 +319,9 @@ impl Verdict<'_> {
     /// ` between 2017-10-01 08:23:41 and 09:20:00 UTC (declared: 09:07:51)`, or only after which event where no
     /// flow was traced before and after.
     fn moment(&self, step: &Step<'_>, (turn, asn): (Turn, Asn)) -> String {
-        let Some(bracket) = moment::bracket(&self.view.routes, (turn, asn), step.epoch) else {
+        let bracket = self.found_bracket(step, (turn, asn));
+        let bracket = bracket.or_else(|| moment::bracket(&self.view.routes, (turn, asn), step.epoch));
+        let Some(bracket) = bracket else {
             return format!(" {}", step.when);
         };
         let span = number::bracket((bracket.from, bracket.to));
@@ -276,16 +329,23 @@ impl Verdict<'_> {
         format!(" between {span}{}{unlike}", self.declared(step, (turn, asn), &bracket))
     }
 
+    /// The bracket that the flows of all units together gave, where that is how the change was found.
+    fn found_bracket(&self, step: &Step<'_>, (turn, asn): (Turn, Asn)) -> Option<Bracket> {
+        let is_it = |found: &&FoundChange| {
+            found.change == turn.change() && found.link.0 == asn && Some(found.link.1) == self.view.origin
+        };
+        let found = self.found_at(step.epoch).into_iter().find(is_it)?;
+        Some(Bracket { from: found.from, to: found.to, at_once: found.at_once })
+    }
+
     /// The event that was declared for this change, and whether it lies within what was measured.
     fn declared(&self, step: &Step<'_>, (turn, asn): (Turn, Asn), bracket: &Bracket) -> String {
-        let kind = match turn {
-            Turn::Gained => LinkChange::Added,
-            Turn::Lost => LinkChange::Lost,
-        };
         let of_this =
-            |event: &&Event| event.change == kind && event.link.other_end(asn) == self.view.origin;
+            |event: &&Event| event.change == turn.change() && event.link.other_end(asn) == self.view.origin;
         let events = self.scale.epochs.as_slice().get(step.epoch).map(|epoch| epoch.opened_by.as_slice());
-        let event = events.unwrap_or_default().iter().find(of_this).filter(|_| self.view.origin.is_some());
+        let event = events.unwrap_or_default().iter().find(of_this);
+        let event = event.or_else(|| self.declared_elsewhere(step, of_this));
+        let event = event.filter(|_| self.view.origin.is_some());
         event.map_or_else(String::new, |event| {
             let inside = bracket.from <= event.at && event.at <= bracket.to;
             let outside = if inside { "" } else { ", which lies outside" };
@@ -294,6 +354,18 @@ impl Verdict<'_> {
             let at = if from == to && to == date { time } else { format!("{date} {time}") };
             format!(" (declared: {at}{outside})")
         })
+    }
+
+    /// The event next in time that was declared for a change that was found at another time, if no other change of any
+    /// link was found or declared between the two.
+    fn declared_elsewhere(&self, step: &Step<'_>, of_this: impl Fn(&&Event) -> bool) -> Option<&Event> {
+        if self.is_declared(step.epoch) {
+            return None;
+        }
+        let epochs = self.scale.epochs.as_slice();
+        let (before, after) = (step.epoch.checked_sub(1), step.epoch.checked_add(1));
+        let near = [before, after].into_iter().flatten().filter_map(|epoch| epochs.get(epoch));
+        near.flat_map(|epoch| &epoch.opened_by).find(of_this)
     }
 
     /// The commonest reasons why the upstream cannot be told, each with its number of traces.
@@ -353,6 +425,9 @@ impl Verdict<'_> {
     }
 }
 
+/// Links told by name where several changed at once.
+const MOST_LINKS: usize = 2;
+
 const METHODS: [Method; 3] = [Method::Echo, Method::Tcp, Method::Trace];
 
 fn trouble(when: &str) -> String {
@@ -389,14 +464,6 @@ fn upstreams(found: &UnitEpoch) -> BTreeSet<Asn> {
 /// Whether nobody was seen to leave an upstream towards the origin.
 fn inferred(found: &UnitEpoch) -> bool {
     found.upstreams.iter().all(|share| share.seen_entering == 0)
-}
-
-/// `after link AS20485-AS131279 was added`.
-fn when(epochs: &Epochs, epoch: usize) -> String {
-    let events = epochs.as_slice().get(epoch).map(|Epoch { opened_by, .. }| opened_by.as_slice());
-    let words = |event: &Event| format!("link {} was {}", event.link, event.change.as_str());
-    let words: Vec<String> = events.unwrap_or_default().iter().map(words).collect();
-    format!("after {}", words.join(" and "))
 }
 
 fn list(asns: impl Iterator<Item = Asn>) -> String {

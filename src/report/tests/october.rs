@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::analyse::compare::{
-    AsEdge, Change, Epoch, Estimate, Findings, Metric, PathCount, Reach, Reachability, TimelinePoint,
-    UnitEpoch, UnitFindings, UpstreamShare,
+    AsEdge, Change, Epoch, Estimate, Findings, FoundChange, Metric, Outage, OutageState, PathCount,
+    PathThen, PinnedFlow, Proof, Reach, Reachability, TimelinePoint, Trouble, UnitEpoch, UnitFindings,
+    UpstreamShare, Watch, Watched,
 };
 use crate::analyse::diversity::DiversityFindings;
 use crate::dataset::Ledger;
-use crate::model::{Asn, Event, LinkChange, Method, Unit, Untrusted, WallTime};
+use crate::model::{Asn, Event, FlowId, LinkChange, Method, Protocol, RoundId, Unit, Untrusted, WallTime};
 
 const UNICOM: u32 = 4837;
 const TTK: u32 = 20485;
@@ -115,10 +116,82 @@ pub(super) fn october() -> Findings {
         confidence: 0.95,
         straddling: 4,
         diversity: DiversityFindings::default(),
+        found: vec![found("175.45.176.0/24"), found("175.45.178.0/24")],
+        tests: 17,
+        troubles: vec![trouble()],
     }
 }
 
 /// A dataset in which nothing was found: no unit, one epoch, no round.
+/// The second line as the flows show it.
+fn found(unit: &str) -> FoundChange {
+    let flow = PinnedFlow {
+        target: "175.45.176.71".parse().unwrap(),
+        protocol: Protocol::Icmp,
+        port: None,
+        flow: FlowId(3),
+    };
+    FoundChange {
+        vantage: "de".parse().unwrap(),
+        unit: unit.parse().map(Unit).unwrap(),
+        link: (asn(TTK), asn(ORIGIN)),
+        change: LinkChange::Added,
+        from: time("09:05:27"),
+        to: time("09:10:03"),
+        at_once: true,
+        cut: time("09:10:00"),
+        used: 20,
+        flows: 44,
+        others: 44,
+        whole_vantage: unit.contains("178"),
+        p: 1.25e-7,
+        rate: 2.5e-7,
+        proofs: vec![Proof { flow, before: RoundId(7), after: RoundId(9) }],
+    }
+}
+
+fn trouble() -> Trouble {
+    Trouble {
+        vantage: "de".parse().unwrap(),
+        last_well: Some(time("08:00:02")),
+        first_silent: time("08:05:01"),
+        last_silent: time("08:15:03"),
+        first_well: Some(time("08:20:01")),
+        probes: 12,
+    }
+}
+
+/// One outage in .178, and one silence of which the host may be the cause in .176.
+fn watch(habit: &Habit) -> Watch {
+    let outage = |state, path, addresses| Outage {
+        last_up: Some(time("11:00:02")),
+        begun_by: time("11:05:01"),
+        ended_after: time("11:15:03"),
+        first_up: Some(time("11:20:01")),
+        silent: (time("11:05:01"), time("11:15:03")),
+        rounds: (RoundId(40), RoundId(44)),
+        probes: 24,
+        addresses,
+        state,
+        path,
+        controlled: true,
+        seen_up_from: Vec::new(),
+    };
+    let answers = habit.answers.iter().any(|share| *share > 0.0);
+    Watch {
+        vantage: "de".parse().unwrap(),
+        addresses: if answers { 4 } else { 0 },
+        availability: answers.then_some(0.91),
+        watched: if answers { Watched::Judged } else { Watched::NothingAnswers },
+        outages: match habit.unit {
+            "175.45.178.0/24" => vec![outage(OutageState::Down, PathThen::Cut, 4)],
+            "175.45.176.0/24" => vec![outage(OutageState::HostsUnsure, PathThen::AsBefore, 1)],
+            _ => Vec::new(),
+        },
+        silent_methods: Vec::new(),
+    }
+}
+
 pub(super) fn nothing() -> Findings {
     let epochs = epochs().into_iter().take(1).collect();
     Findings {
@@ -131,6 +204,9 @@ pub(super) fn nothing() -> Findings {
         ledger: Ledger::default(),
         rounds: (0, 0),
         straddling: 0,
+        found: Vec::new(),
+        tests: 0,
+        troubles: Vec::new(),
         rehearsal: false,
         ..october()
     }
@@ -141,9 +217,9 @@ fn epochs() -> Vec<Epoch> {
     let gained = event("09:07:51", LinkChange::Added, "AS20485-AS131279");
     let lost = event("11:00:00", LinkChange::Lost, "AS4837-AS131279");
     vec![
-        Epoch { start: time("07:30:00"), end: gained.at, opened_by: Vec::new() },
-        Epoch { start: gained.at, end: lost.at, opened_by: vec![gained] },
-        Epoch { start: lost.at, end: time("12:29:40.25"), opened_by: vec![lost] },
+        Epoch { start: time("07:30:00"), end: gained.at, found: Vec::new(), opened_by: Vec::new() },
+        Epoch { start: gained.at, end: lost.at, found: Vec::new(), opened_by: vec![gained] },
+        Epoch { start: lost.at, end: time("12:29:40.25"), found: Vec::new(), opened_by: vec![lost] },
     ]
 }
 
@@ -200,6 +276,7 @@ fn unit(habit: &Habit, epochs: &[Epoch], timeline: &[TimelinePoint]) -> UnitFind
         control: habit.control,
         origin: Some(asn(habit.origin)),
         changes: changes(&by_epoch),
+        watches: vec![watch(habit)],
         by_epoch,
         verdict: habit.verdict.iter().map(|text| (*text).to_owned()).collect(),
     }

@@ -48,6 +48,11 @@ pub(in crate::report) fn fits(kind: Kind, cell: &str) -> bool {
             let mut allowed = cell.bytes().map(|b| b.is_ascii_alphanumeric() || b"._-%".contains(&b));
             !cell.starts_with('-') && allowed.all(|allowed| allowed)
         }
+        Kind::Address => cell.parse::<std::net::IpAddr>().is_ok(),
+        Kind::Probability => {
+            let (digits, power) = cell.split_once('e').unwrap();
+            fits(Kind::Number, digits) && power.parse::<i32>().is_ok() && !cell.starts_with('-')
+        }
         Kind::Word(words) => words.contains(&cell),
     }
 }

@@ -1,0 +1,161 @@
+//! Links between ASes that were gained or lost, found without being told.
+//!
+//! ```text
+//! routes ─▶ ways (what a trace says of links) ─▶ series of pinned flows ─▶ runs without a link ─▶ tests ─▶ changes
+//! ```
+//!
+//! The same flows are traced in every round. A link is *lost* when all flows that used it were seen again, none of
+//! them nor any other uses it, and so clear a picture would be unlikely if a balancer had only dealt the flows out
+//! anew: Fisher's exact test over flows, times the number of rounds in which any flow came onto the link or left it,
+//! since each of these was a try. A link is *added* the other way round. Where the flows of each target all go one
+//! way, and targets of one unit different ways, a balancer looks at destinations alone; then targets are counted and
+//! not flows.
+//!
+//! All tests of a campaign are corrected together (Benjamini and Hochberg). A trace that fell silent says nothing
+//! about links: silence is a matter of reachability.
+
+mod runs;
+mod series;
+mod way;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use self::runs::{Candidate, candidates};
+use self::series::Series;
+use self::way::Solid;
+use super::exact;
+use super::findings::{FoundChange, Proof};
+use super::moment::{self, Bracket};
+use super::routes::Route;
+use crate::model::{LinkChange, Name, Unit, WallTime};
+
+pub use self::series::PinnedFlow;
+pub(super) use self::way::Crossing;
+
+/// The false discovery rate that is accepted.
+pub(super) const RATE: f64 = 0.01;
+
+/// All that was found in a campaign.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Found {
+    /// In the order of time, then unit and link.
+    pub(super) changes: Vec<FoundChange>,
+    /// How many tests were made.
+    pub(super) tests: u64,
+}
+
+/// A candidate with where it was found.
+struct Tested<'a> {
+    vantage: &'a Name,
+    /// `None` if the flows of all units were taken together.
+    unit: Option<Unit>,
+    series: usize,
+    candidate: Candidate,
+}
+
+/// The changes that the traces of a campaign show.
+pub(super) fn changes(routes: &[Route]) -> Found {
+    let mut all_series: Vec<Series> = Vec::new();
+    let mut tested: Vec<Tested<'_>> = Vec::new();
+    for (vantage, routes) in series::by_vantage(routes) {
+        let mut solid = Solid::default();
+        for route in &routes {
+            solid.add(route);
+        }
+        let whole = Series::new(routes.iter().copied(), &solid);
+        let units: BTreeSet<Unit> = routes.iter().map(|route| route.unit).collect();
+        let parts = units.iter().map(|unit| {
+            let of_unit = routes.iter().copied().filter(|route| route.unit == *unit);
+            (Some(*unit), Series::new(of_unit, &solid))
+        });
+        for (unit, series) in std::iter::once((None, whole)).chain(parts.collect::<Vec<_>>()) {
+            for link in series.links() {
+                let found = candidates(&series, link).into_iter();
+                tested.extend(found.map(|candidate| Tested {
+                    vantage,
+                    unit,
+                    series: all_series.len(),
+                    candidate,
+                }));
+            }
+            all_series.push(series);
+        }
+    }
+    let p: Vec<f64> = tested.iter().map(|tested| tested.candidate.p).collect();
+    let rates = exact::false_discovery_rates(&p);
+    let discovered = tested.iter().zip(&rates).filter(|(_, rate)| **rate <= RATE);
+    let mut changes: Vec<FoundChange> = discovered
+        .filter_map(|(tested, rate)| Some((tested, all_series.get(tested.series)?, *rate)))
+        .flat_map(|(tested, series, rate)| told(tested, series, rate))
+        .collect();
+    changes.sort_by(|one, other| key(one).cmp(&key(other)).then(one.p.total_cmp(&other.p)));
+    Found { changes: once_each(changes), tests: super::unit::count(p.len()) }
+}
+
+/// A discovery as it is told: once for each unit whose flows it moved.
+fn told(tested: &Tested<'_>, series: &Series, rate: f64) -> Vec<FoundChange> {
+    let Candidate { link, change, flows, used, others, moved, p } = &tested.candidate;
+    let Some(bracket) = bracket(moved) else { return Vec::new() };
+    let mut by_unit: BTreeMap<Unit, Vec<Proof>> = BTreeMap::new();
+    for pair in moved {
+        let Some((unit, flow)) = series.flows.get(pair.before.flow) else { continue };
+        let proof = Proof { flow: *flow, before: pair.before.round, after: pair.after.round };
+        by_unit.entry(*unit).or_default().push(proof);
+    }
+    let found = |(unit, proofs)| FoundChange {
+        vantage: tested.vantage.clone(),
+        unit,
+        link: *link,
+        change: *change,
+        from: bracket.0.from,
+        to: bracket.0.to,
+        at_once: bracket.0.at_once,
+        cut: bracket.1,
+        used: *used,
+        flows: *flows,
+        others: *others,
+        whole_vantage: tested.unit.is_none(),
+        p: *p,
+        rate,
+        proofs,
+    };
+    by_unit.into_iter().map(found).collect()
+}
+
+/// The bracket of a change, and the moment at which it is best cut: when the first trace that shows it began, or,
+/// where the flows do not agree, behind the last trace that does not.
+fn bracket(moved: &[runs::Pair]) -> Option<(Bracket, WallTime)> {
+    let pair = |pair: &runs::Pair| (pair.before.begun, (pair.after.begun, pair.after.heard));
+    let bracket = moment::combined(&moved.iter().map(pair).collect::<Vec<_>>())?;
+    let begun = moved.iter().map(|pair| pair.after.begun).min()?;
+    let latest = moved.iter().map(|pair| pair.before.begun).max()?;
+    let cut =
+        if bracket.at_once { begun } else { WallTime::from_nanos(latest.as_nanos().saturating_add(1)) };
+    Some((bracket, cut))
+}
+
+fn key(found: &FoundChange) -> (&Name, Unit, Crossing, LinkChange, WallTime) {
+    (&found.vantage, found.unit, found.link, found.change, found.from)
+}
+
+/// The flows of one unit and of all of them together show the same change; it is told once, by the surer of the two.
+fn once_each(changes: Vec<FoundChange>) -> Vec<FoundChange> {
+    let mut kept: Vec<FoundChange> = Vec::new();
+    for found in changes {
+        let same = kept.last_mut().filter(|last| {
+            let alike = (&last.vantage, last.unit, last.link, last.change)
+                == (&found.vantage, found.unit, found.link, found.change);
+            alike && last.from <= found.to && found.from <= last.to
+        });
+        match same {
+            Some(last) if found.p < last.p => *last = found,
+            Some(_) => {}
+            None => kept.push(found),
+        }
+    }
+    kept.sort_by(|one, other| (one.from, key(one)).cmp(&(other.from, key(other))));
+    kept
+}
+
+#[cfg(test)]
+mod tests;

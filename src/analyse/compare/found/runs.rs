@@ -1,0 +1,160 @@
+//! Runs without a link: the stretches between two uses of it in which every flow that had used it was traced
+//! again and went elsewhere. Each is tested against chance.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::super::exact;
+use super::super::unit::count;
+use super::series::{Look, Series};
+use super::way::Crossing;
+use crate::model::{LinkChange, RoundId, Unit};
+
+/// What one flow showed on either side of a change.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pair {
+    pub(super) before: Look,
+    pub(super) after: Look,
+}
+
+/// A change that may be one, or chance.
+#[derive(Clone, Debug)]
+pub(super) struct Candidate {
+    pub(super) link: Crossing,
+    pub(super) change: LinkChange,
+    /// Flows that were seen on the side of the link's use, and of them those that used it.
+    pub(super) flows: u64,
+    pub(super) used: u64,
+    /// Flows that were seen on the other side, where none used it.
+    pub(super) others: u64,
+    /// Of the flows that used it, what each showed before and after.
+    pub(super) moved: Vec<Pair>,
+    /// The probability of so clear a change by chance, for as often as chance had a try.
+    pub(super) p: f64,
+}
+
+/// All candidates of a link, losses and additions.
+pub(super) fn candidates(series: &Series, link: Crossing) -> Vec<Candidate> {
+    let mut looks = series.looks(link);
+    if looks.iter().all(|look| look.used) || looks.iter().all(|look| !look.used) {
+        return Vec::new();
+    }
+    let tries = moves(&looks);
+    let test = |change: LinkChange, run: Run| {
+        let mut found = run.candidate(link, change);
+        let (used, flows, others) = if run.by_destination(series) {
+            run.targets(series)
+        } else {
+            (found.used, found.flows, found.others)
+        };
+        found.p =
+            (exact::all_on_one_side(used, flows, others) * super::super::interval::float(tries)).min(1.0);
+        found
+    };
+    let mut found: Vec<Candidate> =
+        runs(&looks).into_iter().map(|run| test(LinkChange::Lost, run)).collect();
+    looks.reverse();
+    found.extend(runs(&looks).into_iter().map(|run| test(LinkChange::Added, run)));
+    found
+}
+
+/// In how many rounds any flow came onto the link or left it: as often chance had a try. At least 1.
+fn moves(looks: &[Look]) -> u64 {
+    let mut last: BTreeMap<usize, bool> = BTreeMap::new();
+    let mut rounds: BTreeSet<RoundId> = BTreeSet::new();
+    for look in looks {
+        if last.insert(look.flow, look.used).is_some_and(|used| used != look.used) {
+            rounds.insert(look.round);
+        }
+    }
+    count(rounds.len()).max(1)
+}
+
+/// A stretch without use, seen from a last use on. In reversed time it ends with the first use.
+struct Run {
+    /// The latest look of each flow up to the last use.
+    near: BTreeMap<usize, Look>,
+    /// The first look of each flow in the stretch.
+    far: BTreeMap<usize, Look>,
+}
+
+/// The runs in which every flow that had used the link was seen again.
+fn runs(looks: &[Look]) -> Vec<Run> {
+    let mut found = Vec::new();
+    let mut near: BTreeMap<usize, Look> = BTreeMap::new();
+    let mut users = 0_usize;
+    let mut rest = looks;
+    while let Some((look, behind)) = rest.split_first() {
+        rest = behind;
+        let was = near.insert(look.flow, *look).is_some_and(|was| was.used);
+        users = users.saturating_add(usize::from(look.used)).saturating_sub(usize::from(was));
+        if look.used && behind.first().is_some_and(|next| !next.used) {
+            let length = behind.iter().position(|look| look.used).unwrap_or(behind.len());
+            let stretch = behind.get(..length).unwrap_or_default();
+            found.extend((length >= users).then(|| run(&near, stretch)).flatten());
+        }
+    }
+    found
+}
+
+fn run(near: &BTreeMap<usize, Look>, stretch: &[Look]) -> Option<Run> {
+    let mut far: BTreeMap<usize, Look> = BTreeMap::new();
+    for look in stretch {
+        far.entry(look.flow).or_insert(*look);
+    }
+    let complete = near.values().all(|look| !look.used || far.contains_key(&look.flow));
+    complete.then(|| Run { near: near.clone(), far })
+}
+
+impl Run {
+    fn candidate(&self, link: Crossing, change: LinkChange) -> Candidate {
+        let users = self.near.values().filter(|look| look.used);
+        let pair = |look: &Look| {
+            let other = self.far.get(&look.flow)?;
+            Some(match change {
+                LinkChange::Lost => Pair { before: *look, after: *other },
+                LinkChange::Added => Pair { before: *other, after: *look },
+            })
+        };
+        Candidate {
+            link,
+            change,
+            flows: count(self.near.len()),
+            used: count(users.clone().count()),
+            others: count(self.far.len()),
+            moved: users.filter_map(pair).collect(),
+            p: 1.0,
+        }
+    }
+
+    /// Whether somebody deals out destinations and not flows: the flows of each target go one way, and targets of one
+    /// unit go different ways.
+    fn by_destination(&self, series: &Series) -> bool {
+        let mut units: BTreeMap<Unit, BTreeSet<bool>> = BTreeMap::new();
+        let targets = self.by_target(series);
+        for ((unit, _), used) in &targets {
+            units.entry(*unit).or_default().extend(used);
+        }
+        targets.values().all(|used| used.len() == 1) && units.values().any(|used| used.len() > 1)
+    }
+
+    /// The numbers of the test by target: used, all, others.
+    fn targets(&self, series: &Series) -> (u64, u64, u64) {
+        let near = self.by_target(series);
+        let used = near.values().filter(|used| used.contains(&true)).count();
+        let far: BTreeSet<_> = self.far.keys().filter_map(|flow| place(series, *flow)).collect();
+        (count(used), count(near.len()), count(far.len()))
+    }
+
+    fn by_target(&self, series: &Series) -> BTreeMap<(Unit, IpAddr), BTreeSet<bool>> {
+        let mut targets: BTreeMap<(Unit, IpAddr), BTreeSet<bool>> = BTreeMap::new();
+        for (flow, look) in &self.near {
+            place(series, *flow).map(|place| targets.entry(place).or_default().insert(look.used));
+        }
+        targets
+    }
+}
+
+fn place(series: &Series, flow: usize) -> Option<(Unit, IpAddr)> {
+    series.flows.get(flow).map(|(unit, flow)| (*unit, flow.target))
+}

@@ -1,0 +1,109 @@
+//! The pinned flows of a vantage as series: what each of them showed, trace by trace.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::super::routes::Route;
+use super::way::{Crossing, Solid, Way};
+use crate::model::{FlowId, Name, Port, Protocol, RoundId, Unit, WallTime};
+
+/// A flow as it is asked in every round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PinnedFlow {
+    /// Towards which address.
+    pub target: IpAddr,
+    /// In what it is carried.
+    pub protocol: Protocol,
+    /// The destination port; `None` for ICMP.
+    pub port: Option<Port>,
+    /// The flow.
+    pub flow: FlowId,
+}
+
+/// What one trace of a flow showed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sighting {
+    /// Index of the flow.
+    pub(super) flow: usize,
+    /// Index of the way.
+    way: usize,
+    /// When its first probe was sent.
+    begun: WallTime,
+    /// When its last answered probe was sent.
+    heard: WallTime,
+    round: RoundId,
+}
+
+/// What one trace of a flow says about one link.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Look {
+    pub(super) flow: usize,
+    pub(super) begun: WallTime,
+    pub(super) heard: WallTime,
+    pub(super) round: RoundId,
+    pub(super) used: bool,
+}
+
+/// The traces of one vantage, towards one unit or towards all.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Series {
+    pub(super) flows: Vec<(Unit, PinnedFlow)>,
+    ways: Vec<Way>,
+    /// In the order of time.
+    sightings: Vec<Sighting>,
+}
+
+impl Series {
+    pub(super) fn new<'a>(routes: impl Iterator<Item = &'a Route> + Clone, solid: &Solid) -> Self {
+        let mut flows: BTreeMap<(Unit, PinnedFlow), usize> = BTreeMap::new();
+        let mut ways: BTreeMap<Way, usize> = BTreeMap::new();
+        for route in routes.clone() {
+            flows.insert((route.unit, PinnedFlow::of(route)), 0);
+            ways.insert(Way::new(route, solid), 0);
+        }
+        (0..).zip(flows.values_mut()).for_each(|(index, place)| *place = index);
+        (0..).zip(ways.values_mut()).for_each(|(index, place)| *place = index);
+        let sighting = |route: &Route| Sighting {
+            flow: flows.get(&(route.unit, PinnedFlow::of(route))).copied().unwrap_or_default(),
+            way: ways.get(&Way::new(route, solid)).copied().unwrap_or_default(),
+            begun: route.sent.0,
+            heard: route.heard,
+            round: route.key.round,
+        };
+        let mut sightings: Vec<Sighting> = routes.map(sighting).collect();
+        sightings.sort_by_key(|seen| (seen.begun, seen.round, seen.flow));
+        Self { flows: flows.into_keys().collect(), ways: ways.into_keys().collect(), sightings }
+    }
+
+    /// All links that any trace crossed.
+    pub(super) fn links(&self) -> BTreeSet<Crossing> {
+        self.ways.iter().flat_map(|way| way.links.iter().copied()).collect()
+    }
+
+    /// What the traces say about a link, in the order of time; those that cannot tell are left out.
+    pub(super) fn looks(&self, link: Crossing) -> Vec<Look> {
+        let used: Vec<Option<bool>> = self.ways.iter().map(|way| way.used(link)).collect();
+        let look = |seen: &Sighting| {
+            let used = used.get(seen.way).copied().flatten()?;
+            let Sighting { flow, begun, heard, round, .. } = *seen;
+            Some(Look { flow, begun, heard, round, used })
+        };
+        self.sightings.iter().filter_map(look).collect()
+    }
+}
+
+impl PinnedFlow {
+    fn of(route: &Route) -> Self {
+        let key = &route.key;
+        Self { target: key.target, protocol: key.protocol, port: key.port, flow: key.flow }
+    }
+}
+
+/// The routes of each vantage.
+pub(super) fn by_vantage(routes: &[Route]) -> BTreeMap<&Name, Vec<&Route>> {
+    let mut by_vantage: BTreeMap<&Name, Vec<&Route>> = BTreeMap::new();
+    for route in routes {
+        by_vantage.entry(&route.key.vantage).or_default().push(route);
+    }
+    by_vantage
+}

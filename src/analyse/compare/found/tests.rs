@@ -1,0 +1,112 @@
+//! What is found in flows of which it is known what became of them.
+
+use std::time::Duration;
+
+use crate::analyse::compare::tests::{TO_TTK, TO_UNICOM, question};
+use crate::analyse::compare::{Findings, FoundChange, analyse};
+use crate::analyse::sheet::{Aim, Sheet, asn, origins, time};
+use crate::model::LinkChange;
+
+/// Traces of an hour's rhythm: by target, the flows, each with a letter a round. `a` is a way over the first line, `b`
+/// one over the second, `A` the first line with a silent router in the place of its whole AS, `-` silence from the
+/// vantage's network on.
+fn traced(targets: &[(&str, &[&str])]) -> Findings {
+    let mut sheet = Sheet::new();
+    for (target, flows) in targets {
+        for (flow, ways) in (0_u16..).zip(*flows) {
+            for (round, way) in (1_u64..).zip(ways.chars()) {
+                let hour = Duration::from_secs(3600 * round);
+                let at = time("2017-10-01T00:00:00Z").after(hour + Duration::from_millis(u64::from(flow)));
+                let line = match way {
+                    'a' => format!("{} * * {target}=", TO_UNICOM[0]),
+                    'A' => format!("188.1.144.1 188.1.241.21 4.69.154.9 4.69.152.144 * * * * * {target}="),
+                    'b' => format!("{} * * {target}=", TO_TTK[0]),
+                    _ => "188.1.144.1 * * *".to_owned(),
+                };
+                sheet.trace(Aim { round, at, target, flow }, &line);
+            }
+        }
+    }
+    analyse(&question(&[]), &origins(), sheet.records)
+}
+
+/// The changes at the border, in the order of time: the last number of the unit's network, the upstream, what happened.
+fn at_border(findings: &Findings) -> Vec<(String, u32, LinkChange)> {
+    let border = findings.found.iter().filter(|found| found.link.1 == asn(131_279));
+    border.map(|found| (found.unit.to_string(), found.link.0.get(), found.change)).collect()
+}
+
+const ONE: &str = "175.45.178.10";
+const UNIT: &str = "175.45.178.0/24";
+
+#[test]
+fn a_second_line_is_found_with_its_time_its_flows_and_the_rounds_that_prove_it() {
+    let flows = ["aaab", "aaaa"].repeat(10);
+    let findings = traced(&[(ONE, &flows)]);
+    assert_eq!(at_border(&findings), [(UNIT.to_owned(), 20_485, LinkChange::Added)]);
+    let found = findings.found.iter().find(|found| found.link == (asn(20_485), asn(131_279))).unwrap();
+    assert_eq!((found.used, found.flows, found.others), (10, 20, 20));
+    let (from, to) = (time("2017-10-01T03:00:00Z"), time("2017-10-01T04:00:30Z"));
+    assert!(from <= found.from && found.from < found.to && found.to <= to, "{found:?}");
+    assert!(found.at_once && found.proofs.len() == 10);
+    assert!(found.proofs.iter().all(|proof| (proof.before.0, proof.after.0) == (3, 4)));
+    // C(20,10)/C(40,10), in the one round in which flows moved.
+    assert!((found.p / (184_756.0 / 847_660_528.0) - 1.0).abs() < 1e-6, "{}", found.p);
+    assert_eq!(findings.epochs.len(), 2);
+    let unit = findings.units.iter().find(|unit| unit.unit.to_string() == UNIT).unwrap();
+    let told =
+        unit.verdict.iter().any(|text| text.starts_with("gained a second upstream, AS20485, between"));
+    assert!(told, "{:?}", unit.verdict);
+}
+
+#[test]
+fn flows_that_are_dealt_out_anew_over_the_same_links_are_no_change_of_links() {
+    let flows = ["abab", "baba", "aabb", "bbaa", "abba", "baab"].repeat(4);
+    assert_eq!(traced(&[(ONE, &flows)]).found, Vec::<FoundChange>::new());
+}
+
+#[test]
+fn a_link_that_few_flows_used_is_not_lost_when_they_are_dealt_out_anew() {
+    let mut flows = vec!["bbaa"; 2];
+    flows.extend(["aaaa"; 18]);
+    assert_eq!(traced(&[(ONE, &flows)]).found, Vec::<FoundChange>::new());
+}
+
+#[test]
+fn a_flow_that_falls_silent_is_no_change_of_links() {
+    let flows = ["aa--", "bb--"].repeat(10);
+    assert_eq!(traced(&[(ONE, &flows)]).found, Vec::<FoundChange>::new());
+}
+
+#[test]
+fn a_lost_answer_that_hides_an_as_takes_no_link_away() {
+    let flows = ["aaAA", "aaAA", "aaaa"].repeat(8);
+    assert_eq!(traced(&[(ONE, &flows)]).found, Vec::<FoundChange>::new());
+}
+
+#[test]
+fn what_happens_to_one_unit_is_told_of_that_unit_alone() {
+    let (both, lost) = (["aaaa", "bbbb"].repeat(10), ["aaaa", "bbaa"].repeat(10));
+    let findings = traced(&[(ONE, &both), ("175.45.176.10", &lost)]);
+    assert_eq!(at_border(&findings), [("175.45.176.0/24".to_owned(), 20_485, LinkChange::Lost)]);
+}
+
+#[test]
+fn what_few_flows_of_each_unit_show_all_of_them_together_do() {
+    let flows = ["aabb", "aaaa", "aabb"];
+    let units: Vec<String> = (176..=179).map(|third| format!("175.45.{third}.10")).collect();
+    let targets: Vec<(&str, &[&str])> = units.iter().map(|unit| (unit.as_str(), &flows[..])).collect();
+    let findings = traced(&targets);
+    let added = findings.found.iter().filter(|found| found.link == (asn(20_485), asn(131_279)));
+    assert_eq!(added.clone().count(), 4);
+    assert!(added.clone().all(|found| found.whole_vantage && (found.used, found.flows) == (8, 12)));
+    assert!(traced(&targets[..1]).found.is_empty(), "three flows by themselves prove nothing");
+}
+
+#[test]
+fn a_balancer_that_looks_at_destinations_alone_makes_no_change_of_links() {
+    let (stays, moves) = (["aaaa"; 16], ["bbaa"; 16]);
+    let targets: [(&str, &[&str]); 3] =
+        [(ONE, &stays), ("175.45.178.11", &stays), ("175.45.178.12", &moves)];
+    assert_eq!(traced(&targets).found, Vec::<FoundChange>::new());
+}

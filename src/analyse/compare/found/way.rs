@@ -1,0 +1,79 @@
+//! What one trace says about links: over which it went, over which it did not, and of which it cannot tell.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::routes::Route;
+use crate::model::Asn;
+
+/// A link in the direction in which traces cross it.
+pub(crate) type Crossing = (Asn, Asn);
+
+/// What a trace says.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Way {
+    /// The links that it crossed.
+    pub(super) links: BTreeSet<Crossing>,
+    /// The ASes behind which it shows who comes next.
+    known: BTreeSet<Asn>,
+    /// Whether it shows the whole way, up to the upstream of its origin.
+    whole: bool,
+}
+
+/// The links that were seen hop behind hop, without silence between.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Solid {
+    next: BTreeMap<Asn, BTreeSet<Asn>>,
+}
+
+impl Solid {
+    pub(super) fn add(&mut self, route: &Route) {
+        for (from, to, gap) in route.walk.links() {
+            if !gap {
+                self.next.entry(from).or_default().insert(to);
+            }
+        }
+    }
+
+    /// Whether some AS may stand unseen between the two: a way of links seen elsewhere leads through it.
+    fn may_hide(&self, (from, to): Crossing) -> bool {
+        let mut seen = BTreeSet::from([from]);
+        let first = self.next.get(&from).into_iter().flatten().filter(|next| **next != to);
+        let mut open: Vec<Asn> = first.copied().collect();
+        while let Some(asn) = open.pop() {
+            if asn == to {
+                return true;
+            }
+            if seen.insert(asn) {
+                open.extend(self.next.get(&asn).into_iter().flatten());
+            }
+        }
+        false
+    }
+}
+
+impl Way {
+    /// What a trace says. A link across silent hops counts if nobody is seen elsewhere who may stand there. The link
+    /// from the upstream into the origin counts if the upstream is told.
+    pub(super) fn new(route: &Route, solid: &Solid) -> Self {
+        let (mut links, mut known, mut whole) = (BTreeSet::new(), BTreeSet::new(), route.upstream.is_ok());
+        for (from, to, gap) in route.walk.links() {
+            let into_origin = route.upstream.is_ok_and(|up| up.asn == from) && route.origin == Some(to);
+            if gap && !into_origin && solid.may_hide((from, to)) {
+                whole = false;
+            } else {
+                links.insert((from, to));
+                known.insert(from);
+            }
+        }
+        Self { links, known, whole }
+    }
+
+    /// Whether it went over a link; `None` if it cannot tell.
+    pub(super) fn used(&self, link: Crossing) -> Option<bool> {
+        if self.links.contains(&link) {
+            Some(true)
+        } else {
+            (self.whole || self.known.contains(&link.0)).then_some(false)
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What was found over time as rows: changes of links with the flows that prove them, outages, and the vantage's own
+//! trouble.
+
+use super::{Row, numbered, time};
+use crate::analyse::compare::{Findings, FoundChange, Outage, Proof, Trouble, UnitFindings, Watch};
+use crate::model::{AsLink, WallTime};
+use crate::report::number;
+
+pub(super) fn changes(findings: &Findings) -> Vec<Row> {
+    findings.found.iter().enumerate().map(|(index, found)| change(index, found)).collect()
+}
+
+fn change(index: usize, found: &FoundChange) -> Row {
+    let link = AsLink::new(found.link.0, found.link.1).map(|link| link.to_string());
+    let mut row = vec![
+        numbered(index),
+        found.unit.to_string(),
+        found.vantage.to_string(),
+        found.change.as_str().to_owned(),
+        link.unwrap_or_default(),
+    ];
+    row.extend(time(found.from));
+    row.extend(time(found.to));
+    row.push(found.at_once.to_string());
+    row.extend([found.used, found.flows, found.others].map(|count| count.to_string()));
+    row.push(found.whole_vantage.to_string());
+    row.extend([found.p, found.rate].map(|value| number::probability(value).unwrap_or_default()));
+    row
+}
+
+pub(super) fn flows(findings: &Findings) -> Vec<Row> {
+    let each = findings.found.iter().enumerate();
+    each.flat_map(|(index, found)| found.proofs.iter().map(move |proof| flow(index, proof))).collect()
+}
+
+fn flow(index: usize, proof: &Proof) -> Row {
+    vec![
+        numbered(index),
+        proof.flow.target.to_string(),
+        proof.flow.protocol.as_str().to_owned(),
+        proof.flow.port.map(|port| port.get().to_string()).unwrap_or_default(),
+        proof.flow.flow.0.to_string(),
+        proof.before.0.to_string(),
+        proof.after.0.to_string(),
+    ]
+}
+
+/// Every unit with every vantage that asked it.
+fn each(findings: &Findings) -> impl Iterator<Item = (&UnitFindings, &Watch)> {
+    findings.units.iter().flat_map(|unit| unit.watches.iter().map(move |watch| (unit, watch)))
+}
+
+fn key((unit, watch): (&UnitFindings, &Watch)) -> [String; 3] {
+    [unit.unit.to_string(), unit.control.to_string(), watch.vantage.to_string()]
+}
+
+pub(super) fn watches(findings: &Findings) -> Vec<Row> {
+    let rows = each(findings).map(|(unit, watch)| {
+        let cells = [
+            watch.watched.as_str().to_owned(),
+            watch.addresses.to_string(),
+            watch.availability.and_then(number::fraction).unwrap_or_default(),
+            watch.outages.len().to_string(),
+        ];
+        key((unit, watch)).into_iter().chain(cells).collect()
+    });
+    rows.collect()
+}
+
+pub(super) fn outages(findings: &Findings) -> Vec<Row> {
+    let rows = each(findings).flat_map(|(unit, watch)| {
+        watch.outages.iter().map(move |found| key((unit, watch)).into_iter().chain(outage(found)).collect())
+    });
+    rows.collect()
+}
+
+fn outage(outage: &Outage) -> Row {
+    let mut row = vec![outage.state.as_str().to_owned()];
+    row.extend(maybe(outage.last_up));
+    row.extend(time(outage.begun_by));
+    row.extend(time(outage.ended_after));
+    row.extend(maybe(outage.first_up));
+    let (first, last) = outage.rounds;
+    row.extend([first.0, last.0, outage.probes, outage.addresses].map(|count| count.to_string()));
+    row.push(outage.path.as_str().to_owned());
+    row.push(outage.controlled.to_string());
+    row.push(outage.seen_up_from.len().to_string());
+    row
+}
+
+pub(super) fn troubles(findings: &Findings) -> Vec<Row> {
+    let row = |trouble: &Trouble| {
+        let mut row = vec![trouble.vantage.to_string()];
+        row.extend(maybe(trouble.last_well));
+        row.extend(time(trouble.first_silent));
+        row.extend(time(trouble.last_silent));
+        row.extend(maybe(trouble.first_well));
+        row.push(trouble.probes.to_string());
+        row
+    };
+    findings.troubles.iter().map(row).collect()
+}
+
+fn maybe(at: Option<WallTime>) -> [String; 2] {
+    at.map(time).unwrap_or_default()
+}
