@@ -18,6 +18,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("analyse::voices", &["model", "limits", "dataset"]),
     ("analyse::graph", &["model", "dataset", "analyse::origin", "analyse::path"]),
     ("analyse::topology", &["model", "analyse::path"]),
+    ("analyse::borders", &["model", "analyse::origin", "analyse::path"]),
     ("analyse::diversity", &["model", "analyse::graph"]),
     (
         "analyse::compare",
@@ -29,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "analyse::graph",
             "analyse::ways",
             "analyse::diversity",
+            "analyse::borders",
         ],
     ),
     ("measure::schedule", &["model", "measure::campaign::config"]),

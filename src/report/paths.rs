@@ -36,8 +36,19 @@ const WHICH: [&str; 11] = [
 ];
 
 /// The columns of a hop.
-const HOP: [&str; 10] =
-    ["ttl", "state", "address", "host", "asn", "alternatives", "rule", "prefix", "rtt_us", "rtt_source"];
+const HOP: [&str; 11] = [
+    "ttl",
+    "state",
+    "address",
+    "host",
+    "asn",
+    "alternatives",
+    "rule",
+    "confidence",
+    "prefix",
+    "rtt_us",
+    "rtt_source",
+];
 
 /// The columns about the whole trace, repeated in each of its rows.
 const WHOLE: [&str; 9] = [
@@ -156,6 +167,7 @@ impl Paths {
             maybe(hop_as.asn),
             alternatives(&hop_as.alternatives),
             hop_as.rule.as_str().to_owned(),
+            hop_as.asn.map(|_| hop_as.confidence.as_str().to_owned()).unwrap_or_default(),
             maybe(hop_as.rule.prefix()),
             quickest.map(|answer| microseconds(answer.rtt.span.as_nanos())).unwrap_or_default(),
             quickest.map(|answer| answer.rtt.source.as_str().to_owned()).unwrap_or_default(),

@@ -7,10 +7,11 @@ use std::time::Duration;
 use super::epochs::Epochs;
 use super::question::Question;
 use super::tally::RoundKey;
+use crate::analyse::borders::{Relations, router_ases};
 use crate::analyse::origin::OriginTable;
 use crate::analyse::path::{
-    Approach, AsPath, DeclaredLinks, Entrances, Hop, NoUpstream, Setting, Trace, TraceEnd, TraceKey,
-    Upstream, Walk,
+    Approach, AsPath, DeclaredLinks, Entrances, Hop, NoUpstream, RouterAses, Setting, Trace, TraceEnd,
+    TraceKey, Upstream, Walk,
 };
 use crate::model::{Asn, Name, RttSource, Unit, WallTime};
 
@@ -119,7 +120,9 @@ fn judged<'a>(
     epochs: &Epochs,
     traces: &'a [Trace],
 ) -> Vec<Judged<'a>> {
-    let open: Vec<Open<'_>> = traces.iter().filter_map(|trace| Open::new(trace, origins, epochs)).collect();
+    let routers = routers_of(origins, traces);
+    let open: Vec<Open<'_>> =
+        traces.iter().filter_map(|trace| Open::new(trace, origins, &routers, epochs)).collect();
     let own = own_ases(question, &open);
     let links = DeclaredLinks::new(&question.events);
     let approaches = open.iter().filter_map(|open| Some((open.approach.as_ref()?, open.epoch)));
@@ -134,6 +137,14 @@ fn judged<'a>(
         Judged { open, own, upstream }
     };
     open.into_iter().map(judge).collect()
+}
+
+/// Whose routers the addresses are on; where no relations are known, their addresses alone tell.
+fn routers_of(origins: &OriginTable, traces: &[Trace]) -> RouterAses {
+    if origins.relations().is_empty() {
+        return RouterAses::default();
+    }
+    router_ases(traces, origins, &Relations::new(origins.relations()))
 }
 
 /// The AS in which each vantage stands: declared, or the first AS of at least three quarters of its traces
@@ -158,10 +169,10 @@ fn own_ases(question: &Question, open: &[Open<'_>]) -> BTreeMap<Name, Asn> {
 }
 
 impl<'a> Open<'a> {
-    fn new(trace: &'a Trace, origins: &OriginTable, epochs: &Epochs) -> Option<Self> {
+    fn new(trace: &'a Trace, origins: &OriginTable, routers: &RouterAses, epochs: &Epochs) -> Option<Self> {
         let sent = trace.sent?;
         let epoch = epochs.of_both(sent)?;
-        let path = AsPath::new(trace, origins);
+        let path = AsPath::with_routers(trace, origins, routers);
         let origin = origins.lookup(trace.key.target).asn;
         let approach = origin.map(|origin| Approach::new(&path, origin));
         Some(Self { trace, path, approach, origin, sent, epoch })

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::model::{Asn, Prefix};
+use crate::model::{AsRelation, Asn, Prefix};
 
 pub use exchange::{ExchangePoint, ExchangePoints, OnLan};
 pub use source::{Found, OriginSource, OriginSourceBuilder, SeenOrigin, SourceClass, is_thin};
@@ -28,6 +28,7 @@ pub struct OriginTable {
     sources: Vec<OriginSource>,
     exchange_points: ExchangePoints,
     looked_up: BTreeMap<IpAddr, (Prefix, Vec<Asn>)>,
+    relations: Vec<AsRelation>,
 }
 
 /// The AS of an address, and why.
@@ -164,6 +165,19 @@ impl OriginTable {
     pub fn with_exchange_points(mut self, exchange_points: ExchangePoints) -> Self {
         self.exchange_points = exchange_points;
         self
+    }
+
+    /// The same table with what else is known of the relations between ASes.
+    #[must_use]
+    pub fn with_relations(mut self, relations: impl IntoIterator<Item = AsRelation>) -> Self {
+        self.relations.extend(relations);
+        self
+    }
+
+    /// What is known of the relations between ASes; with them the borders between ASes can be told.
+    #[must_use]
+    pub fn relations(&self) -> &[AsRelation] {
+        &self.relations
     }
 
     /// The same table with what Team Cymru said of single addresses; it counts where no prefix covers them.

@@ -1,14 +1,16 @@
 //! Hops → ASes → AS path, with the rule that decided at every hop and with gaps shown.
 //!
-//! The rules: longest match of the address; where a hop has several addresses in different ASes, that of
-//! the address that answered most often; hops that no table maps, or that were silent, belong to the AS
-//! around them if the mapped hops on both sides agree, and are marked. Nothing is appended: an AS that
-//! did not answer is not on the path. Who truly runs the router that answers with an address is not
-//! asked here: an address of the provider may stand on the customer's side of their link.
+//! The rules: what was told of the router, where the borders of the whole dataset were asked for; else longest
+//! match of the address; of several origins of a prefix the one that a hop beside has; on the LAN of an exchange
+//! point the member whose port it is, or else the next hop's AS if that is a member; where a hop has several addresses
+//! in different ASes, that of the address that answered most often; hops that no table maps, or that were silent, belong
+//! to the AS around them if the mapped hops on both sides agree, and are marked. Nothing is appended: an AS that did not
+//! answer is not on the path. Without borders, an address of the provider may stand on the customer's side of their link.
 
 use std::fmt;
 use std::net::IpAddr;
 
+use super::router::{Confidence, RouterAs, RouterAses, RouterRule};
 use super::trace::{Hop, HopState, Trace, TraceEnd};
 use crate::analyse::origin::{OriginReason, OriginTable};
 use crate::model::{Asn, Prefix, Ttl};
@@ -22,6 +24,9 @@ pub struct AsPath {
     pub segments: Vec<Segment>,
     /// How the trace ended.
     pub end: TraceEnd,
+    /// Whether a loop was cut out of the trace: then what stands before the cut was seen on another way than what
+    /// stands behind it.
+    pub looped: bool,
 }
 
 /// The AS of a hop, and why.
@@ -37,6 +42,8 @@ pub struct HopAs {
     pub alternatives: Vec<Asn>,
     /// What decided.
     pub rule: HopRule,
+    /// How sure it is.
+    pub confidence: Confidence,
 }
 
 /// What decided about the AS of a hop.
@@ -46,6 +53,14 @@ pub enum HopRule {
     Origin(OriginReason),
     /// Several addresses answered and their ASes differ: the one that answered most often.
     SeveralAddresses(OriginReason),
+    /// What was seen behind its router, on any trace of the dataset.
+    Router(RouterRule),
+    /// Several ASes originate the longest covering prefix; this one has a hop beside, too.
+    Beside(OriginReason),
+    /// On the LAN of an exchange point: the member whose port it is.
+    ExchangePort(Prefix),
+    /// On the LAN of an exchange point: the AS of the next hop, which is a member.
+    ExchangeMember(Prefix),
     /// No table maps the address, and the mapped hops on both sides are of one AS.
     Surrounded,
     /// No address, and the mapped hops on both sides are of one AS.
@@ -61,6 +76,10 @@ impl HopRule {
         match self {
             Self::Origin(reason) => reason.as_str(),
             Self::SeveralAddresses(_) => "several_addresses",
+            Self::Router(rule) => rule.as_str(),
+            Self::Beside(_) => "origin_beside",
+            Self::ExchangePort(_) => "exchange_port",
+            Self::ExchangeMember(_) => "exchange_member",
             Self::Surrounded => "surrounded",
             Self::Bridged => "bridged",
             Self::NoAddress(_) => "no_address",
@@ -71,8 +90,9 @@ impl HopRule {
     #[must_use]
     pub const fn prefix(self) -> Option<Prefix> {
         match self {
-            Self::Origin(reason) | Self::SeveralAddresses(reason) => reason.prefix(),
-            Self::Surrounded | Self::Bridged | Self::NoAddress(_) => None,
+            Self::Origin(reason) | Self::SeveralAddresses(reason) | Self::Beside(reason) => reason.prefix(),
+            Self::ExchangePort(prefix) | Self::ExchangeMember(prefix) => Some(prefix),
+            Self::Router(_) | Self::Surrounded | Self::Bridged | Self::NoAddress(_) => None,
         }
     }
 }
@@ -107,10 +127,19 @@ impl AsPath {
     /// The AS path of a trace.
     #[must_use]
     pub fn new(trace: &Trace, origins: &OriginTable) -> Self {
-        let mut hops: Vec<HopAs> = trace.hops.iter().map(|hop| HopAs::new(hop, origins)).collect();
+        Self::with_routers(trace, origins, &RouterAses::default())
+    }
+
+    /// The AS path of a trace, where it is known of some addresses whose routers they are on.
+    #[must_use]
+    pub fn with_routers(trace: &Trace, origins: &OriginTable, routers: &RouterAses) -> Self {
+        let mut hops: Vec<HopAs> =
+            trace.hops.iter().map(|hop| HopAs::new(hop, origins).of_router(hop, trace, routers)).collect();
+        resolve_beside(&mut hops);
+        resolve_exchange(&mut hops, origins);
         infer_between(&mut hops);
         let segments = segments(&hops);
-        Self { hops, segments, end: trace.end }
+        Self { hops, segments, end: trace.end, looped: trace.looped }
     }
 
     /// The ASes in their order, gaps left out.
@@ -122,10 +151,14 @@ impl AsPath {
 impl HopAs {
     fn new(hop: &Hop, origins: &OriginTable) -> Self {
         let Some(address) = hop.address() else {
-            let rule = HopRule::NoAddress(hop.state());
-            return Self { ttl: hop.ttl, address: None, asn: None, alternatives: Vec::new(), rule };
+            let (ttl, rule) = (hop.ttl, HopRule::NoAddress(hop.state()));
+            let confidence = Confidence::Low;
+            return Self { ttl, address: None, asn: None, alternatives: Vec::new(), rule, confidence };
         };
         let found = origins.lookup(address);
+        let sure =
+            matches!(found.reason, OriginReason::SingleOrigin { .. } | OriginReason::Overridden { .. });
+        let confidence = if sure && !found.is_thin { Confidence::Fair } else { Confidence::Low };
         let mut alternatives = found.alternatives;
         let mut rule = HopRule::Origin(found.reason);
         for other in hop.addresses() {
@@ -135,8 +168,79 @@ impl HopAs {
                 alternatives.extend(asn.filter(|asn| !alternatives.contains(asn)));
             }
         }
-        Self { ttl: hop.ttl, address: Some(address), asn: found.asn, alternatives, rule }
+        Self { ttl: hop.ttl, address: Some(address), asn: found.asn, alternatives, rule, confidence }
     }
+
+    /// The same, by what is known of the router; the target's own answer is not a router's.
+    fn of_router(self, hop: &Hop, trace: &Trace, routers: &RouterAses) -> Self {
+        let is_target =
+            self.address == Some(trace.key.target) && trace.end == TraceEnd::Reached { ttl: hop.ttl };
+        let known = self.address.and_then(|address| routers.get(address)).filter(|_| !is_target);
+        let Some(RouterAs { asn: Some(asn), rule, alternatives, confidence }) = known else { return self };
+        let confidence = *confidence;
+        if self.asn == Some(*asn) {
+            return Self { confidence, ..self };
+        }
+        let address_as = self.asn.filter(|own| !alternatives.contains(own));
+        let alternatives = alternatives.iter().copied().chain(address_as).collect();
+        Self { asn: Some(*asn), alternatives, rule: HopRule::Router(*rule), confidence, ..self }
+    }
+
+    /// Gives it to one of the ASes that it may be.
+    fn choose(&mut self, asn: Asn, rule: HopRule, confidence: Confidence) {
+        let before = self.asn.replace(asn);
+        self.alternatives.retain(|other| *other != asn);
+        self.alternatives.extend(before.filter(|before| *before != asn));
+        self.rule = rule;
+        self.confidence = confidence;
+    }
+}
+
+/// Of several origins of a prefix, takes the one that the mapped hop before or behind has.
+fn resolve_beside(hops: &mut [HopAs]) {
+    for position in 0..hops.len() {
+        let Some(HopRule::Origin(reason @ OriginReason::SeveralOrigins { .. })) =
+            hops.get(position).map(|hop| hop.rule)
+        else {
+            continue;
+        };
+        let (before, behind) = beside(hops, position);
+        let Some(hop) = hops.get_mut(position) else { continue };
+        let fits = |asn: &Asn| hop.asn == Some(*asn) || hop.alternatives.contains(asn);
+        if let Some(asn) = [before, behind].into_iter().flatten().find(fits) {
+            hop.choose(asn, HopRule::Beside(reason), Confidence::Fair);
+        }
+    }
+}
+
+/// Gives addresses of exchange points to members.
+fn resolve_exchange(hops: &mut [HopAs], origins: &OriginTable) {
+    for position in (0..hops.len()).rev() {
+        let Some(HopRule::Origin(OriginReason::ExchangePoint { prefix })) =
+            hops.get(position).map(|hop| hop.rule)
+        else {
+            continue;
+        };
+        let (_, behind) = beside(hops, position);
+        let Some(hop) = hops.get_mut(position) else { continue };
+        let is_member = |asn: Asn| {
+            let lan = hop.address.and_then(|address| origins.exchange_point(address));
+            lan.and_then(|lan| lan.has_member(asn)).unwrap_or(false)
+        };
+        if let Some(port) = hop.alternatives.first().copied() {
+            hop.choose(port, HopRule::ExchangePort(prefix), Confidence::High);
+        } else if let Some(asn) = behind.filter(|asn| is_member(*asn)) {
+            hop.choose(asn, HopRule::ExchangeMember(prefix), Confidence::Fair);
+        }
+    }
+}
+
+/// The ASes of the nearest mapped hops before and behind.
+fn beside(hops: &[HopAs], position: usize) -> (Option<Asn>, Option<Asn>) {
+    let before = hops.get(..position).and_then(|hops| hops.iter().rev().find_map(|hop| hop.asn));
+    let behind =
+        hops.get(position.saturating_add(1)..).and_then(|hops| hops.iter().find_map(|hop| hop.asn));
+    (before, behind)
 }
 
 /// Gives the hops between two hops of one AS to that AS.
@@ -149,6 +253,7 @@ fn infer_between(hops: &mut [HopAs]) {
             for hop in hops.get_mut(start..position).unwrap_or_default() {
                 hop.asn = Some(asn);
                 hop.rule = if hop.address.is_some() { HopRule::Surrounded } else { HopRule::Bridged };
+                hop.confidence = Confidence::Fair;
             }
         }
         before = Some(asn);
@@ -242,6 +347,25 @@ impl fmt::Display for HopRule {
             Self::Origin(reason) => reason.fmt(f),
             Self::SeveralAddresses(reason) => {
                 write!(f, "several addresses, of the one that answered most: {reason}")
+            }
+            Self::Router(rule) => f.write_str(match rule {
+                RouterRule::Origin => "by its address alone",
+                RouterRule::Votes => "by what is seen behind its router",
+                RouterRule::Customer => "only this customer is seen behind its router",
+                RouterRule::WaysIn => "one of several ways into one router",
+                RouterRule::Upward => "only its provider is seen behind its router",
+                RouterRule::BeforeSilence => "by its address, with a silent router behind it",
+                RouterRule::Tie => "by what is seen behind its router, one of equals",
+                RouterRule::HiddenAs => "the only AS that can stand between those around it",
+                RouterRule::LastOrigin => "its last router, by its address",
+                RouterRule::LastDestination => "its last router, by where its packets went",
+                RouterRule::Serves => "targets of this AS answer directly behind its router",
+                RouterRule::ExchangePort => "a port of this AS at an exchange point",
+            }),
+            Self::Beside(reason) => write!(f, "{reason}; a hop beside is of this one"),
+            Self::ExchangePort(prefix) => write!(f, "a port of this AS at an exchange point, {prefix}"),
+            Self::ExchangeMember(prefix) => {
+                write!(f, "at an exchange point, {prefix}, before a hop of this member")
             }
             Self::Surrounded => f.write_str("not mapped, but between hops of this AS"),
             Self::Bridged => f.write_str("no address, but between hops of this AS"),

@@ -10,6 +10,7 @@
 
 mod as_path;
 mod clean;
+mod router;
 mod trace;
 mod upstream;
 mod walk;
@@ -18,6 +19,7 @@ mod walk;
 mod tests;
 
 pub use as_path::{AsPath, HopAs, HopRule, Segment};
+pub use router::{Confidence, RouterAs, RouterAses, RouterRule};
 pub use trace::{Hop, HopAnswer, HopState, Trace, TraceEnd, TraceKey, Traces};
 pub use upstream::{Approach, DeclaredLinks, Entrances, NoUpstream, Setting, Upstream};
 pub use walk::{Step, Walk};

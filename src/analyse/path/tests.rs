@@ -208,6 +208,17 @@ fn the_vantages_own_as_is_an_upstream_only_where_it_is_seen_to_be() {
 }
 
 #[test]
+fn a_circle_in_the_vantages_own_as_that_ended_at_the_target_does_not_make_that_as_an_upstream() {
+    let circle = "188.1.144.1 188.1.241.21 188.1.144.1 175.45.178.10=";
+    assert_eq!(path(circle).to_string(), "AS680 AS131279");
+    assert_eq!(upstream(&[circle, UNICOM], &[]), Err(NoUpstream::OnlyOwn(asn(680))));
+    // Nor does it prove to others that the AS behind which it was cut is a neighbour.
+    let elsewhere = "188.1.144.1 4.69.154.9 219.158.117.1 4.69.154.9 175.45.178.10=";
+    let silent = "188.1.144.1 4.69.154.9 * * * *";
+    assert_eq!(upstream(&[silent, elsewhere], &[]), Err(NoUpstream::SilentBehind(asn(3356))));
+}
+
+#[test]
 fn a_walk_to_an_assumed_origin_says_that_a_gap_lies_before_it() {
     let walk = Walk::new(&path("* 4.69.154.9 219.158.117.1 * *"), Some(asn(680))).to_origin(asn(131_279));
     let links: Vec<(u32, u32, bool)> =

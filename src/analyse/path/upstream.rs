@@ -119,6 +119,8 @@ pub struct Approach {
     router: Option<IpAddr>,
     gap: u8,
     end: TraceEnd,
+    /// Whether a loop was cut out on the way: routes changed while the trace went on.
+    looped: bool,
 }
 
 /// What is seen across a campaign of how its origins are entered.
@@ -187,7 +189,16 @@ impl Approach {
         });
         let mut before: Vec<Asn> = way.iter().filter_map(Segment::asn).collect();
         before.dedup();
-        Self { origin, entered: entry.is_some(), before, router: router.flatten(), gap, end: path.end }
+        let (entered, router, looped) = (entry.is_some(), router.flatten(), path.looped);
+        Self { origin, entered, before, router, gap, end: path.end, looped }
+    }
+}
+
+impl Approach {
+    /// Whether it shows by which way the origin was entered. A trace that went round in a circle while routes changed,
+    /// and then arrived, was cut where the circle closed: who stands before the cut need not be who let it in.
+    const fn is_proof(&self) -> bool {
+        self.entered && !self.looped
     }
 }
 
@@ -206,7 +217,7 @@ impl Entrances {
     }
 
     fn learn_gap(&mut self, approach: &Approach) {
-        let (true, Some((last, earlier))) = (approach.entered, approach.before.split_last()) else {
+        let (true, Some((last, earlier))) = (approach.is_proof(), approach.before.split_last()) else {
             return;
         };
         let entrance = self.by_origin.entry(approach.origin).or_default();
@@ -217,7 +228,7 @@ impl Entrances {
 
     /// Only from traces whose gap hides nobody: otherwise a lost answer would make its own proof.
     fn learn_neighbour(&mut self, approach: &Approach, epoch: usize) {
-        let (true, Some(last)) = (approach.entered, approach.before.last()) else { return };
+        let (true, Some(last)) = (approach.is_proof(), approach.before.last()) else { return };
         if self.hidden_in_gap(approach, *last).is_some() {
             return;
         }
@@ -253,7 +264,7 @@ impl Entrances {
             refused_or_unfinished(approach, last)?;
         }
         let asn = last.ok_or(NoUpstream::NothingMapped)?;
-        if setting.own == Some(asn) && (approach.gap > 0 || !approach.entered) {
+        if setting.own == Some(asn) && (approach.gap > 0 || !approach.is_proof()) {
             return Err(NoUpstream::OnlyOwn(asn));
         }
         if approach.entered {

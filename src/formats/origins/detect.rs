@@ -90,7 +90,14 @@ fn kind_of_line(line: &str) -> Option<FileKind> {
     if line.starts_with(['{', '[']) {
         return Some(FileKind::ExchangePoints);
     }
-    if line.split('|').count() >= 6 {
+    let relation: Vec<&str> = line.split('|').collect();
+    if let [one, other, "-1" | "0" | "1" | "2", ..] = relation.as_slice()
+        && [one, other].iter().all(|asn| asn.bytes().all(|byte| byte.is_ascii_digit()))
+        && relation.len() <= 4
+    {
+        return Some(FileKind::Relations);
+    }
+    if relation.len() >= 6 {
         return Some(FileKind::Delegated);
     }
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -125,7 +132,8 @@ mod tests {
             ("<html>", None),
             ("1.0.4.0,24,56203", None),
             ("", None),
-            ("4837|131279|-1", None),
+            ("# inferred clique: 174 3356\n4837|131279|-1", Some(FileKind::Relations)),
+            ("4837|131279|9", None),
         ] {
             assert_eq!(kind_of(line.as_bytes()), kind, "{line}");
         }

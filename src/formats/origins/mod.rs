@@ -28,10 +28,11 @@ use std::str::FromStr;
 use self::detect::Opened;
 use self::exchange::Exchanges;
 use self::mrt::{MrtReader, MrtTable};
+use super::as_rel::read_as_rel;
 use super::compressed::{Capped, plain};
 use super::faults::Faults;
 use crate::analyse::origin::{OriginSource, OriginSourceBuilder, OriginTable, SourceClass};
-use crate::model::{Asn, FileError, Untrusted, WallTime};
+use crate::model::{AsRelation, Asn, FileError, Untrusted, WallTime};
 
 pub use mrt::{LinkEvidence, MrtCounts, TransitEvidence};
 pub use text::RowCounts;
@@ -61,11 +62,13 @@ pub enum FileKind {
     Iptoasn,
     /// `delegated-extended` of a regional Internet registry.
     Delegated,
+    /// Relations between ASes: no origins, but what tells on whose router an address is.
+    Relations,
 }
 
 impl FileKind {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Overrides,
         Self::ExchangePoints,
         Self::Pfx2as,
@@ -74,6 +77,7 @@ impl FileKind {
         Self::Mmdb,
         Self::Iptoasn,
         Self::Delegated,
+        Self::Relations,
     ];
 
     /// The kind in one word, as users write it.
@@ -88,6 +92,7 @@ impl FileKind {
             Self::Mmdb => "mmdb",
             Self::Iptoasn => "iptoasn",
             Self::Delegated => "delegated",
+            Self::Relations => "asrel",
         }
     }
 
@@ -187,6 +192,7 @@ pub fn load_origins(files: &[OriginFile], until: Option<WallTime>) -> Result<Loa
 struct Loading {
     loaded: Loaded,
     sources: Vec<OriginSource>,
+    relations: Vec<AsRelation>,
     exchanges: Exchanges,
     mrt: MrtReader,
     until: Option<WallTime>,
@@ -200,6 +206,7 @@ impl Loading {
         Self {
             loaded: Loaded::default(),
             sources: Vec::new(),
+            relations: Vec::new(),
             exchanges: Exchanges::default(),
             mrt: MrtReader::new(has_changes, until),
             until,
@@ -228,6 +235,11 @@ impl Loading {
             FileKind::Mmdb => mmdb::read(input, &mut faults, &mut source, &mut self.loaded.names),
             FileKind::Iptoasn => self.iptoasn(input, &mut faults, &mut source),
             FileKind::Delegated => delegated::read(input, &mut faults, &mut source),
+            FileKind::Relations => {
+                let table = read_as_rel(BufReader::new(input), &name)?;
+                self.relations.extend(table.relations);
+                table.counts.rows
+            }
         };
         if let (0, Some(fault)) = (rows, faults.first.first()) {
             return Err(fault.clone());
@@ -275,6 +287,7 @@ impl Loading {
             self.finish_mrt();
         }
         let table = OriginTable::default().with_exchange_points(self.exchanges.finish());
+        let table = table.with_relations(self.relations);
         let table = self.sources.into_iter().fold(table, OriginTable::with_source);
         Loaded { table, ..self.loaded }
     }

@@ -7,7 +7,7 @@
 use super::dice::{Dice, Purpose};
 use super::plan::{Habits, Plan, Role};
 
-const SILENT: f64 = 0.07;
+const SILENT: f64 = 0.1;
 const BALANCES: &[(Option<&str>, f64)] =
     &[(None, 0.945), (Some("per-destination"), 0.04), (Some("per-packet"), 0.01), (Some("none"), 0.005)];
 const VOICES: &[(Option<&str>, f64)] = &[(None, 0.92), (Some("outbound"), 0.05), (Some("router"), 0.03)];

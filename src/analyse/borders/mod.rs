@@ -1,0 +1,34 @@
+//! Whose router answers with an address: the borders between ASes, from all traces of a dataset together.
+//!
+//! An address on a link between two ASes is taken from the space of one of them, mostly the provider's, and stands on
+//! both routers. Which AS a router belongs to is therefore told by what is seen behind it, as bdrmapIT does it (Marder
+//! et al., IMC 2018): routers behind which nothing was seen by the targets of their traces, all others by the votes
+//! of the interfaces behind them, again and again until nothing changes. Relations between ASes tell customers from
+//! providers; without them only votes count.
+//!
+//! What this does not know is which addresses belong to one router: each is one of its own.
+
+mod annotate;
+mod graph;
+mod relations;
+#[cfg(test)]
+mod tests;
+
+use self::annotate::Annotation;
+use self::graph::Graph;
+use super::origin::OriginTable;
+use super::path::{RouterAses, Trace};
+
+pub use relations::Relations;
+
+/// The AS of the router behind every address that answered on these traces.
+#[must_use]
+pub fn router_ases<'a>(
+    traces: impl IntoIterator<Item = &'a Trace>,
+    origins: &OriginTable,
+    relations: &Relations,
+) -> RouterAses {
+    let graph = Graph::of(traces, origins);
+    let routers = Annotation::new(&graph, relations).run();
+    graph.addresses.iter().copied().zip(routers).collect()
+}

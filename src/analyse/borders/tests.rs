@@ -1,0 +1,125 @@
+use super::*;
+use crate::analyse::origin::{ExchangePoint, ExchangePoints};
+use crate::analyse::path::{AsPath, Confidence, RouterRule, Traces};
+use crate::analyse::sheet::{Aim, Sheet, asn, ip, origins, time};
+use crate::model::{AsRelation, Asn};
+
+fn traces(lines: &[(&str, &str)]) -> Vec<Trace> {
+    let mut sheet = Sheet::new();
+    for (flow, (target, line)) in (0_u16..).zip(lines) {
+        sheet.trace(Aim { round: 1, at: time("2017-10-01T08:00:00Z"), target, flow }, line);
+    }
+    let mut traces = Traces::default();
+    sheet.records.iter().for_each(|record| traces.add(record));
+    traces.finish().collect()
+}
+
+/// AS3356 sells transit to AS4837 and AS680, and AS4837 to AS131279.
+fn relations() -> Relations {
+    let sold = [(3356, 4837), (3356, 680), (4837, 131_279)];
+    let transit =
+        |(provider, customer)| AsRelation::Transit { provider: asn(provider), customer: asn(customer) };
+    Relations::new(&sold.map(transit))
+}
+
+fn told(
+    lines: &[(&str, &str)],
+    table: &OriginTable,
+    address: &str,
+) -> (Option<Asn>, RouterRule, Confidence) {
+    let routers = router_ases(&traces(lines), table, &relations());
+    let router = routers.get(ip(address)).unwrap();
+    (router.asn, router.rule, router.confidence)
+}
+
+const KP: &str = "175.45.178.10";
+
+#[test]
+fn an_address_of_the_provider_before_only_its_customer_is_on_the_customers_router() {
+    let lines = [
+        (KP, "188.1.144.1 4.69.154.9 4.69.1.2 219.158.117.1 219.158.102.214 * * *"),
+        (KP, "188.1.144.1 4.69.154.9 4.69.1.2 219.158.117.1 219.158.102.214 * * *"),
+    ];
+    let (asn_told, rule, _) = told(&lines, &origins(), "4.69.1.2");
+    assert_eq!((asn_told, rule), (Some(asn(4837)), RouterRule::Customer));
+    let (inside, ..) = told(&lines, &origins(), "4.69.154.9");
+    assert_eq!(inside, Some(asn(3356)), "behind which another of its own stands");
+    let routers = router_ases(&traces(&lines), &origins(), &relations());
+    let trace = &traces(&lines)[0];
+    let path = AsPath::with_routers(trace, &origins(), &routers);
+    assert_eq!(path.to_string(), "AS680 AS3356 AS4837 *3");
+    assert_eq!(path.hops[2].rule.as_str(), "router_of_customer");
+    assert_eq!(path.hops[2].alternatives, [asn(3356)], "the AS of the address is not forgotten");
+}
+
+#[test]
+fn a_router_behind_which_all_is_its_own_is_told_with_high_confidence() {
+    let lines = [(KP, "188.1.144.1 4.69.154.9 4.69.1.2 4.69.1.6 219.158.117.1 *")];
+    assert_eq!(
+        told(&lines, &origins(), "4.69.154.9"),
+        (Some(asn(3356)), RouterRule::Votes, Confidence::High)
+    );
+}
+
+#[test]
+fn an_address_of_the_customer_before_its_provider_stays_the_customers() {
+    let lines = [("4.69.9.9", "188.1.144.1 188.1.241.21 4.69.154.9 4.69.1.2 *")];
+    let (asn_told, rule, _) = told(&lines, &origins(), "188.1.241.21");
+    assert_eq!((asn_told, rule), (Some(asn(680)), RouterRule::Upward));
+}
+
+#[test]
+fn the_last_router_goes_by_where_its_packets_went_and_by_who_answered_behind_it() {
+    let silent = [(KP, "188.1.144.1 4.69.154.9 219.158.117.1 219.158.1.2 * * *")];
+    let (asn_told, rule, confidence) = told(&silent, &origins(), "219.158.1.2");
+    assert_eq!((asn_told, rule), (Some(asn(131_279)), RouterRule::LastDestination));
+    assert_eq!(confidence, Confidence::Low);
+    let served = [(KP, "188.1.144.1 4.69.154.9 219.158.117.1 219.158.1.2 175.45.178.10=")];
+    assert_eq!(told(&served, &origins(), "219.158.1.2").1, RouterRule::Serves);
+}
+
+#[test]
+fn before_a_silent_router_the_address_decides() {
+    let lines = [(KP, "188.1.144.1 4.69.154.9 4.69.1.2 * 219.158.117.1 219.158.102.214 *")];
+    let (asn_told, rule, _) = told(&lines, &origins(), "4.69.1.2");
+    assert_eq!((asn_told, rule), (Some(asn(3356)), RouterRule::BeforeSilence));
+}
+
+#[test]
+fn several_ways_into_one_router_are_not_taken_for_its_customers() {
+    let lines = [
+        (KP, "188.1.144.1 4.69.154.9 4.69.1.2 219.158.117.1 219.158.102.214 *"),
+        (KP, "188.1.144.1 4.69.154.13 4.69.1.6 219.158.117.1 219.158.102.214 *"),
+    ];
+    let (asn_told, rule, _) = told(&lines, &origins(), "4.69.1.2");
+    assert_eq!((asn_told, rule), (Some(asn(3356)), RouterRule::WaysIn));
+}
+
+#[test]
+fn an_address_of_an_exchange_point_is_the_port_of_who_is_said_to_have_it_and_else_goes_by_what_is_behind() {
+    let lines = [(KP, "188.1.144.1 4.69.154.9 80.249.208.7 219.158.117.1 219.158.102.214 *")];
+    let lan = |ports: &[(&str, u32)]| {
+        let point = ExchangePoint {
+            lans: ["80.249.208.0/21".parse().unwrap()].into(),
+            ports: ports.iter().map(|(address, number)| (ip(address), asn(*number))).collect(),
+            members: [asn(3356), asn(4837)].into(),
+            ..ExchangePoint::default()
+        };
+        origins().with_exchange_points(ExchangePoints::new(vec![point]))
+    };
+    let (asn_told, rule, _) = told(&lines, &lan(&[("80.249.208.7", 4837)]), "80.249.208.7");
+    assert_eq!((asn_told, rule), (Some(asn(4837)), RouterRule::ExchangePort));
+    assert_eq!(told(&lines, &lan(&[]), "80.249.208.7").0, Some(asn(4837)));
+    assert_eq!(told(&lines, &lan(&[]), "4.69.154.9").0, Some(asn(3356)), "a member before the LAN");
+    let path = AsPath::new(&traces(&lines)[0], &lan(&[]));
+    assert_eq!(path.to_string(), "AS680 AS3356 AS4837 *1");
+    assert_eq!(path.hops[2].rule.as_str(), "exchange_member");
+}
+
+#[test]
+fn private_addresses_and_targets_are_no_routers() {
+    let routers =
+        router_ases(&traces(&[(KP, "10.0.0.1 188.1.144.1 175.45.178.10=")]), &origins(), &relations());
+    assert!(routers.get(ip("10.0.0.1")).is_none() && routers.get(ip(KP)).is_none());
+    assert_eq!(routers.len(), 1);
+}
