@@ -50,6 +50,8 @@ fn an_address_of_the_provider_before_only_its_customer_is_on_the_customers_route
     assert_eq!(path.to_string(), "AS680 AS3356 AS4837 *3");
     assert_eq!(path.hops[2].rule.as_str(), "router_of_customer");
     assert_eq!(path.hops[2].alternatives, [asn(3356)], "the AS of the address is not forgotten");
+    assert_eq!(path.hops[4].asn, Some(asn(4837)), "nothing of the target's AS answered");
+    assert_eq!(path.hops[4].alternatives, [asn(131_279)]);
 }
 
 #[test]

@@ -133,8 +133,19 @@ impl AsPath {
     /// The AS path of a trace, where it is known of some addresses whose routers they are on.
     #[must_use]
     pub fn with_routers(trace: &Trace, origins: &OriginTable, routers: &RouterAses) -> Self {
-        let mut hops: Vec<HopAs> =
-            trace.hops.iter().map(|hop| HopAs::new(hop, origins).of_router(hop, trace, routers)).collect();
+        let origin = origins.lookup(trace.key.target).asn;
+        let mut hops: Vec<HopAs> = Vec::with_capacity(trace.hops.len());
+        for hop in &trace.hops {
+            let by_address = HopAs::new(hop, origins);
+            let before = hops.iter().rev().find_map(|hop| hop.asn);
+            let is_target =
+                hop.address() == Some(trace.key.target) && trace.end == TraceEnd::Reached { ttl: hop.ttl };
+            let router = hop.address().and_then(|address| routers.get(address)).filter(|_| !is_target);
+            hops.push(match router {
+                Some(router) => by_address.of_router(router, origin, before),
+                None => by_address,
+            });
+        }
         resolve_beside(&mut hops);
         resolve_exchange(&mut hops, origins);
         infer_between(&mut hops);
@@ -171,19 +182,27 @@ impl HopAs {
         Self { ttl: hop.ttl, address: Some(address), asn: found.asn, alternatives, rule, confidence }
     }
 
-    /// The same, by what is known of the router; the target's own answer is not a router's.
-    fn of_router(self, hop: &Hop, trace: &Trace, routers: &RouterAses) -> Self {
-        let is_target =
-            self.address == Some(trace.key.target) && trace.end == TraceEnd::Reached { ttl: hop.ttl };
-        let known = self.address.and_then(|address| routers.get(address)).filter(|_| !is_target);
-        let Some(RouterAs { asn: Some(asn), rule, alternatives, confidence }) = known else { return self };
-        let confidence = *confidence;
-        if self.asn == Some(*asn) {
+    /// The same, by what is known of the router. That it is the target's AS's is not taken from where packets went: it
+    /// would make every last router before the silence the target's, and its neighbour's neighbour the upstream.
+    fn of_router(self, router: &RouterAs, origin: Option<Asn>, before: Option<Asn>) -> Self {
+        let RouterAs { asn: Some(asn), rule, alternatives, confidence } = router else { return self };
+        let (asn, confidence) = (*asn, *confidence);
+        if self.asn == Some(asn) {
             return Self { confidence, ..self };
+        }
+        let assumed = match rule {
+            RouterRule::LastDestination => Some(asn) == origin,
+            // Whose address it is stands before it, so that the upstream is the same whosever router it is.
+            RouterRule::Serves => Some(asn) == origin && before != self.asn,
+            _ => false,
+        };
+        if assumed {
+            let alternatives = std::iter::once(asn).chain(self.alternatives).collect();
+            return Self { alternatives, confidence: Confidence::Low, ..self };
         }
         let address_as = self.asn.filter(|own| !alternatives.contains(own));
         let alternatives = alternatives.iter().copied().chain(address_as).collect();
-        Self { asn: Some(*asn), alternatives, rule: HopRule::Router(*rule), confidence, ..self }
+        Self { asn: Some(asn), alternatives, rule: HopRule::Router(*rule), confidence, ..self }
     }
 
     /// Gives it to one of the ASes that it may be.

@@ -86,7 +86,9 @@ fn fits(column: &str, cell: &str) -> bool {
             "asn" | "origin" | "upstream" | "no_upstream_behind" => asn(cell),
             "alternatives" => cell.split('|').all(asn),
             "as_path" => cell.split(' ').all(|step| asn(step) || step.starts_with(['*', '?'])),
-            "state" | "rule" | "end" | "no_upstream_reason" => documented(column).contains(&cell),
+            "state" | "rule" | "confidence" | "end" | "no_upstream_reason" => {
+                documented(column).contains(&cell)
+            }
             _ => cell.parse::<u64>().is_ok(),
         }
 }
