@@ -15,6 +15,7 @@ mod quantity;
 mod relation;
 mod reply;
 mod source;
+mod stretches;
 mod time;
 mod underlay;
 
@@ -29,5 +30,6 @@ pub use quantity::{BadBytes, Bytes, FlowId, Port, Pps, Rtt, RttSource, Ttl};
 pub use relation::AsRelation;
 pub use reply::{MatchQuality, MplsLabel, Reply, ReplyKind, Unreachable};
 pub use source::{FileError, FileErrors, SourceText, placed};
+pub use stretches::Stretches;
 pub use time::{BadTime, Clock, ClockPair, MonoTime, PairedClock, SystemClock, WallTime};
 pub use underlay::Underlay;

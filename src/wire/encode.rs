@@ -2,15 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use pnet::packet::Packet;
 use pnet::packet::icmp::{self, IcmpTypes};
 use pnet::packet::icmpv6::{self, Icmpv6Types};
 use pnet::packet::ip::IpNextHeaderProtocol;
-use pnet::packet::ipv4::{self, MutableIpv4Packet};
+use pnet::packet::ipv4::MutableIpv4Packet;
 use pnet::packet::ipv6::MutableIpv6Packet;
 use pnet::packet::tcp::{MutableTcpPacket, TcpFlags};
 use pnet::packet::udp::MutableUdpPacket;
-use pnet::packet::util;
 
+use super::checksum::Sum;
 use super::{Codec, Sources, flow, ip, tag};
 use crate::model::{FlowId, Probe, Protocol};
 
@@ -33,8 +34,6 @@ const LONG_HEADER: usize = 20;
 const V6_HEADER: usize = 40;
 /// Bytes of payload behind the attribution: tag and balancing word.
 pub(super) const PAYLOAD_TAIL: usize = 6;
-/// Skips no word, where `pnet` wants to know which word of a checksummed stretch to leave out.
-const NONE: usize = usize::MAX;
 
 /// Where a probe goes from and to.
 #[derive(Clone, Copy)]
@@ -81,16 +80,18 @@ impl Ends {
     /// The one's complement of the sum over the body, and over the pseudo-header where the protocol has
     /// one: ICMP for IPv4 has none.
     fn checksum(self, body: &[u8], protocol: Protocol) -> u16 {
-        let number = |ipv4| IpNextHeaderProtocol::new(ip::number_of(protocol, ipv4));
-        match self {
-            Self::V4 { .. } if protocol == Protocol::Icmp => util::checksum(body, NONE),
+        let number = |ipv4| ip::number_of(protocol, ipv4);
+        let (sum, size) = (Sum::of(body), length(body.len()));
+        let sum = match self {
+            Self::V4 { .. } if protocol == Protocol::Icmp => sum,
             Self::V4 { source, target } => {
-                util::ipv4_checksum(body, NONE, &[], &source, &target, number(true))
+                sum.and_pseudo_header([source.into(), target.into()], number(true), size)
             }
             Self::V6 { source, target } => {
-                util::ipv6_checksum(body, NONE, &[], &source, &target, number(false))
+                sum.and_pseudo_header([source.into(), target.into()], number(false), size)
             }
-        }
+        };
+        sum.checksum()
     }
 }
 
@@ -130,7 +131,7 @@ impl Draft<'_> {
         header.set_next_level_protocol(IpNextHeaderProtocol::new(ip::number_of(self.probe.protocol, true)));
         header.set_source(source);
         header.set_destination(target);
-        header.set_checksum(ipv4::checksum(&header.to_immutable()));
+        header.set_checksum(Sum::of(header.packet()).checksum());
     }
 
     fn write_v6(&self, header: &mut [u8], source: Ipv6Addr, target: Ipv6Addr) {

@@ -50,6 +50,7 @@
 
 mod answer;
 mod attribution;
+mod checksum;
 mod codec;
 mod decode;
 mod encode;

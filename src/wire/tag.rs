@@ -28,7 +28,7 @@ impl TagKey {
 
     /// The tag of a probe. Neither half is 0; each takes its other 65,535 values equally often.
     pub(super) fn tag(&self, probe: &Probe) -> u32 {
-        let hash = self.hash(&name_of(probe));
+        let hash = self.hash(name_of(probe).as_flattened());
         join(fold(hash >> 32), fold(hash & 0xFFFF_FFFF))
     }
 
@@ -49,24 +49,26 @@ fn fold(bits: u64) -> u16 {
 }
 
 /// Everything that names a probe, as 32 bytes, integers big-endian.
-fn name_of(probe: &Probe) -> [u8; 32] {
+fn name_of(probe: &Probe) -> [[u8; 8]; 4] {
     let (family, address) = match probe.target {
-        IpAddr::V4(address) => (4, address.to_ipv6_mapped().octets()),
-        IpAddr::V6(address) => (6, address.octets()),
+        IpAddr::V4(address) => (4, address.to_ipv6_mapped()),
+        IpAddr::V6(address) => (6, address),
     };
     let protocol = match probe.protocol {
         Protocol::Icmp => 1,
         Protocol::Udp => 2,
         Protocol::Tcp => 3,
     };
-    let parts = (probe.round.0.to_be_bytes().into_iter())
-        .chain(address)
-        .chain(flow::destination_port(probe).to_be_bytes())
-        .chain(probe.flow.0.to_be_bytes())
-        .chain([family, protocol, probe.ttl.get(), probe.attempt]);
-    let mut name = [0; 32];
-    name.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
-    name
+    let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(0).to_be_bytes();
+    let (head, tail) = (half(address.to_bits() >> 64), half(address.to_bits()));
+    let [a, b] = flow::destination_port(probe).to_be_bytes();
+    let [c, d] = probe.flow.0.to_be_bytes();
+    [
+        probe.round.0.to_be_bytes(),
+        head,
+        tail,
+        [a, b, c, d, family, protocol, probe.ttl.get(), probe.attempt],
+    ]
 }
 
 /// The high and the low half of a tag.

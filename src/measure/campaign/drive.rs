@@ -15,8 +15,11 @@ const SENT_IN_A_ROW: usize = 16;
 /// After how many arrivals in a row the sending side is looked at.
 const HEARD_IN_A_ROW: usize = 256;
 
+/// After how many reports they are passed on, before this function returns.
+const REPORTS_TOGETHER: usize = 256;
+
 /// Turns the engine until `until`, or until `proceed` says no, which is asked before packets are handed over
-/// and at least every 50 ms. What the engine has to tell goes to `tell`.
+/// and at least every 50 ms. What the engine has to tell goes to `tell`, all of it before this returns.
 ///
 /// # Errors
 /// If the link is lost. What was out then stays undecided: nobody can tell any more what became of it.
@@ -27,10 +30,22 @@ pub fn drive(
     proceed: &dyn Fn() -> bool,
     tell: &mut dyn FnMut(Vec<Report>),
 ) -> Result<(), LinkLost> {
-    let mut hand = Hand::default();
     if engine.needs_punctuality() {
         link.be_punctual();
     }
+    let driven = turn(engine, link, until, proceed, tell);
+    pass_on(engine, 1, tell);
+    driven
+}
+
+fn turn(
+    engine: &mut Engine,
+    link: &mut dyn Link,
+    until: MonoTime,
+    proceed: &dyn Fn() -> bool,
+    tell: &mut dyn FnMut(Vec<Report>),
+) -> Result<(), LinkLost> {
+    let mut hand = Hand::default();
     while proceed() {
         let now = link.now();
         if now >= until {
@@ -44,15 +59,19 @@ pub fn drive(
             hand.over(engine, link);
         }
         engine.note_kernel_drops(link.kernel_drops());
-        let reports = engine.take_reports();
-        if !reports.is_empty() {
-            tell(reports);
-        }
+        pass_on(engine, REPORTS_TOGETHER, tell);
         if let Some(lost) = link.lost() {
             return Err(lost);
         }
     }
     Ok(())
+}
+
+/// Passes on what there is to tell, if it is so much.
+fn pass_on(engine: &mut Engine, least: usize, tell: &mut dyn FnMut(Vec<Report>)) {
+    if engine.reports() >= least {
+        tell(engine.take_reports());
+    }
 }
 
 /// Packets on their way from the engine to the link; kept for its capacity.

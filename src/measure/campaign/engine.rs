@@ -294,13 +294,20 @@ impl Engine {
         }
     }
 
+    /// How many reports there are to take.
+    #[must_use]
+    pub fn reports(&self) -> usize {
+        self.reports.len().saturating_add(usize::from(self.stray != Ledger::default()))
+    }
+
     /// What there is to tell since the last call.
     pub fn take_reports(&mut self) -> Vec<Report> {
         let counts = std::mem::take(&mut self.stray);
         if counts != Ledger::default() {
             self.reports.push(Report::Beside { round: None, counts });
         }
-        std::mem::take(&mut self.reports)
+        let room = Vec::with_capacity(self.reports.len());
+        std::mem::replace(&mut self.reports, room)
     }
 
     /// Takes in the kernel's count of packets that it dropped since the link was opened.

@@ -7,6 +7,7 @@
 mod optout;
 mod permit;
 mod registry;
+mod rules;
 
 pub use optout::OptOut;
 pub use permit::Permit;
@@ -15,11 +16,9 @@ pub use registry::{REGISTRY_DATE, Registered, Standing, outdated, registered};
 use std::fmt;
 use std::net::IpAddr;
 
-use ipnet::IpNet;
-use prefix_trie::joint::JointPrefixMap;
-
+use self::rules::{Rules, Verdicts};
 use crate::measure::schedule::{Buckets, Refill};
-use crate::model::{BlockRule, Method, MonoTime, Pps, Prefix, Probe, Unit, Untrusted};
+use crate::model::{BlockRule, Method, MonoTime, Pps, Prefix, Probe, Unit};
 
 /// Where packets go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,21 +102,15 @@ pub struct Refusal {
 
 /// Says of every packet whether it may be sent.
 pub struct Guard {
-    territory: Territory,
-    has_operator: bool,
-    allow_private: bool,
-    targets: JointPrefixMap<IpNet, u8>,
-    opt_outs: JointPrefixMap<IpNet, Untrusted>,
+    rules: Rules,
     budgets: Buckets<Unit>,
+    /// What the rules say, as far as it was asked for; `None` since they changed.
+    verdicts: Option<Verdicts>,
 }
 
 impl fmt::Debug for Guard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guard")
-            .field("territory", &self.territory)
-            .field("has_operator", &self.has_operator)
-            .field("allow_private", &self.allow_private)
-            .finish_non_exhaustive()
+        f.debug_struct("Guard").field("rules", &self.rules).finish_non_exhaustive()
     }
 }
 
@@ -125,16 +118,8 @@ impl Guard {
     /// With every unit's budget unspent.
     #[must_use]
     pub fn new(rules: GuardRules) -> Self {
-        let allowed = rules.targets.iter().map(|set| (set.prefix.as_net(), set.unit_length));
-        let opted_out = rules.opt_outs.into_iter().map(|out| (out.prefix.as_net(), out.reference));
-        Self {
-            territory: rules.territory,
-            has_operator: rules.has_operator,
-            allow_private: rules.allow_private,
-            targets: allowed.collect(),
-            opt_outs: opted_out.collect(),
-            budgets: Buckets::new(Refill::new(rules.budget.rate, rules.budget.depth)),
-        }
+        let budgets = Buckets::new(Refill::new(rules.budget.rate, rules.budget.depth));
+        Self { rules: Rules::new(rules), budgets, verdicts: None }
     }
 
     /// Examines one probe; what is permitted is booked on the budget of its unit.
@@ -142,7 +127,8 @@ impl Guard {
     /// # Errors
     /// The rule that refuses it.
     pub fn examine(&mut self, probe: Probe, method: Method, now: MonoTime) -> Result<Permit, BlockRule> {
-        self.rule_against(probe.target).map_or(Ok(()), Err)?;
+        let verdicts = self.verdicts.get_or_insert_with(|| Verdicts::of(&self.rules));
+        verdicts.on(probe.target, &self.rules).map_or(Ok(()), Err)?;
         if method.is_liveness() {
             self.book(probe.target, now)?;
         }
@@ -154,79 +140,26 @@ impl Guard {
     /// # Errors
     /// The rule that refuses it, explained.
     pub fn check(&self, address: IpAddr) -> Result<(), Refusal> {
-        self.rule_against(address).map_or(Ok(()), |rule| {
-            let explanation = self.explain(rule, address);
+        self.rules.against(address).map_or(Ok(()), |rule| {
+            let explanation = self.rules.explain(rule, address);
             Err(Refusal { address, rule, explanation })
         })
     }
 
     /// Takes a prefix out from now on.
     pub fn opt_out(&mut self, opt_out: OptOut) {
-        self.opt_outs.insert(opt_out.prefix.as_net(), opt_out.reference);
-    }
-
-    fn rule_against(&self, address: IpAddr) -> Option<BlockRule> {
-        if self.opt_outs.get_lpm(&IpNet::from(address)).is_some() {
-            return Some(BlockRule::OptOut);
-        }
-        let standing = registered(address).map_or(Standing::Reachable, |entry| entry.standing);
-        let in_targets = self.targets.get_lpm(&IpNet::from(address)).is_some();
-        match standing {
-            Standing::Never => Some(BlockRule::SpecialPurpose),
-            Standing::Private if !self.allow_private => Some(BlockRule::PrivateSpace),
-            _ if !in_targets => Some(BlockRule::NotATarget),
-            Standing::Reachable if !self.may_probe_public_space() => Some(BlockRule::NoOperator),
-            Standing::Private | Standing::Reachable => None,
-        }
-    }
-
-    fn may_probe_public_space(&self) -> bool {
-        self.has_operator || self.territory == Territory::Lab
+        self.rules.opt_out(opt_out);
+        self.verdicts = None;
     }
 
     fn book(&mut self, target: IpAddr, now: MonoTime) -> Result<(), BlockRule> {
-        let unit = self.unit_of(target).ok_or(BlockRule::NotATarget)?;
+        let unit = self.rules.unit_of(target).ok_or(BlockRule::NotATarget)?;
         if self.budgets.earliest(now, unit) > now {
             return Err(BlockRule::Budget);
         }
         self.budgets.spend(now, unit);
         Ok(())
     }
-
-    fn unit_of(&self, target: IpAddr) -> Option<Unit> {
-        let (_, unit_length) = self.targets.get_lpm(&IpNet::from(target))?;
-        Prefix::covering(target, *unit_length).map(Unit)
-    }
-
-    fn explain(&self, rule: BlockRule, address: IpAddr) -> String {
-        match rule {
-            BlockRule::OptOut => {
-                let entry = self.opt_outs.get_lpm(&IpNet::from(address));
-                let prefix = entry.map(|(net, reference)| OptOut {
-                    prefix: Prefix::from(net),
-                    reference: reference.clone(),
-                });
-                format!("opted out: {}", prefix.map_or_else(String::new, |out| out.to_string()))
-            }
-            BlockRule::SpecialPurpose => {
-                format!("lies in {}, which is never probed", block_of(address))
-            }
-            BlockRule::PrivateSpace => {
-                format!("lies in {}; set guard.allow_private = true if it is yours", block_of(address))
-            }
-            BlockRule::NotATarget => "lies in no target set of the campaign".to_owned(),
-            BlockRule::NoOperator => {
-                "is public, and the campaign names nobody to write to: fill in [operator]".to_owned()
-            }
-            BlockRule::Budget => "its unit has had its sustained budget".to_owned(),
-        }
-    }
-}
-
-/// The registered block that an address lies in: `127.0.0.0/8 (Loopback, RFC 1122)`.
-fn block_of(address: IpAddr) -> String {
-    registered(address)
-        .map_or_else(String::new, |entry| format!("{} ({}, {})", entry.block, entry.name, entry.reference))
 }
 
 #[cfg(test)]

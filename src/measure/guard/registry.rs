@@ -64,6 +64,11 @@ pub fn registered(address: IpAddr) -> Option<&'static Registered> {
     table.iter().filter(|entry| entry.block.contains(&address)).max_by_key(|entry| entry.block.prefix_len())
 }
 
+/// All registered blocks.
+pub(super) fn registered_blocks() -> impl Iterator<Item = IpNet> {
+    IPV4.iter().chain(&IPV6).map(|entry| entry.block)
+}
+
 use Standing::{Never, Private, Reachable};
 
 const fn v4(

@@ -2,10 +2,12 @@ use std::collections::HashSet;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use ipnet::IpNet;
 use proptest::prelude::*;
 
+use super::registry::registered_blocks;
 use super::*;
-use crate::model::{FlowId, Protocol, RoundId, Ttl};
+use crate::model::{FlowId, Protocol, RoundId, Ttl, Untrusted};
 
 fn rules(targets: &[&str]) -> GuardRules {
     let allowed = |text: &&str| {
@@ -137,7 +139,8 @@ fn a_refused_probe_costs_no_budget() {
         assert!(guard.examine(probe(target), Method::Echo, MonoTime::default()).is_err());
     }
     assert!(
-        guard.budgets.earliest(MonoTime::default(), guard.unit_of(target).unwrap()) == MonoTime::default()
+        guard.budgets.earliest(MonoTime::default(), guard.rules.unit_of(target).unwrap())
+            == MonoTime::default()
     );
 }
 
@@ -173,6 +176,44 @@ proptest! {
     }
 }
 
+/// Addresses at the ends of everything that a rule can be about, asked of one guard in both directions.
+#[test]
+fn what_was_found_of_one_address_is_told_of_no_other_that_a_rule_tells_apart() {
+    let opt_outs = "175.45.177.0/25\n175.45.177.64/26\n2a00:1450:1::/48\n";
+    let targets = ["175.45.176.0/22", "10.0.0.0/9", "192.0.0.0/8", "2a00:1450::/32", "2001::/16"];
+    let mut guard = Guard::new(GuardRules {
+        opt_outs: OptOut::parse_file("optout.txt", opt_outs).unwrap(),
+        has_operator: false,
+        territory: Territory::Lab,
+        ..rules(&targets)
+    });
+    let prefixes = opt_outs.lines().chain(targets).map(|text| text.parse::<IpNet>().unwrap());
+    let mut addresses: Vec<IpAddr> = prefixes
+        .chain(registered_blocks())
+        .flat_map(|net| match net {
+            IpNet::V4(net) => [net.network(), net.broadcast()]
+                .iter()
+                .flat_map(|end| {
+                    [end.to_bits().saturating_sub(1), end.to_bits(), end.to_bits().saturating_add(1)]
+                })
+                .map(|bits| IpAddr::from(Ipv4Addr::from_bits(bits)))
+                .collect::<Vec<_>>(),
+            IpNet::V6(net) => [net.network(), net.broadcast()]
+                .iter()
+                .flat_map(|end| {
+                    [end.to_bits().saturating_sub(1), end.to_bits(), end.to_bits().saturating_add(1)]
+                })
+                .map(|bits| IpAddr::from(Ipv6Addr::from_bits(bits)))
+                .collect::<Vec<_>>(),
+        })
+        .collect();
+    addresses.extend(addresses.clone().into_iter().rev());
+    for address in addresses {
+        let leaves = guard.examine(probe(address), Method::Trace, MonoTime::default()).is_ok();
+        assert_eq!(leaves, guard.check(address).is_ok(), "{address}");
+    }
+}
+
 proptest! {
     #[test]
     fn a_permit_is_for_the_probe_that_was_examined(last: u8, flow: u16, attempt: u8) {
@@ -199,6 +240,8 @@ proptest! {
             let expected = closed.iter().any(|prefix| prefix.contains(address));
             let refused = guard.check(address).is_err();
             prop_assert_eq!(expected, refused, "{}", address);
+            let leaves = guard.examine(probe(address), Method::Trace, MonoTime::default()).is_ok();
+            prop_assert_eq!(leaves, !expected, "{}", address);
         }
     }
 }

@@ -12,9 +12,7 @@
 //! to it once a second, and is thereby checked. Redirects of routers (RFC 792) for single targets are not
 //! followed.
 
-mod stretches;
-
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -26,10 +24,9 @@ use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteFlags, R
 use rtnetlink::packet_route::rule::{RuleAttribute, RuleMessage};
 use rtnetlink::packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use self::stretches::Stretches;
 use super::super::Vantage;
 use super::super::netlink::{self, NetlinkError, News};
-use crate::model::{MonoTime, Prefix};
+use crate::model::{MonoTime, Prefix, Stretches};
 use crate::wire::Sources;
 
 /// A hardware address of Ethernet.
@@ -95,7 +92,9 @@ pub(super) struct NextHops {
     own: Option<Mac>,
     v4: Stretches<Hop>,
     v6: Stretches<Hop>,
-    neighbours: HashMap<IpAddr, Neighbour>,
+    neighbours: BTreeMap<IpAddr, Neighbour>,
+    /// The last next hop, if the kernel is sure of it.
+    last: Option<(IpAddr, Cable)>,
 }
 
 /// The hardware addresses at both ends of the cable that a packet leaves by.
@@ -123,7 +122,8 @@ impl NextHops {
             own: None,
             v4: Stretches::default(),
             v6: Stretches::default(),
-            neighbours: HashMap::new(),
+            neighbours: BTreeMap::new(),
+            last: None,
         };
         // If they change at this moment, they are read again with the first packet.
         let _ = hops.read_tables();
@@ -143,12 +143,23 @@ impl NextHops {
             Hop::OnLink => target,
             Hop::Kernel => return None,
         };
+        if let Some((last, cable)) = self.last
+            && last == next
+        {
+            return Some(cable);
+        }
+        self.cable_of(next, now)
+    }
+
+    fn cable_of(&mut self, next: IpAddr, now: MonoTime) -> Option<Cable> {
         let neighbour = self.neighbours.get_mut(&next)?;
         if !neighbour.confirmed && neighbour.checked.is_none_or(|at| now.since(at) >= CHECK_EVERY) {
             neighbour.checked = Some(now);
             return None;
         }
-        Some(Cable { from: self.own?, to: neighbour.mac })
+        let cable = Cable { from: self.own?, to: neighbour.mac };
+        self.last = neighbour.confirmed.then_some((next, cable));
+        Some(cable)
     }
 
     fn hop_to(&mut self, target: IpAddr) -> Hop {
@@ -160,6 +171,7 @@ impl NextHops {
     /// Takes in what is new. What cannot be understood, or was lost, makes all that is known out of date.
     fn look(&mut self, now: MonoTime) {
         self.looked = now;
+        self.last = None;
         let (index, neighbours) = (self.index, &mut self.neighbours);
         let mut changed = false;
         let taken = self.news.take(|message| match message {
@@ -220,7 +232,7 @@ fn stretches(family: AddressFamily) -> Result<Stretches<Hop>, NetlinkError> {
     if prefixes.len() > MOST_ROUTES || has_rules_of_its_own(family)? {
         return Ok(Stretches::all(Hop::Kernel));
     }
-    Ok(Stretches::cut_by(&prefixes))
+    Ok(Stretches::cut_by(prefixes))
 }
 
 /// Where a route leads to; `None` for a default route, which cuts nothing.
@@ -315,7 +327,7 @@ const fn ip_of(address: &RouteAddress) -> Option<IpAddr> {
 }
 
 /// What stays known of a neighbour when the kernel tells of it anew is when it was checked.
-fn learn(neighbours: &mut HashMap<IpAddr, Neighbour>, entry: &NeighbourMessage, index: u32) {
+fn learn(neighbours: &mut BTreeMap<IpAddr, Neighbour>, entry: &NeighbourMessage, index: u32) {
     let Some(address) = address_of(entry, index) else { return };
     let checked = neighbours.get(&address).and_then(|known| known.checked);
     match hardware_of(entry) {
@@ -326,7 +338,7 @@ fn learn(neighbours: &mut HashMap<IpAddr, Neighbour>, entry: &NeighbourMessage, 
     }
 }
 
-fn forget(neighbours: &mut HashMap<IpAddr, Neighbour>, entry: &NeighbourMessage, index: u32) {
+fn forget(neighbours: &mut BTreeMap<IpAddr, Neighbour>, entry: &NeighbourMessage, index: u32) {
     if let Some(address) = address_of(entry, index) {
         neighbours.remove(&address);
     }

@@ -1,12 +1,14 @@
-//! All addresses of a family, cut into stretches that no prefix of a routing table tells apart. Pure.
+//! All addresses of a family, cut into stretches that no prefix of a table tells apart: what a table says of
+//! one address, found in whatever way, holds for its whole stretch.
 
 use std::net::IpAddr;
 
-use crate::model::Prefix;
+use super::Prefix;
 
-/// Cuts all addresses into stretches, and holds what was found out about each.
-#[derive(Debug)]
-pub(super) struct Stretches<T> {
+/// Cuts all addresses of a family into stretches, and holds what was found out about each. Memory: one entry
+/// for each end of a prefix.
+#[derive(Clone, Debug)]
+pub struct Stretches<T> {
     /// The first address of each stretch, in order; the first of all is 0.
     starts: Vec<u128>,
     /// One entry a stretch.
@@ -17,14 +19,15 @@ pub(super) struct Stretches<T> {
 
 impl<T> Default for Stretches<T> {
     fn default() -> Self {
-        Self::cut_by(&[])
+        Self::cut_by([])
     }
 }
 
 impl<T> Stretches<T> {
     /// Cut wherever one of these prefixes, all of one family, begins or ends.
-    pub(super) fn cut_by(prefixes: &[Prefix]) -> Self {
-        let ends = prefixes.iter().flat_map(|prefix| {
+    #[must_use]
+    pub fn cut_by(prefixes: impl IntoIterator<Item = Prefix>) -> Self {
+        let ends = prefixes.into_iter().flat_map(|prefix| {
             let net = prefix.as_net();
             [Some(bits(net.network())), bits(net.broadcast()).checked_add(1)]
         });
@@ -36,14 +39,15 @@ impl<T> Stretches<T> {
     }
 
     /// In one piece, about which everything is known.
-    pub(super) fn all(known: T) -> Self {
+    #[must_use]
+    pub fn all(known: T) -> Self {
         Self { starts: vec![0], known: vec![Some(known)], last: 0 }
     }
 }
 
 impl<T: Copy> Stretches<T> {
     /// What is known of the stretch of this address; `ask` finds it out where nothing is.
-    pub(super) fn of(&mut self, address: IpAddr, ask: impl FnOnce() -> T) -> T {
+    pub fn of(&mut self, address: IpAddr, ask: impl FnOnce() -> T) -> T {
         let address = bits(address);
         if !self.holds(self.last, address) {
             self.last = self.starts.partition_point(|start| *start <= address).saturating_sub(1);
@@ -89,7 +93,7 @@ mod tests {
             let covering = |address: IpAddr| -> Vec<bool> {
                 prefixes.iter().map(|prefix| prefix.contains(address)).collect()
             };
-            let mut stretches = Stretches::cut_by(&prefixes);
+            let mut stretches = Stretches::cut_by(prefixes.iter().copied());
             for low in (0_u32..80).chain((0..80).rev()) {
                 let address = IpAddr::from((0xC633_63F8_u32 + low).to_be_bytes());
                 let asked = stretches.of(address, || address);
@@ -105,7 +109,7 @@ mod tests {
         for whole in ["0.0.0.0/0", "::/0", "ffff::/16", "255.255.255.255/32"] {
             let prefix: Prefix = whole.parse().unwrap();
             let last = prefix.as_net().broadcast();
-            let mut stretches = Stretches::cut_by(&[prefix]);
+            let mut stretches = Stretches::cut_by([prefix]);
             assert_eq!(stretches.of(last, || 1), 1);
             assert_eq!(stretches.of(last, || 2), 1, "{whole}");
         }
