@@ -96,7 +96,7 @@ fn turn(engine: &mut Engine, link: &mut Mirror, time: Duration) -> u64 {
 }
 
 #[test]
-fn an_engine_that_has_found_its_stride_allocates_for_batches_and_not_for_probes() {
+fn an_engine_that_has_found_its_stride_allocates_for_what_it_passes_on_and_not_for_probes() {
     let unit = |address| Unit(Prefix::covering(address, 24).unwrap());
     let targets: Targets = (0..400_000).map(address).map(|at| (at, (unit(at), false))).collect();
     let prober = EchoProber::new(RoundId(1), targets.addresses().to_vec(), 7, 1, Duration::ZERO);
@@ -123,7 +123,8 @@ fn an_engine_that_has_found_its_stride_allocates_for_batches_and_not_for_probes(
     let mut records = 0;
     let used = measure(|| records = turn(&mut engine, &mut link, Duration::from_millis(100)));
     assert!(records > 50_000, "{records} records");
-    assert!(used.count_total * 20 < records, "{} allocations for {records} probes", used.count_total);
+    // Reports are passed on 256 at a time, each time in a vector of their own.
+    assert!(used.count_total <= records / 256 + 1, "{} allocations for {records} probes", used.count_total);
     assert!(used.count_max < 100, "what is held does not grow: {}", used.count_max);
 }
 

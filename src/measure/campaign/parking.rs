@@ -7,7 +7,8 @@
 //! Goyal, Vin and Cheng 1996), so that a round which has drawn a hundred probes does not hold up one that
 //! draws its first.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
 use crate::measure::schedule::Gate;
 use crate::model::{MonoTime, Probe, RoundId, Unit};
@@ -29,15 +30,19 @@ pub(super) struct Parked {
 struct Line {
     /// When the gate opens, as far as is known.
     opens: MonoTime,
-    waiting: BTreeSet<Parked>,
+    /// The lowest turn first.
+    waiting: BinaryHeap<Reverse<Parked>>,
 }
 
 /// The probes that wait.
 #[derive(Debug, Default)]
 pub(super) struct Parking {
     lines: HashMap<Gate, Line>,
-    /// The gates with somebody before them, in the order in which they open.
-    opening: BTreeSet<(MonoTime, Gate)>,
+    /// The gates with somebody before them, that which opens first on top. Those that opened later than was
+    /// thought are also in it with the time that was; these are passed over, and never on top.
+    opening: BinaryHeap<Reverse<(MonoTime, Gate)>>,
+    /// Lines that were left, kept for their capacity: lines come and go with every probe.
+    spare: Vec<BinaryHeap<Reverse<Parked>>>,
     /// How many of each round wait.
     held: HashMap<RoundId, usize>,
     /// The highest turn that went out to each unit.
@@ -70,32 +75,45 @@ impl Parking {
     pub(super) fn park(&mut self, parked: Parked, gate: Gate, opens: MonoTime) {
         let held = self.held.entry(parked.probe.round).or_insert(0);
         *held = held.saturating_add(1);
-        let line = self.lines.entry(gate).or_insert_with(|| Line { opens, waiting: BTreeSet::new() });
-        line.waiting.insert(parked);
-        self.opening.remove(&(line.opens, gate));
-        line.opens = opens;
-        self.opening.insert((opens, gate));
+        let mut waiting = || self.spare.pop().unwrap_or_default();
+        let line =
+            self.lines.entry(gate).or_insert_with(|| Line { opens: MonoTime::NEVER, waiting: waiting() });
+        line.waiting.push(Reverse(parked));
+        if line.opens != opens {
+            line.opens = opens;
+            self.opening.push(Reverse((opens, gate)));
+        }
+        self.pass_over();
     }
 
     /// The first in line before a gate that may be open by now.
     pub(super) fn pop(&mut self, now: MonoTime) -> Option<Parked> {
-        let (opens, gate) = self.opening.first().copied().filter(|(opens, _)| *opens <= now)?;
+        let Reverse((_, gate)) =
+            self.opening.peek().copied().filter(|Reverse((opens, _))| *opens <= now)?;
         let line = self.lines.get_mut(&gate)?;
-        let parked = line.waiting.pop_first();
+        let Reverse(parked) = line.waiting.pop()?;
         if line.waiting.is_empty() {
-            self.lines.remove(&gate);
-            self.opening.remove(&(opens, gate));
+            self.spare.extend(self.lines.remove(&gate).map(|line| line.waiting));
+            self.pass_over();
         }
-        let parked = parked?;
         if let Some(held) = self.held.get_mut(&parked.probe.round) {
             *held = held.saturating_sub(1);
         }
         Some(parked)
     }
 
+    /// Takes away from the top what no longer holds.
+    fn pass_over(&mut self) {
+        while let Some(Reverse((opens, gate))) = self.opening.peek()
+            && self.lines.get(gate).is_none_or(|line| line.opens != *opens)
+        {
+            self.opening.pop();
+        }
+    }
+
     /// When the first probe may be ready.
     pub(super) fn earliest(&self) -> MonoTime {
-        self.opening.first().map_or(MonoTime::NEVER, |(opens, _)| *opens)
+        self.opening.peek().map_or(MonoTime::NEVER, |Reverse((opens, _))| *opens)
     }
 
     /// Forgets a round that is over; nothing of it waits any more.
