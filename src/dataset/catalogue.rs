@@ -7,16 +7,17 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, ToSql, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
 use crate::model::{AsLink, Event, LinkChange, Method, Prefix, RoundId, WallTime};
 
 use super::asked::{self, AskedBlocks};
-use super::columns::{self, BadCell, COLUMNS, Cell, ColumnType, FORMAT_VERSION};
+use super::batch::Batch;
+use super::columns::FORMAT_VERSION;
 use super::disk::DiskStep;
+use super::journal::{self, Recorded};
 use super::round::{RoundHeader, RoundState, RoundSummary, SealedFile};
-use super::{ClockStep, DatasetError, Disk, EventSource, Ledger, OptOut, ProbeRecord, Progress};
+use super::{ClockStep, DatasetError, Disk, EventSource, Ledger, OptOut, Progress};
 
 /// How long a statement waits for another process, which holds the catalogue only for a moment.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -57,14 +58,8 @@ const TABLES: &str = "
         UNIQUE (at_ns, change, link, source)
     ) STRICT;";
 
-/// The identity of a probe and the order of records within a round.
-const INDEXES: &str = "
-    CREATE UNIQUE INDEX in_flight_probe
-        ON in_flight (round, target, protocol, ifnull(port, 0), flow, ttl, attempt);
-    CREATE INDEX in_flight_order ON in_flight (round, seq);";
-
 const ROUND_COLUMNS: &str = "round, prober, method, due_at_ns, started_at_ns, state, ledger, file,
-     coalesce(rows, (SELECT count(*) FROM in_flight f WHERE f.round = rounds.round)), bytes, crc32,
+     coalesce(rows, (SELECT ifnull(sum(f.rows), 0) FROM in_flight f WHERE f.round = rounds.round)), bytes, crc32,
      dropped, decided";
 
 /// The open catalogue.
@@ -73,15 +68,14 @@ pub(super) struct Catalogue {
     connection: Connection,
     path: PathBuf,
     disk: Disk,
+    recorded: Recorded,
 }
 
 impl Catalogue {
     /// Makes the tables in an empty file that is there.
     pub(super) fn create(disk: Disk, path: &Path, events: &[Event]) -> Result<Self, DatasetError> {
         let mut catalogue = Self::open(disk, path)?;
-        let in_flight = in_flight_columns();
-        let tables =
-            format!("{TABLES} {} CREATE TABLE in_flight ({in_flight}) STRICT; {INDEXES}", asked::TABLE);
+        let tables = format!("{TABLES} {} {}", asked::TABLE, journal::TABLE);
         catalogue.change(|transaction| {
             transaction.execute_batch(&tables)?;
             transaction.pragma_update(None, "user_version", FORMAT_VERSION)?;
@@ -129,7 +123,7 @@ impl Catalogue {
         let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
         connection.busy_timeout(PATIENCE).map_err(failed)?;
         connection.pragma_update(None, "trusted_schema", false).map_err(failed)?;
-        Ok(Self { connection, path: path.to_owned(), disk: Disk::default() })
+        Ok(Self { connection, path: path.to_owned(), disk: Disk::default(), recorded: Recorded::default() })
     }
 
     fn check_version(&self) -> Result<(), DatasetError> {
@@ -164,21 +158,24 @@ impl Catalogue {
 
     /// Adds what became of probes, in one transaction. False, and nothing done, if the round is not open.
     pub(super) fn append(&mut self, round: RoundId, done: &Progress<'_>) -> Result<bool, DatasetError> {
-        let insert = insert_record_sql();
-        self.change(|transaction| {
-            let update = "UPDATE rounds SET ledger = ?, decided = max(decided, ?)
-                WHERE round = ? AND state = 'open'";
+        let fresh = self.recorded.fresh(&self.connection, round, done.records);
+        let fresh = self.map(fresh)?;
+        let update = "UPDATE rounds SET ledger = ?, decided = max(decided, ?)
+            WHERE round = ? AND state = 'open'";
+        let appended = self.change(|transaction| {
             let values = params![ledger_text(done.ledger), sql_int(done.decided), sql_int(round.0)];
-            if transaction.execute(update, values)? == 0 {
+            if transaction.prepare(update)?.execute(values)? == 0 {
                 return Ok(false);
             }
             asked::insert(transaction, round, done.asked)?;
-            let mut insert = transaction.prepare(&insert)?;
-            for record in done.records {
-                insert.execute(rusqlite::params_from_iter(columns::cells(record)))?;
-            }
+            journal::insert(transaction, round, &fresh)?;
             Ok(true)
-        })
+        });
+        match appended {
+            Ok(true) => self.recorded.note(round, &fresh),
+            Ok(false) | Err(_) => self.recorded.forget(round),
+        }
+        appended
     }
 
     /// The blocks that a census asked, in the order in which it did.
@@ -189,16 +186,16 @@ impl Catalogue {
     /// Names a round's sealed file and lets its records go, in one transaction.
     pub(super) fn seal(
         &mut self,
-        round: RoundId,
+        id: RoundId,
         ledger: &Ledger,
         state: RoundState,
         file: &SealedFile,
     ) -> Result<(), DatasetError> {
         let sql = "UPDATE rounds SET state = ?, ledger = ?, file = ?, rows = ?, bytes = ?, crc32 = ?,
-                first_sent_at_ns = (SELECT min(sent_at_ns) FROM in_flight f WHERE f.round = rounds.round),
-                last_sent_at_ns = (SELECT max(sent_at_ns) FROM in_flight f WHERE f.round = rounds.round)
+                first_sent_at_ns = (SELECT min(f.first_sent_at_ns) FROM in_flight f WHERE f.round = rounds.round),
+                last_sent_at_ns = (SELECT max(f.last_sent_at_ns) FROM in_flight f WHERE f.round = rounds.round)
             WHERE round = ? AND state = 'open'";
-        let round = sql_int(round.0);
+        let round = sql_int(id.0);
         self.change(|transaction| {
             let values = params![
                 state.as_str(),
@@ -212,6 +209,7 @@ impl Catalogue {
             transaction.execute(sql, values)?;
             transaction.execute("DELETE FROM in_flight WHERE round = ?", [round])
         })?;
+        self.recorded.forget(id);
         Ok(())
     }
 
@@ -239,22 +237,15 @@ impl Catalogue {
         Ok(highest.flatten().and_then(|round| u64::try_from(round).ok()).map(RoundId))
     }
 
-    /// Up to `limit` records of a round in flight, in the order in which they were recorded, from behind
-    /// the place `after`; with the place of the last.
-    pub(super) fn page(&self, round: RoundId, after: i64, limit: u32) -> Result<Page, DatasetError> {
-        let sql = format!(
-            "SELECT seq, {} FROM in_flight INDEXED BY in_flight_order
-             WHERE round = ? AND seq > ? ORDER BY seq LIMIT ?",
-            quoted_names()
-        );
-        let rows = self.list(&sql, params![sql_int(round.0), after, limit], |row| {
-            let seq: i64 = row.get(0)?;
-            let record = read_record(row)?;
-            let record = record.map_err(|bad| unreadable(0, format!("in_flight row {seq}: {bad}")))?;
-            Ok((seq, record))
-        })?;
-        let last = rows.last().map_or(after, |(seq, _)| *seq);
-        Ok(Page { records: rows.into_iter().map(|(_, record)| record).collect(), last })
+    /// The first batch of records of a round in flight, in the order in which they were recorded, from behind
+    /// the place `after`.
+    pub(super) fn batch(&self, round: RoundId, after: i64) -> Result<Option<Batch>, DatasetError> {
+        self.map(journal::next(&self.connection, round, after))
+    }
+
+    /// Where it lies.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Counts packets that belong to no round.
@@ -376,14 +367,6 @@ impl Catalogue {
     }
 }
 
-/// Some records of a round in flight.
-pub(super) struct Page {
-    /// The records.
-    pub(super) records: Vec<ProbeRecord>,
-    /// The place of the last.
-    pub(super) last: i64,
-}
-
 /// Whether everything is in the catalogue's own file, with nothing left in a log beside it.
 fn log_is_empty(path: &Path) -> bool {
     let mut log = path.as_os_str().to_owned();
@@ -402,31 +385,6 @@ fn immutable_uri(path: &Path) -> PathBuf {
     }
     uri.push_str("?immutable=1");
     PathBuf::from(uri)
-}
-
-fn in_flight_columns() -> String {
-    let column = |column: &columns::Column| {
-        let kind = match column.holds {
-            ColumnType::Text => "TEXT",
-            ColumnType::Bool | ColumnType::Int32 | ColumnType::Int64 => "INTEGER",
-            ColumnType::Real => "REAL",
-        };
-        format!("\"{}\" {kind}{}", column.name, if column.optional { "" } else { " NOT NULL" })
-    };
-    let columns: Vec<String> = COLUMNS.iter().map(column).collect();
-    format!("seq INTEGER PRIMARY KEY, {}", columns.join(", "))
-}
-
-fn quoted_names() -> String {
-    let names: Vec<String> = COLUMNS.iter().map(|column| format!("\"{}\"", column.name)).collect();
-    names.join(", ")
-}
-
-/// A probe that is recorded already keeps its first record, so that an append may be tried again when it
-/// is not known whether it was done.
-fn insert_record_sql() -> String {
-    let marks = vec!["?"; COLUMNS.len()].join(", ");
-    format!("INSERT OR IGNORE INTO in_flight ({}) VALUES ({marks})", quoted_names())
 }
 
 fn insert_event(
@@ -466,40 +424,6 @@ fn read_round(row: &rusqlite::Row<'_>) -> rusqlite::Result<RoundSummary> {
         dropped: count(row, 11)?,
         decided: count(row, 12)?,
     })
-}
-
-/// The columns of a record follow the place in the row.
-fn read_record(row: &rusqlite::Row<'_>) -> rusqlite::Result<Result<ProbeRecord, BadCell>> {
-    let cells: Result<Vec<Cell<'_>>, _> =
-        COLUMNS.iter().zip(1..).map(|(column, index)| read_cell(row, index, column.holds)).collect();
-    Ok(columns::record(&cells?))
-}
-
-fn read_cell<'r>(
-    row: &'r rusqlite::Row<'_>,
-    index: usize,
-    holds: ColumnType,
-) -> rusqlite::Result<Cell<'r>> {
-    Ok(match row.get_ref(index)? {
-        ValueRef::Null => Cell::Empty,
-        ValueRef::Integer(truth @ (0 | 1)) if holds == ColumnType::Bool => Cell::Bool(truth == 1),
-        ValueRef::Integer(number) => Cell::Int(number),
-        ValueRef::Real(number) => Cell::Real(number),
-        ValueRef::Text(bytes) => Cell::Text(String::from_utf8_lossy(bytes)),
-        ValueRef::Blob(_) => return Err(unreadable(index, "bytes where a text or number must be")),
-    })
-}
-
-impl ToSql for Cell<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Borrowed(match self {
-            Self::Empty => ValueRef::Null,
-            Self::Bool(truth) => ValueRef::Integer((*truth).into()),
-            Self::Int(number) => ValueRef::Integer(*number),
-            Self::Real(number) => ValueRef::Real(*number),
-            Self::Text(text) => ValueRef::Text(text.as_bytes()),
-        }))
-    }
 }
 
 pub(super) fn parse<T: std::str::FromStr>(row: &rusqlite::Row<'_>, index: usize) -> rusqlite::Result<T> {

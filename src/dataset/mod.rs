@@ -16,11 +16,13 @@
 #[cfg(test)]
 pub(crate) mod arbitrary;
 mod asked;
+mod batch;
 mod catalogue;
 mod columns;
 mod disk;
 mod error;
 mod folder;
+mod journal;
 mod ledger;
 mod manifest;
 mod reader;

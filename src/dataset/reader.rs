@@ -9,9 +9,6 @@ use super::catalogue::Catalogue;
 use super::round::{RoundSummary, SealedFile};
 use super::{DatasetError, ProbeRecord, sealed};
 
-/// Records of a round in flight in memory at a time.
-const PAGE: u32 = 8192;
-
 /// The records of a dataset in the order of rounds, and within a round in the order in which they were
 /// recorded; rounds in flight included, as they stood when this was made.
 ///
@@ -67,11 +64,10 @@ impl Records {
     }
 
     fn read_in_flight(&mut self, round: RoundId, after: i64) -> Result<(), DatasetError> {
-        let page = self.catalogue.page(round, after, PAGE)?;
-        if !page.records.is_empty() {
-            self.source = Some(Source::InFlight { round, after: page.last });
-        }
-        self.ready = page.records.into_iter();
+        let Some(batch) = self.catalogue.batch(round, after)? else { return Ok(()) };
+        let records = batch.records().map_err(|bad| batch.damaged(self.catalogue.path(), &bad))?;
+        self.source = Some(Source::InFlight { round, after: batch.seq });
+        self.ready = records.into_iter();
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ use arrow_array::types::{Float64Type, Int32Type, Int64Type};
 use arrow_array::{
     Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
 };
-use arrow_schema::{ArrowError, DataType, Field, Schema};
+use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::basic::Compression;
@@ -24,6 +24,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
+use super::batch::Row;
 use super::columns::{self, COLUMNS, Cell, Column, ColumnType, FORMAT_VERSION};
 use super::disk::DiskFile;
 use super::round::{RoundHeader, SealedFile};
@@ -51,6 +52,9 @@ pub(super) fn place(vantage: &str, header: &RoundHeader) -> ([String; 3], String
 pub(super) struct Writer {
     parquet: ArrowWriter<Summed<DiskFile>>,
     schema: Arc<Schema>,
+    builders: Vec<Builder>,
+    /// How many rows the builders hold.
+    held: usize,
     rows: u64,
 }
 
@@ -65,19 +69,32 @@ impl Writer {
             .set_created_by(concat!("tetherline ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
         let parquet = ArrowWriter::try_new(Summed::new(file), Arc::clone(&schema), Some(properties))?;
-        Ok(Self { parquet, schema, rows: 0 })
+        let builders = file_columns().map(|column| Builder::new(column.holds)).collect();
+        Ok(Self { parquet, schema, builders, held: 0, rows: 0 })
     }
 
-    pub(super) fn write(&mut self, records: &[ProbeRecord]) -> Result<(), ParquetError> {
-        for chunk in records.chunks(BATCH) {
-            self.parquet.write(&batch(&self.schema, chunk)?)?;
-            self.rows = self.rows.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+    /// Adds the cells of a record.
+    pub(super) fn push(&mut self, row: &Row<'_>) -> Result<(), ParquetError> {
+        for (builder, cell) in self.builders.iter_mut().zip(row.iter().skip(1)) {
+            builder.push(cell);
         }
+        self.held = self.held.saturating_add(1);
+        if self.held >= BATCH { self.pass_on() } else { Ok(()) }
+    }
+
+    fn pass_on(&mut self) -> Result<(), ParquetError> {
+        let arrays = self.builders.iter_mut().map(Builder::finish).collect();
+        self.parquet.write(&RecordBatch::try_new(Arc::clone(&self.schema), arrays)?)?;
+        self.rows = self.rows.saturating_add(u64::try_from(self.held).unwrap_or(u64::MAX));
+        self.held = 0;
         Ok(())
     }
 
     /// Ends the file, makes it durable, and says what is in it.
     pub(super) fn finish(mut self, name: String) -> Result<SealedFile, ParquetError> {
+        if self.held > 0 {
+            self.pass_on()?;
+        }
         self.parquet.finish()?;
         let summed = self.parquet.inner();
         summed.inner.sync()?;
@@ -102,17 +119,6 @@ const fn data_type(holds: ColumnType) -> DataType {
         ColumnType::Int64 => DataType::Int64,
         ColumnType::Real => DataType::Float64,
     }
-}
-
-fn batch(schema: &Arc<Schema>, records: &[ProbeRecord]) -> Result<RecordBatch, ArrowError> {
-    let mut builders: Vec<Builder> = file_columns().map(|column| Builder::new(column.holds)).collect();
-    for record in records {
-        for (builder, cell) in builders.iter_mut().zip(columns::cells(record).iter().skip(1)) {
-            builder.push(cell);
-        }
-    }
-    let arrays = builders.into_iter().map(Builder::finish).collect();
-    RecordBatch::try_new(Arc::clone(schema), arrays)
 }
 
 /// A column in the making.
@@ -151,13 +157,13 @@ impl Builder {
         }
     }
 
-    fn finish(self) -> ArrayRef {
+    fn finish(&mut self) -> ArrayRef {
         match self {
-            Self::Text(mut builder) => Arc::new(builder.finish()),
-            Self::Bool(mut builder) => Arc::new(builder.finish()),
-            Self::Int32(mut builder) => Arc::new(builder.finish()),
-            Self::Int64(mut builder) => Arc::new(builder.finish()),
-            Self::Real(mut builder) => Arc::new(builder.finish()),
+            Self::Text(builder) => Arc::new(builder.finish()),
+            Self::Bool(builder) => Arc::new(builder.finish()),
+            Self::Int32(builder) => Arc::new(builder.finish()),
+            Self::Int64(builder) => Arc::new(builder.finish()),
+            Self::Real(builder) => Arc::new(builder.finish()),
         }
     }
 }

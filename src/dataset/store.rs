@@ -18,9 +18,6 @@ const MANIFEST: &str = "campaign.toml";
 const CATALOGUE: &str = "catalog.sqlite";
 const NAMES: (&str, &str) = ("names", "dns.json");
 
-/// Records of a round that are in memory while it is sealed.
-const PAGE: u32 = 8192;
-
 /// A dataset. Any number of processes may read it; one may write rounds.
 #[derive(Debug)]
 pub struct Dataset {
@@ -428,14 +425,15 @@ impl Dataset {
         let failed = |error| sealed::write_error(part, error);
         let mut writer = sealed::Writer::new(file, self.manifest.vantage.as_str()).map_err(failed)?;
         let mut after = i64::MIN;
-        loop {
-            let page = self.catalogue.page(round, after, PAGE)?;
-            if page.records.is_empty() {
-                return writer.finish(name).map_err(failed);
+        while let Some(batch) = self.catalogue.batch(round, after)? {
+            let mut rows = batch.rows();
+            let bad = |bad| batch.damaged(self.catalogue.path(), &bad);
+            while let Some(row) = rows.next().map_err(bad)? {
+                writer.push(row).map_err(failed)?;
             }
-            writer.write(&page.records).map_err(failed)?;
-            after = page.last;
+            after = batch.seq;
         }
+        writer.finish(name).map_err(failed)
     }
 
     /// A crash in the middle of sealing leaves files of rounds that are still open.

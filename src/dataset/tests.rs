@@ -486,10 +486,27 @@ fn a_row_that_breaks_a_rule_is_named_with_its_number_and_column() {
     let (_temporary, mut dataset) = new_dataset();
     with_round(&mut dataset, 1, 3);
     let connection = rusqlite::Connection::open(dataset.path().join("catalog.sqlite")).unwrap();
-    connection.execute("UPDATE in_flight SET ttl = 0 WHERE seq = 2", []).unwrap();
+    let given = records(1, 3);
+    let mut rows: Vec<_> = given.iter().map(cells).collect();
+    rows[1][9] = Cell::Int(0);
+    let bytes = batch::encode(rows.into_iter());
+    let values = rusqlite::params![bytes, batch::checksum(&bytes)];
+    connection.execute("UPDATE in_flight SET records = ?, crc32 = ?", values).unwrap();
     let error = dataset.recorded(RoundId(1)).unwrap_err();
     assert!(matches!(error, DatasetError::Damaged { .. }), "{error}");
-    assert!(error.to_string().contains("in_flight row 2: ttl = \"0\": must be 1 to 255"), "{error}");
+    assert!(error.to_string().contains("in_flight 1, row 2: ttl = \"0\": must be 1 to 255"), "{error}");
+}
+
+#[test]
+fn records_in_flight_that_were_altered_are_damaged() {
+    let (_temporary, mut dataset) = new_dataset();
+    with_round(&mut dataset, 1, 3);
+    let connection = rusqlite::Connection::open(dataset.path().join("catalog.sqlite")).unwrap();
+    connection.execute("UPDATE in_flight SET records = zeroblob(26)", []).unwrap();
+    let error = dataset.recorded(RoundId(1)).unwrap_err();
+    assert!(matches!(error, DatasetError::Damaged { .. }), "{error}");
+    assert!(error.to_string().contains("in_flight 1: its CRC-32 is not the one"), "{error}");
+    assert!(dataset.seal(RoundId(1), &ledger_of(3), true).is_err(), "and never sealed");
 }
 
 #[test]
