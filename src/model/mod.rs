@@ -6,6 +6,7 @@
 
 mod asked;
 mod asn;
+mod keyed;
 mod link;
 mod name;
 mod outcome;
@@ -21,6 +22,7 @@ mod underlay;
 
 pub use asked::Asked;
 pub use asn::{Asn, BadAsn};
+pub use keyed::Keyed;
 pub use link::{AsLink, BadAsLink, Event, LinkChange};
 pub use name::{BadName, Name, Untrusted};
 pub use outcome::{BlockRule, Outcome, SendFault, SkipReason};

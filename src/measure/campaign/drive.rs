@@ -10,7 +10,7 @@ use crate::model::{MonoTime, Probe, SendFault};
 const SENT_TOGETHER: usize = 64;
 
 /// After how many packets sent in a row the receiving side is looked at.
-const SENT_IN_A_ROW: usize = 16;
+const SENT_IN_A_ROW: usize = 64;
 
 /// After how many arrivals in a row the sending side is looked at.
 const HEARD_IN_A_ROW: usize = 256;

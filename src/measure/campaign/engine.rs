@@ -19,12 +19,11 @@
 //! Of rounds that are sent by an order of their own ([`Sweep`](crate::measure::probe::Sweep)) no such list is
 //! kept: see `sweeps`.
 
+mod deadlines;
 mod responders;
 mod sweeps;
 mod window;
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,13 +36,14 @@ use crate::measure::net::Arrival;
 use crate::measure::probe::{News, Next, Prober, Targets};
 use crate::measure::schedule::Pacer;
 use crate::model::{
-    Asked, BlockRule, ClockPair, Method, MonoTime, Name, Outcome, Probe, Reply, ReplyKind, RoundId, Rtt,
-    SendFault, Ttl, Unit, WallTime,
+    Asked, BlockRule, ClockPair, Keyed, Method, MonoTime, Name, Outcome, Probe, Reply, ReplyKind, RoundId,
+    Rtt, SendFault, Ttl, Unit, WallTime,
 };
 use crate::wire::{Answer, Codec, MatchKey};
 
 pub use sweeps::SweptSoFar;
 
+use deadlines::Deadlines;
 use responders::Responders;
 use window::Window;
 
@@ -133,8 +133,8 @@ pub struct Engine {
     rounds: Vec<Round>,
     /// Which round is asked first at the next draw.
     turn: usize,
-    flights: HashMap<MatchKey, Flight>,
-    deadlines: BinaryHeap<Reverse<(MonoTime, MatchKey)>>,
+    flights: Keyed<MatchKey, Flight>,
+    deadlines: Deadlines<MatchKey>,
     parking: Parking,
     responders: Responders,
     reports: Vec<Report>,
@@ -196,8 +196,8 @@ impl Engine {
             pacer: parts.pacer,
             rounds: Vec::new(),
             turn: 0,
-            flights: HashMap::new(),
-            deadlines: BinaryHeap::new(),
+            flights: Keyed::default(),
+            deadlines: Deadlines::default(),
             parking: Parking::default(),
             responders: Responders::default(),
             reports: Vec::new(),
@@ -334,8 +334,7 @@ impl Engine {
     }
 
     fn next_deadline(&self, now: MonoTime) -> MonoTime {
-        let first = self.deadlines.peek().map_or(MonoTime::NEVER, |Reverse((at, _))| *at);
-        first.min(self.sweep_deadline(now))
+        self.deadlines.first().min(self.sweep_deadline(now))
     }
 
     /// The first parked probe whose unit and responder are ready.
@@ -448,7 +447,7 @@ impl Engine {
             timeout,
             state: FlightState::Waiting,
         };
-        self.deadlines.push(Reverse((at.after(timeout), key)));
+        self.deadlines.push(at.after(timeout), key);
         if let Some(displaced) = self.flights.insert(key, flight) {
             self.give_up(&displaced, at);
         }
@@ -535,11 +534,7 @@ impl Engine {
     /// Time-outs, and the ends of late windows.
     fn expire(&mut self, now: MonoTime) {
         self.sweep_expire(now);
-        while let Some(Reverse((at, key))) = self.deadlines.peek().copied() {
-            if at > now {
-                return;
-            }
-            self.deadlines.pop();
+        while let Some((at, key)) = self.deadlines.pop(now) {
             self.expire_flight(key, at, now);
         }
     }
@@ -554,7 +549,7 @@ impl Engine {
             FlightState::Overdue if at < window_end => {}
             FlightState::Waiting => {
                 flight.state = FlightState::Overdue;
-                self.deadlines.push(Reverse((window_end, key)));
+                self.deadlines.push(window_end, key);
                 if let Some(round) = self.round_mut(probe.round) {
                     round.order.prober.settle(&probe, News::TimedOut, now);
                 }
@@ -563,7 +558,7 @@ impl Engine {
                 self.flights.remove(&key);
                 self.record(&probe, Some(sent_at), Outcome::Silent);
             }
-            FlightState::Recorded if at < window_end => self.deadlines.push(Reverse((window_end, key))),
+            FlightState::Recorded if at < window_end => self.deadlines.push(window_end, key),
             FlightState::Recorded => {
                 self.flights.remove(&key);
             }

@@ -8,10 +8,10 @@
 //! draws its first.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BinaryHeap;
 
 use crate::measure::schedule::Gate;
-use crate::model::{MonoTime, Probe, RoundId, Unit};
+use crate::model::{Keyed, MonoTime, Probe, RoundId, Unit};
 
 /// How many probes of one round may wait, so that one slow unit does not hold up the others.
 const PARKED_AT_MOST: usize = 2048;
@@ -37,18 +37,18 @@ struct Line {
 /// The probes that wait.
 #[derive(Debug, Default)]
 pub(super) struct Parking {
-    lines: HashMap<Gate, Line>,
+    lines: Keyed<Gate, Line>,
     /// The gates with somebody before them, that which opens first on top. Those that opened later than was
     /// thought are also in it with the time that was; these are passed over, and never on top.
     opening: BinaryHeap<Reverse<(MonoTime, Gate)>>,
     /// Lines that were left, kept for their capacity: lines come and go with every probe.
     spare: Vec<BinaryHeap<Reverse<Parked>>>,
     /// How many of each round wait.
-    held: HashMap<RoundId, usize>,
+    held: Keyed<RoundId, usize>,
     /// The highest turn that went out to each unit.
-    served: HashMap<Unit, u64>,
+    served: Keyed<Unit, u64>,
     /// The last turn that each round took for each unit.
-    taken: HashMap<(RoundId, Unit), u64>,
+    taken: Keyed<(RoundId, Unit), u64>,
 }
 
 impl Parking {

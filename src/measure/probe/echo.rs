@@ -3,13 +3,12 @@
 //! All targets are asked once in a seeded order, then all again, each pass at least `spacing` after the
 //! one before. Every echo is asked for whatever became of the others: their share is the measurement.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{News, Next, Prober};
 use crate::measure::schedule::Permutation;
-use crate::model::{FlowId, MonoTime, Probe, Protocol, RoundId, SkipReason, Ttl};
+use crate::model::{FlowId, Keyed, MonoTime, Probe, Protocol, RoundId, SkipReason, Ttl};
 
 /// One round of echoes.
 #[derive(Debug)]
@@ -23,7 +22,7 @@ pub struct EchoProber {
     position: usize,
     started: Option<MonoTime>,
     /// Where each target stands in the order, once that is asked.
-    places: HashMap<IpAddr, usize>,
+    places: Keyed<IpAddr, usize>,
 }
 
 impl EchoProber {
@@ -41,7 +40,7 @@ impl EchoProber {
             asked,
             position: 0,
             started: None,
-            places: HashMap::new(),
+            places: Keyed::default(),
         }
     }
 

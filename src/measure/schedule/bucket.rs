@@ -1,10 +1,9 @@
 //! One token bucket, kept as one number.
 
-use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
-use crate::model::{MonoTime, Pps};
+use crate::model::{Keyed, MonoTime, Pps};
 
 /// How a bucket fills: the generic cell rate algorithm (ITU-T I.371, "virtual scheduling"). In any window
 /// of length T at most `depth` + rate × T packets pass; whole nanoseconds, rounded towards the slower side,
@@ -71,7 +70,7 @@ impl Bucket {
 #[derive(Clone, Debug)]
 pub struct Buckets<K> {
     refill: Refill,
-    held: HashMap<K, Bucket>,
+    held: Keyed<K, Bucket>,
     sweep_at: usize,
 }
 
@@ -82,7 +81,9 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
     /// All of them full.
     #[must_use]
     pub fn new(refill: Refill) -> Self {
-        Self { refill, held: HashMap::with_capacity(FIRST_SWEEP), sweep_at: FIRST_SWEEP }
+        let mut held = Keyed::default();
+        held.reserve(FIRST_SWEEP);
+        Self { refill, held, sweep_at: FIRST_SWEEP }
     }
 
     /// The first time, from `now` on, at which a packet for this key may pass.

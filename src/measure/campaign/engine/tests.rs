@@ -609,7 +609,7 @@ fn two_probes_with_the_same_tag_both_get_a_record_and_the_round_ends() {
 /// Two probes to one target that happen to have the same key.
 fn colliding() -> (Probe, Probe) {
     let codec = codec();
-    let mut seen = HashMap::new();
+    let mut seen = std::collections::HashMap::new();
     let probes = (0..u16::MAX).flat_map(|flow| {
         (1..=8).map(move |ttl| Probe {
             round: RoundId(1),
