@@ -200,6 +200,10 @@ impl Capture for Ears<'_> {
         self.tap.watch(patience);
     }
 
+    fn collect(&mut self, time: Duration) {
+        self.tap.collect(time);
+    }
+
     fn read(&mut self, each: &mut Show<'_>) -> io::Result<usize> {
         let frames = &mut self.frames;
         let mut departures = |each: &mut Show<'_>| {

@@ -47,7 +47,7 @@ const LATENESS: Duration = Duration::from_micros(200);
 
 /// For how long packets are collected that may leave, where the burst allows it: each time that a thread
 /// wakes costs as much as some packets.
-const COLLECTED: Duration = Duration::from_micros(200);
+const COLLECTED: Duration = Duration::from_millis(1);
 
 /// Holds the rates. In any second at most `total` + `burst` packets pass, and to one unit or responder at
 /// most its rate + 1; a sender that always has something to send reaches the rate. Memory is bounded: see

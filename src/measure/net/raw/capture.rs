@@ -71,6 +71,11 @@ pub(super) trait Capture {
     /// Returns when a packet may be there, at the latest after `patience`.
     fn watch(&mut self, patience: Duration);
 
+    /// Returns after so long, whatever comes in meanwhile.
+    fn collect(&mut self, time: Duration) {
+        self.watch(time);
+    }
+
     /// Shows the packets that are there now to `each`, at most a batch of them, and returns how many they
     /// were. Never waits.
     fn read(&mut self, each: &mut Show<'_>) -> io::Result<usize>;
@@ -186,6 +191,11 @@ impl Capture for Tap {
         self.count_drops();
     }
 
+    fn collect(&mut self, time: Duration) {
+        let _ = ppoll(&mut [], Some(TimeSpec::from_duration(time)), None);
+        self.count_drops();
+    }
+
     fn read(&mut self, each: &mut Show<'_>) -> io::Result<usize> {
         self.read_after(&mut |_| (), each)
     }
@@ -203,7 +213,10 @@ impl Tap {
         match read {
             Ok(0) | Err(Errno::EAGAIN | Errno::EINTR) => Ok(0),
             Ok(count) => {
-                self.count_drops();
+                // Whoever has not fallen behind waits soon, and counts then.
+                if count >= BATCH {
+                    self.count_drops();
+                }
                 Ok(count)
             }
             Err(error) => {

@@ -17,6 +17,10 @@ const LEAST_EFFORT: u32 = 4;
 /// How long before the end of a wait a punctual thread stays awake: so late threads may wake.
 const AWAKE_BEFORE: Duration = Duration::from_micros(100);
 
+/// Where one packet follows the other within this time, they are read together, that often: to be woken for
+/// each costs more than to read it. The kernel has stamped them, so no round-trip time grows by it.
+const COLLECTED: Duration = Duration::from_millis(1);
+
 /// How far the wall clock may be from where it should be before it counts as stepped. Slewing moves both
 /// clocks alike; the rest is the time between reading one and the other.
 const STEPPED: Duration = Duration::from_micros(200);
@@ -67,10 +71,12 @@ impl Bridge {
 pub(super) struct Intake {
     /// What was read and not given out yet.
     waiting: VecDeque<Arrival>,
-    /// Whether all packets that were there have been read.
+    /// Whether all packets that were there when it was last looked have been read.
     drained: bool,
     /// Whether waits end on time to the microsecond.
     punctual: bool,
+    /// When packets were last read.
+    heard: MonoTime,
     bridge: Option<Bridge>,
     foreign: u64,
     errors: u64,
@@ -82,6 +88,7 @@ impl Intake {
             waiting: VecDeque::with_capacity(BATCH),
             drained: false,
             punctual: false,
+            heard: MonoTime::default(),
             bridge: None,
             foreign: 0,
             errors: 0,
@@ -117,21 +124,28 @@ impl Intake {
             if let Some(arrival) = self.waiting.pop_front() {
                 return Some(arrival);
             }
-            let late = clock.mono() >= deadline;
-            if late && (effort >= LEAST_EFFORT || std::mem::take(&mut self.drained)) {
+            let now = clock.mono();
+            let late = now >= deadline;
+            if late && (effort >= LEAST_EFFORT || (effort > 0 && self.drained)) {
                 return None;
             }
             effort = effort.saturating_add(1);
-            if std::mem::take(&mut self.drained) {
-                self.sleep(capture, deadline.since(clock.mono()));
+            if self.drained && !late {
+                self.sleep(capture, now, deadline);
             }
             self.take_batch(capture, codec, clock);
         }
     }
 
-    fn sleep(&self, capture: &mut impl Capture, patience: Duration) {
-        let patience = if self.punctual { patience.saturating_sub(AWAKE_BEFORE) } else { patience };
-        if patience > Duration::ZERO {
+    fn sleep(&self, capture: &mut impl Capture, now: MonoTime, deadline: MonoTime) {
+        let awake_before = if self.punctual { AWAKE_BEFORE } else { Duration::ZERO };
+        let patience = deadline.since(now).saturating_sub(awake_before);
+        if patience.is_zero() {
+            return;
+        }
+        if now.since(self.heard) < COLLECTED {
+            capture.collect(patience.min(COLLECTED));
+        } else {
             capture.watch(patience);
         }
     }
@@ -150,11 +164,12 @@ impl Intake {
                 Sorted::Twin => {}
             }
         });
-        self.bridge = reading.map(|(_, bridge)| bridge).or(self.bridge);
-        match read {
-            Ok(count) => self.drained = count < BATCH,
-            Err(_) => self.errors = self.errors.saturating_add(1),
+        if let Some((at, bridge)) = reading {
+            self.heard = at;
+            self.bridge = Some(bridge);
         }
+        self.drained = read.as_ref().is_ok_and(|count| *count < BATCH);
+        self.errors = self.errors.saturating_add(u64::from(read.is_err()));
     }
 }
 
@@ -312,6 +327,51 @@ mod tests {
             assert!(intake.next(&mut Sleepy(&clock), &codec(sources()), &clock, deadline).is_none());
             let late = clock.mono().since(deadline).as_nanos();
             assert!(late <= latest, "{late} ns late");
+        }
+    }
+
+    /// Notes how it is waited for packets, of which one is there after each wait.
+    #[derive(Default)]
+    struct Steady {
+        watched: u32,
+        collected: u32,
+        at: Cell<u64>,
+    }
+
+    impl Capture for Steady {
+        fn watch(&mut self, _: Duration) {
+            self.watched += 1;
+            self.at.set(1);
+        }
+
+        fn collect(&mut self, _: Duration) {
+            self.collected += 1;
+            self.at.set(1);
+        }
+
+        fn read(&mut self, each: &mut Show<'_>) -> io::Result<usize> {
+            let there = self.at.take() > 0;
+            if there {
+                each(
+                    Seen { direction: Direction::Outgoing, kernel: Some(WallTime::from_nanos(7)) },
+                    &own_probe(),
+                );
+            }
+            Ok(usize::from(there))
+        }
+    }
+
+    #[test]
+    fn what_comes_thick_and_fast_is_waited_for_together_and_what_comes_alone_is_taken_at_once() {
+        for (step, expected) in [(2_000_000, (9, 0)), (1, (1, 8))] {
+            let clock = Ticking(Cell::new(5_000_000));
+            let (mut intake, mut capture) = (Intake::new(), Steady::default());
+            for _ in 0..9 {
+                clock.0.set(clock.0.get() + step);
+                let deadline = clock.mono().after(Duration::from_secs(1));
+                assert!(intake.next(&mut capture, &codec(sources()), &clock, deadline).is_some());
+            }
+            assert_eq!((capture.watched, capture.collected), expected);
         }
     }
 
