@@ -1,5 +1,5 @@
 //! Look-ups in the DNS beside a running campaign: the host names of the hops that were seen and, where no
-//! table knows them, their ASes.
+//! table knows them, their ASes and what those are called.
 //!
 //! They have a thread of their own and learn of hops by reading rounds that are sealed, so nothing of
 //! theirs holds up a packet or a record. Every address is asked about once in a run, and never again once
@@ -26,9 +26,10 @@ use super::out;
 use super::report::failure;
 use crate::analyse::origin::{OriginReason, OriginTable};
 use crate::dataset::{Dataset, DatasetError, ProbeRecord};
+use crate::formats::as_names::load_as_names;
 use crate::formats::dns::{DnsLookups, DnsSettings};
 use crate::measure::campaign::{Origins, RunEnd};
-use crate::model::{Outcome, Pps, RoundId};
+use crate::model::{Asn, Outcome, Pps, RoundId};
 use crate::report;
 
 /// How often the dataset is looked at for rounds that were sealed.
@@ -78,7 +79,8 @@ impl Names {
             (lookups, Signals::listen().or_fail(Code::Failed)?)
         };
         let (reverse, cymru) = (origins.reverse_dns, origins.cymru);
-        let worker = Worker { dataset, lookups, table, reverse, cymru, seen: Seen::default() };
+        let named = load_as_names(&dataset.as_name_paths()).or_fail(Code::Usage)?.into_keys().collect();
+        let worker = Worker { dataset, lookups, table, named, reverse, cymru, seen: Seen::default() };
         Self::spawn(runtime, worker, signals).map(Some).or_fail(Code::Failed)
     }
 
@@ -137,6 +139,8 @@ struct Worker {
     lookups: DnsLookups,
     /// Empty unless Team Cymru are asked.
     table: OriginTable,
+    /// ASes whose names are in a table, so that nobody is asked for them.
+    named: BTreeSet<Asn>,
     reverse: bool,
     cymru: bool,
     seen: Seen,
@@ -230,8 +234,15 @@ impl Worker {
         if self.reverse {
             self.lookups.reverse(address).await;
         }
-        if self.cymru && known.asn.is_none() {
-            self.lookups.origin(address).await;
+        if !self.cymru {
+            return;
+        }
+        let asn = match known.asn {
+            Some(asn) => Some(asn),
+            None => self.lookups.origin(address).await.and_then(|(asns, _)| asns.first().copied()),
+        };
+        if let Some(asn) = asn.filter(|asn| !self.named.contains(asn)) {
+            self.lookups.as_name(asn).await;
         }
     }
 

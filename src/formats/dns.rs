@@ -58,6 +58,9 @@ pub struct DnsCache {
     names: BTreeMap<IpAddr, Option<String>>,
     /// The origin of an address; `null` if it has none.
     origins: BTreeMap<IpAddr, Option<CymruOrigin>>,
+    /// The name of an AS; `null` if it has none.
+    #[serde(default)]
+    as_names: BTreeMap<Asn, Option<String>>,
 }
 
 /// What Team Cymru says of an address.
@@ -89,6 +92,12 @@ impl DnsCache {
             origin.as_ref().map(|origin| (*address, origin.prefix, origin.asns.clone()))
         };
         self.origins.iter().filter_map(known)
+    }
+
+    /// The names of ASes that are known.
+    pub fn as_names(&self) -> impl Iterator<Item = (Asn, Untrusted)> + '_ {
+        let known = |(asn, name): (&Asn, &Option<String>)| Some((*asn, Untrusted::new(name.clone()?)));
+        self.as_names.iter().filter_map(known)
     }
 
     /// The answers as JSON, for a file in the dataset.
@@ -160,6 +169,19 @@ impl DnsLookups {
         let known = origin.clone().map(|(asns, prefix)| CymruOrigin { asns, prefix });
         self.with_cache(|cache| keep(&mut cache.origins, address, known));
         origin
+    }
+
+    /// The name of an AS, by Team Cymru. `None` if it has none or nobody answers.
+    pub async fn as_name(&self, asn: Asn) -> Option<Untrusted> {
+        if let Some(known) = self.with_cache(|cache| cache.as_names.get(&asn).cloned()) {
+            return known.map(Untrusted::new);
+        }
+        let question = format!("AS{}.asn.cymru.com.", asn.get());
+        let Answer::Records(records) = self.ask(&question, RecordType::TXT).await else { return None };
+        let texts: Vec<String> = records.iter().filter_map(text).collect();
+        let name = texts.iter().find_map(|text| parse_cymru_as(text, asn)).map(str::to_owned);
+        self.with_cache(|cache| keep(&mut cache.as_names, asn, name.clone()));
+        name.map(Untrusted::new)
     }
 
     /// All answers so far.
@@ -251,10 +273,19 @@ fn text(data: &RData) -> Option<String> {
     }
 }
 
-fn keep<T>(kept: &mut BTreeMap<IpAddr, Option<T>>, address: IpAddr, answer: Option<T>) {
+fn keep<K: Ord, T>(kept: &mut BTreeMap<K, Option<T>>, asked: K, answer: Option<T>) {
     if kept.len() < MOST_KEPT {
-        kept.insert(address, answer);
+        kept.insert(asked, answer);
     }
+}
+
+/// Reads Team Cymru's answer about an AS, as `"23028 | US | arin | 2002-01-04 | TEAM-CYMRU - Team Cymru Inc., US"`.
+#[must_use]
+pub fn parse_cymru_as(text: &str, asn: Asn) -> Option<&str> {
+    let mut fields = text.splitn(5, '|').map(str::trim);
+    let about: Asn = fields.next()?.parse().ok()?;
+    let name = fields.nth(3)?;
+    (about == asn && !name.is_empty()).then_some(name)
 }
 
 /// Reads Team Cymru's answers, as `"23028 | 216.90.108.0/24 | US | arin | 1998-09-25"`. Several may come,

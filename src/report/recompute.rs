@@ -11,7 +11,7 @@ use crate::dataset::{Dataset, DatasetError, Manifest, ProbeRecord, RoundState, R
 use crate::formats::as_names::load_as_names;
 use crate::formats::dns::DnsCache;
 use crate::formats::origins::{self, OriginFile};
-use crate::model::{Asn, FileError, Method, Name, Prefix, RoundId, WallTime};
+use crate::model::{Asn, FileError, Method, Name, Prefix, RoundId, Untrusted, WallTime};
 
 /// The level of every interval in a report.
 pub const CONFIDENCE: f64 = 0.95;
@@ -116,7 +116,7 @@ fn question(dataset: &Dataset, table: &OriginTable) -> Result<Question, Recomput
         dropped: dropped(&rounds),
         ledger: dataset.total_ledger()?,
         rounds: (whole, (rounds.len() as u64).saturating_sub(whole)),
-        names: load_as_names(&dataset.as_name_paths())?,
+        names: as_names(dataset)?,
         seed,
         asked,
         confidence: CONFIDENCE,
@@ -135,6 +135,15 @@ fn asked(
         Ok(AskedRound { vantage: vantage.clone(), round: round.header.id, blocks })
     });
     asked.collect()
+}
+
+/// The names of ASes: those of tables, and of others what Team Cymru said.
+fn as_names(dataset: &Dataset) -> Result<BTreeMap<Asn, Untrusted>, RecomputeError> {
+    let mut names = load_as_names(&dataset.as_name_paths())?;
+    for (asn, name) in looked_up(dataset)?.as_names() {
+        names.entry(asn).or_insert(name);
+    }
+    Ok(names)
 }
 
 /// The rounds that are flagged because the kernel dropped packets.

@@ -89,8 +89,17 @@ fn world(name: &str, kind: u16) -> Says {
         ("9.154.69.4.in-addr.arpa.", PTR) => Says::Records(vec![wire_name("ae-1=2.level3.example")]),
         ("1.144.1.188.in-addr.arpa.", PTR) => Says::Records(vec![wire_name("dfn.example")]),
         (_, PTR) => Says::NoSuchName,
+        (name, _) if name.starts_with("as") => Says::Records(vec![wire_text(&[&format!(
+            "{} | US | arin | 1992-12-01 | OF-{name}, US",
+            digits(name)
+        )])]),
         _ => Says::Records(vec![wire_text(&["3356 | 4.0.0.0/9 | US | arin | 1992-12-01"])]),
     }
+}
+
+/// `3356` of `as3356.asn.cymru.com.`.
+fn digits(name: &str) -> String {
+    name.chars().skip(2).take_while(char::is_ascii_digit).collect()
 }
 
 fn silence(_: &str, _: u16) -> Says {
@@ -104,21 +113,30 @@ fn hops_get_their_names_and_those_of_no_table_their_as_and_nobody_is_asked_twice
     let names = Names::begin(&origins(&server), &dataset).unwrap().unwrap();
     record_round(&mut dataset, 1);
     assert_eq!(names.end(RunEnd::Finished), RunEnd::Finished);
-    // The names of four, since 10.1.2.3 is nobody's business, and one origin.
-    assert_eq!(server.asked(), 5);
+    // The names of four, since 10.1.2.3 is nobody's business, one origin, and the names of four ASes.
+    assert_eq!(server.asked(), 9);
+    let known: Vec<String> = report::looked_up(&dataset)
+        .unwrap()
+        .as_names()
+        .map(|(asn, name)| format!("{asn} {name}"))
+        .collect();
+    assert!(
+        known.contains(&"AS3356 OF-as3356.asn.cymru.com., US".to_owned()) && known.len() == 4,
+        "{known:?}"
+    );
     let mut table = Vec::new();
     report::paths(&dataset, &[]).unwrap().write_csv(&mut table).unwrap();
     let table = String::from_utf8(table).unwrap();
     assert!(
-        table.contains(",4.69.154.9,ae-1%5C%3D2.level3.example,AS3356,,looked_up,4.0.0.0/9,"),
+        table.contains(",4.69.154.9,ae-1%5C%3D2.level3.example,AS3356,,looked_up,low,4.0.0.0/9,"),
         "{table}"
     );
-    assert!(table.contains(",188.1.144.1,dfn.example,AS680,,single_origin,188.1.0.0/16,"), "{table}");
+    assert!(table.contains(",188.1.144.1,dfn.example,AS680,,single_origin,fair,188.1.0.0/16,"), "{table}");
     assert!(table.contains(",AS680 AS3356 ?1 AS4837 AS131279,reached,"), "{table}");
     record_round(&mut dataset, 2);
     let again = Names::begin(&origins(&server), &dataset).unwrap().unwrap();
     assert_eq!(again.end(RunEnd::Finished), RunEnd::Finished);
-    assert_eq!(server.asked(), 5);
+    assert_eq!(server.asked(), 9);
 }
 
 #[test]

@@ -122,6 +122,17 @@ fn a_cache_that_is_none_is_refused() {
 }
 
 #[test]
+fn names_of_ases_are_read_and_only_of_the_as_that_was_asked_about() {
+    let parse = |text| parse_cymru_as(text, asn(23_028));
+    assert_eq!(parse("23028 | US | arin | 2002-01-04 | TEAM | CYMRU, US"), Some("TEAM | CYMRU, US"));
+    for none in ["", "23028 | US | arin | 2002-01-04 | ", "7 | US | arin | 2002-01-04 | X", "23028 | US"] {
+        assert_eq!(parse(none), None, "{none}");
+    }
+    let without = DnsCache::from_json(br#"{"names":{},"origins":{}}"#).unwrap();
+    assert_eq!(without, DnsCache::default(), "as it was kept before names of ASes were");
+}
+
+#[test]
 fn team_cymrus_answers_are_read_in_every_form() {
     let parse = |texts: &[&str]| parse_cymru_origin(texts.iter().copied(), address("216.90.108.31"));
     let prefix: Prefix = "216.90.108.0/24".parse().unwrap();

@@ -293,10 +293,11 @@ impl Loading {
     }
 }
 
-/// Whether a public network can have the number: not 0 (RFC 7607), not `AS_TRANS` (RFC 6793), not for documentation
-/// (RFC 5398) or private use (RFC 6996), not reserved by IANA, not the last of either range (RFC 7300).
+/// Whether a public network can have the number: not 0 (RFC 7607), not `AS_TRANS` (RFC 6793), not for private use
+/// (RFC 6996), not reserved by IANA, not the last of either range (RFC 7300). The numbers for documentation below 64512
+/// (RFC 5398) are let through: rehearsals have them.
 pub(super) const fn is_public(number: u32) -> bool {
-    !matches!(number, 0 | 23_456 | 64_496..=131_071 | 4_200_000_000..)
+    !matches!(number, 0 | 23_456 | 64_512..=131_071 | 4_200_000_000..)
 }
 
 /// Opens a file as it is: packed, if it is.
