@@ -1,4 +1,5 @@
-//! Names of ASes: one AS a line, its name behind a tab or blanks, as `AS4837 China Unicom`.
+//! Names of ASes: one AS a line, its name behind a tab or blanks, as `AS4837 China Unicom`; or a list in JSON,
+//! as `[{"asn": "4837", "name": "China Unicom"}]`. Plain, gzip or bzip2.
 //!
 //! Empty lines and lines that begin with `#` say nothing. Names are other people's text: they are taken as
 //! they are, and can only be shown escaped.
@@ -8,12 +9,18 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
+use serde::Deserialize;
+
 use crate::model::{Asn, FileError, Untrusted};
 
+use super::compressed::{Capped, plain};
 use super::lines::LineLimit;
 
 /// The longest line that is read, in bytes.
 const LONGEST_LINE: usize = 4 * 1024;
+
+/// The largest list that is read, in bytes; one of all ASes has some 4 MB.
+const LARGEST_LIST: u64 = 256 * 1024 * 1024;
 
 /// The most lines that are read; some 120,000 AS numbers are in use.
 const MOST_LINES: usize = 2_000_000;
@@ -26,9 +33,15 @@ pub fn load_as_names<P: AsRef<Path>>(paths: &[P]) -> Result<BTreeMap<Asn, Untrus
     let mut names = BTreeMap::new();
     for path in paths {
         let file = path.as_ref().display().to_string();
-        let opened = File::open(path)
-            .map_err(|error| file_error(&file, None, format!("cannot be read: {error}")))?;
-        read_as_names(opened, &file, &mut names)?;
+        let failed = |error| file_error(&file, None, format!("cannot be read: {error}"));
+        let opened = File::open(path).map_err(failed)?;
+        let mut table = BufReader::new(plain(BufReader::new(opened)).map_err(failed)?);
+        let is_list = table.fill_buf().map_err(failed)?.trim_ascii_start().starts_with(b"[");
+        if is_list {
+            read_list(table, &file, &mut names)?;
+        } else {
+            read_as_names(table, &file, &mut names)?;
+        }
     }
     Ok(names)
 }
@@ -57,6 +70,23 @@ pub fn read_as_names(
         let (asn, name) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
         let asn: Asn = asn.parse().map_err(|error| wrong(format!("{error}, and a name behind it")))?;
         names.entry(asn).or_insert_with(|| Untrusted::new(name.trim_start()));
+    }
+    Ok(())
+}
+
+/// An AS in a list in JSON.
+#[derive(Deserialize)]
+struct Named {
+    asn: Asn,
+    name: String,
+}
+
+/// Adds the names of a list in JSON; an empty one says nothing.
+fn read_list(list: impl Read, file: &str, names: &mut BTreeMap<Asn, Untrusted>) -> Result<(), FileError> {
+    let list: Vec<Named> = serde_json::from_reader(Capped::new(list, LARGEST_LIST))
+        .map_err(|error| file_error(file, Some(error.line()), format!("is no list of names: {error}")))?;
+    for Named { asn, name } in list.into_iter().filter(|named| !named.name.is_empty()) {
+        names.entry(asn).or_insert_with(|| Untrusted::new(name));
     }
     Ok(())
 }
@@ -100,6 +130,32 @@ mod tests {
         assert!(read(&long).unwrap_err().to_string().contains("longer than 4096 bytes"));
         let gone = load_as_names(&["/nonexistent/names.tsv"]).unwrap_err().to_string();
         assert!(gone.starts_with("/nonexistent/names.tsv: cannot be read"), "{gone}");
+    }
+
+    #[test]
+    fn a_list_in_json_is_read_and_a_torn_one_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let load = |content: &[u8]| {
+            let path = folder.path().join("names.json");
+            std::fs::write(&path, content).unwrap();
+            load_as_names(&[path])
+        };
+        let list =
+            br#" [{"asn":"4837","name":"CHINA169","id":1},{"asn":7,"name":""},{"asn":9,"name":"NINE"}]"#;
+        let names = load(list).unwrap();
+        assert_eq!((names.len(), name(&names, "AS4837")), (2, "CHINA169".to_owned()));
+        assert!(load(&list[..40]).unwrap_err().to_string().contains("is no list of names"));
+        assert!(load(b"AS4837 China Unicom\n").is_ok());
+    }
+
+    #[test]
+    #[ignore = "needs the real data: set TETHERLINE_REAL_DATA"]
+    fn the_list_of_ixp_jedi_names_the_ases_of_the_story_in_real_data() {
+        let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
+        let folder = std::env::var_os("TETHERLINE_REAL_DATA").map_or(beside, Into::into);
+        let names = load_as_names(&[folder.join("names/ixpjedi_as2org.json")]).unwrap();
+        assert!(names.len() > 10_000);
+        assert_eq!(name(&names, "AS1"), "LVLT-1");
     }
 
     proptest! {
