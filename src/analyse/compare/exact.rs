@@ -13,6 +13,12 @@ pub(super) fn all_on_one_side(used: u64, flows: u64, others: u64) -> f64 {
     (ln_binomial(flows, used) - ln_binomial(both, used)).exp().clamp(0.0, 1.0)
 }
 
+/// Two independent p-values as one (Fisher's method for two).
+pub(super) fn both(one: f64, other: f64) -> f64 {
+    let product = one * other;
+    if product > 0.0 { (product * (1.0 - product.ln())).clamp(0.0, 1.0) } else { 0.0 }
+}
+
 /// For each p-value the smallest false discovery rate at which it would be among the discoveries (Benjamini and
 /// Hochberg 1995). In the order of the p-values given.
 pub(super) fn false_discovery_rates(p_values: &[f64]) -> Vec<f64> {
@@ -46,6 +52,20 @@ mod tests {
         assert!((all_on_one_side(0, 5, 5) - 1.0).abs() < f64::EPSILON);
         assert!((all_on_one_side(3, 5, 0) - 1.0).abs() < 1e-12);
         assert!(all_on_one_side(90_000, 100_000, 100_000).is_finite());
+    }
+
+    #[test]
+    fn two_p_values_make_one_that_is_uniform_again() {
+        // The product of two uniform numbers is below x with probability x(1 - ln x).
+        let grid = 400_u32;
+        let at = |step: u32| (f64::from(step) + 0.5) / f64::from(grid);
+        for level in [0.01, 0.1, 0.5] {
+            let pairs = (0..grid).flat_map(|one| (0..grid).map(move |other| (at(one), at(other))));
+            let below = pairs.filter(|(one, other)| both(*one, *other) <= level).count();
+            let share = f64::from(u32::try_from(below).unwrap()) / f64::from(grid * grid);
+            assert!((share - level).abs() < 0.005, "{share} below {level}");
+        }
+        assert!(both(0.0, 0.5).abs() < f64::EPSILON && (both(1.0, 1.0) - 1.0).abs() < f64::EPSILON);
     }
 
     #[test]

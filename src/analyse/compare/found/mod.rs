@@ -7,7 +7,8 @@
 //! The same flows are traced in every round. A link is *lost* when all flows that used it were seen again, none of
 //! them nor any other uses it, and so clear a picture would be unlikely if a balancer had only dealt the flows out
 //! anew: Fisher's exact test over flows, times the number of rounds in which any flow came onto the link or left it,
-//! since each of these was a try. A link is *added* the other way round. Where the flows of each target all go one
+//! since each of these was a try. Where at least about four flows left, it also counts that the others stayed: dealt out
+//! anew, they would not all have come to the same AS again. A link is *added* the other way round. Where the flows of each target all go one
 //! way, and targets of one unit different ways, a balancer looks at destinations alone; then targets are counted and
 //! not flows.
 //!

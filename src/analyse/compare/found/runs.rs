@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::super::exact;
+use super::super::interval::float;
 use super::super::unit::count;
 use super::series::{Look, Series};
 use super::way::Crossing;
-use crate::model::{LinkChange, RoundId, Unit};
+use crate::model::{Asn, LinkChange, RoundId, Unit};
 
 /// What one flow showed on either side of a change.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,10 @@ pub(super) struct Candidate {
     pub(super) p: f64,
 }
 
+/// That so many flows left is at least this unlikely, which takes about four of them, before it counts that others
+/// stayed.
+const ENOUGH_LEFT: f64 = 0.07;
+
 /// All candidates of a link, losses and additions.
 pub(super) fn candidates(series: &Series, link: Crossing) -> Vec<Candidate> {
     let mut looks = series.looks(link);
@@ -42,13 +47,14 @@ pub(super) fn candidates(series: &Series, link: Crossing) -> Vec<Candidate> {
     let tries = moves(&looks);
     let test = |change: LinkChange, run: Run| {
         let mut found = run.candidate(link, change);
-        let (used, flows, others) = if run.by_destination(series) {
-            run.targets(series)
+        let p = if run.by_destination(series) {
+            let (used, flows, others) = run.targets(series);
+            exact::all_on_one_side(used, flows, others)
         } else {
-            (found.used, found.flows, found.others)
+            let left = exact::all_on_one_side(found.used, found.flows, found.others);
+            if left > ENOUGH_LEFT { left } else { left.min(exact::both(left, run.stayed(series))) }
         };
-        found.p =
-            (exact::all_on_one_side(used, flows, others) * super::super::interval::float(tries)).min(1.0);
+        found.p = (p * float(tries)).min(1.0);
         found
     };
     let mut found: Vec<Candidate> =
@@ -125,6 +131,43 @@ impl Run {
             moved: users.filter_map(pair).collect(),
             p: 1.0,
         }
+    }
+
+    /// The probability that the flows which parted from nobody all stayed where they were, had the balancers at which the
+    /// others parted dealt all flows out anew: of each the share of its next AS there, among the flows of its unit. 1 if
+    /// any of them moved, too.
+    fn stayed(&self, series: &Series) -> f64 {
+        let movers = self.near.values().filter(|look| look.used);
+        let parted: BTreeSet<Asn> = movers.filter_map(|look| self.parted_at(series, look)).collect();
+        parted.into_iter().map(|asn| self.stayed_behind(series, asn)).product()
+    }
+
+    fn parted_at(&self, series: &Series, near: &Look) -> Option<Asn> {
+        let far = self.far.get(&near.flow)?;
+        series.ways.get(near.way)?.parts_from(series.ways.get(far.way)?)
+    }
+
+    fn stayed_behind(&self, series: &Series, asn: Asn) -> f64 {
+        let next = |look: &Look| series.ways.get(look.way).and_then(|way| way.next(asn));
+        let unit = |flow: usize| series.flows.get(flow).map(|(unit, _)| *unit);
+        let mut shares: BTreeMap<(Option<Unit>, Asn), u64> = BTreeMap::new();
+        let mut all: BTreeMap<Option<Unit>, u64> = BTreeMap::new();
+        for look in self.near.values() {
+            if let Some(next) = next(look) {
+                let flows = shares.entry((unit(look.flow), next)).or_default();
+                *flows = flows.saturating_add(1);
+                let of_unit = all.entry(unit(look.flow)).or_default();
+                *of_unit = of_unit.saturating_add(1);
+            }
+        }
+        let others = self.near.values().filter(|look| !look.used);
+        let stayed = others.filter_map(|look| {
+            let (before, after) = (next(look)?, next(self.far.get(&look.flow)?)?);
+            let of_unit = unit(look.flow);
+            let share = float(*shares.get(&(of_unit, before))?) / float(*all.get(&of_unit)?);
+            Some((before == after).then_some(share))
+        });
+        stayed.product::<Option<f64>>().unwrap_or(1.0)
     }
 
     /// Whether somebody deals out destinations and not flows: the flows of each target go one way, and targets of one

@@ -38,6 +38,7 @@ pub(super) struct Sighting {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Look {
     pub(super) flow: usize,
+    pub(super) way: usize,
     pub(super) begun: WallTime,
     pub(super) heard: WallTime,
     pub(super) round: RoundId,
@@ -48,7 +49,7 @@ pub(super) struct Look {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Series {
     pub(super) flows: Vec<(Unit, PinnedFlow)>,
-    ways: Vec<Way>,
+    pub(super) ways: Vec<Way>,
     /// In the order of time.
     sightings: Vec<Sighting>,
 }
@@ -85,8 +86,8 @@ impl Series {
         let used: Vec<Option<bool>> = self.ways.iter().map(|way| way.used(link)).collect();
         let look = |seen: &Sighting| {
             let used = used.get(seen.way).copied().flatten()?;
-            let Sighting { flow, begun, heard, round, .. } = *seen;
-            Some(Look { flow, begun, heard, round, used })
+            let Sighting { flow, way, begun, heard, round } = *seen;
+            Some(Look { flow, way, begun, heard, round, used })
         };
         self.sightings.iter().filter_map(look).collect()
     }

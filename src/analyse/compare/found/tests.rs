@@ -50,8 +50,10 @@ fn a_second_line_is_found_with_its_time_its_flows_and_the_rounds_that_prove_it()
     assert!(from <= found.from && found.from < found.to && found.to <= to, "{found:?}");
     assert!(found.at_once && found.proofs.len() == 10);
     assert!(found.proofs.iter().all(|proof| (proof.before.0, proof.after.0) == (3, 4)));
-    // C(20,10)/C(40,10), in the one round in which flows moved.
-    assert!((found.p / (184_756.0 / 847_660_528.0) - 1.0).abs() < 1e-6, "{}", found.p);
+    // C(20,10)/C(40,10) that ten flows came and none had been there; one half for each of the ten that stayed; both by
+    // Fisher's method; in the one round in which flows moved.
+    let product = 184_756.0 / 847_660_528.0 * 0.5_f64.powi(10);
+    assert!((found.p / (product * (1.0 - product.ln())) - 1.0).abs() < 1e-6, "{}", found.p);
     assert_eq!(findings.epochs.len(), 2);
     let unit = findings.units.iter().find(|unit| unit.unit.to_string() == UNIT).unwrap();
     let told =
@@ -101,6 +103,15 @@ fn what_few_flows_of_each_unit_show_all_of_them_together_do() {
     assert_eq!(added.clone().count(), 4);
     assert!(added.clone().all(|found| found.whole_vantage && (found.used, found.flows) == (8, 12)));
     assert!(traced(&targets[..1]).found.is_empty(), "three flows by themselves prove nothing");
+}
+
+#[test]
+fn few_flows_that_leave_a_link_are_enough_where_all_others_stay_and_not_where_they_move_too() {
+    let stay = [vec!["bbaa"; 5], ["aaaa"; 30].to_vec()].concat();
+    let findings = traced(&[(ONE, &stay)]);
+    assert_eq!(at_border(&findings), [(UNIT.to_owned(), 20_485, LinkChange::Lost)]);
+    let fewer = [vec!["bbaa"; 2], ["aaaa"; 30].to_vec()].concat();
+    assert_eq!(traced(&[(ONE, &fewer)]).found, Vec::<FoundChange>::new());
 }
 
 #[test]

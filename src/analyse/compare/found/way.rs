@@ -17,6 +17,8 @@ pub(super) struct Way {
     known: BTreeSet<Asn>,
     /// Whether it shows the whole way, up to the upstream of its origin.
     whole: bool,
+    /// Where it begins.
+    start: Option<Asn>,
 }
 
 /// The links that were seen hop behind hop, without silence between.
@@ -65,7 +67,26 @@ impl Way {
                 known.insert(from);
             }
         }
-        Self { links, known, whole }
+        let start = route.walk.steps.first().map(|step| step.asn);
+        Self { links, known, whole, start }
+    }
+
+    /// Who comes next behind an AS, where that is shown.
+    pub(super) fn next(&self, asn: Asn) -> Option<Asn> {
+        self.links.iter().find(|(from, _)| *from == asn).map(|(_, to)| *to)
+    }
+
+    /// The AS behind which two ways part; `None` if they begin in different ones, or are not seen to part.
+    pub(super) fn parts_from(&self, other: &Self) -> Option<Asn> {
+        let mut asn = self.start.filter(|start| other.start == Some(*start))?;
+        // A way is no longer than it has links, also if it should go round in a circle.
+        for _ in 0..=self.links.len() {
+            match (self.next(asn)?, other.next(asn)?) {
+                (one, another) if one == another => asn = one,
+                _ => return Some(asn),
+            }
+        }
+        None
     }
 
     /// Whether it went over a link; `None` if it cannot tell.

@@ -1,0 +1,200 @@
+//! Whether verdicts are as sure as they say: campaigns drawn from seeds, in which it is known what happened. A few in
+//! every test run; a thousand and more by `scripts/calibrate`.
+
+use std::fmt;
+use std::io::Write as _;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tetherline::analyse::compare::{Findings, OutageState, UnitFindings};
+use tetherline::model::LinkChange;
+
+use crate::internet::{Internet, Plot, ROUND};
+use crate::stage;
+
+/// What came of many campaigns.
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    campaigns: u64,
+    quiet: u64,
+    /// Quiet campaigns with a change of a link, and seeds of campaigns of all kinds with one that is none.
+    alarms: Vec<u64>,
+    /// Link losses and additions: how many, and seeds of those not found, or not in time.
+    events: [u64; 2],
+    missed: Vec<u64>,
+    late: Vec<u64>,
+    /// Units that were up, times campaigns, and seeds in which one was called down.
+    up: u64,
+    called_down: Vec<u64>,
+    vantage_down: u64,
+    panicked: Vec<u64>,
+}
+
+impl Tally {
+    fn add(&mut self, other: &Self) {
+        self.campaigns += other.campaigns;
+        self.quiet += other.quiet;
+        self.up += other.up;
+        self.vantage_down += other.vantage_down;
+        for (sum, more) in self.events.iter_mut().zip(other.events) {
+            *sum += more;
+        }
+        let lists = [
+            (&mut self.alarms, &other.alarms),
+            (&mut self.missed, &other.missed),
+            (&mut self.late, &other.late),
+            (&mut self.called_down, &other.called_down),
+            (&mut self.panicked, &other.panicked),
+        ];
+        for (all, more) in lists {
+            all.extend(more);
+            all.sort_unstable();
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [lost, added] = self.events;
+        writeln!(
+            f,
+            "campaigns: {}, of which the vantage's line was down in {}",
+            self.campaigns, self.vantage_down
+        )?;
+        writeln!(
+            f,
+            "without an event: {}; with a link event told: {} {:?}",
+            self.quiet,
+            self.alarms.len(),
+            self.alarms
+        )?;
+        writeln!(f, "links lost: {lost}; added: {added}")?;
+        writeln!(f, "  not found, or not by name: {} {:?}", self.missed.len(), self.missed)?;
+        writeln!(f, "  not within one round: {} {:?}", self.late.len(), self.late)?;
+        writeln!(
+            f,
+            "units that were up: {}; called down: {} {:?}",
+            self.up,
+            self.called_down.len(),
+            self.called_down
+        )?;
+        writeln!(f, "panicked: {:?}", self.panicked)
+    }
+}
+
+/// Half of the seeds have no event, a quarter each a loss and an addition.
+fn plot(seed: u64) -> Plot {
+    match seed % 4 {
+        0 | 1 => Plot::Nothing,
+        2 => Plot::Lost,
+        _ => Plot::Added,
+    }
+}
+
+fn play(seed: u64) -> Tally {
+    let internet = Internet::draw(seed, plot(seed));
+    let findings = stage::findings(&internet.scenario, &internet.campaign);
+    let mut tally = Tally {
+        campaigns: 1,
+        vantage_down: u64::from(internet.vantage_down.is_some()),
+        ..Tally::default()
+    };
+    match internet.event {
+        None => {
+            tally.quiet = 1;
+            tally.alarms.extend((!findings.found.is_empty()).then_some(seed));
+        }
+        Some(_) => judge_event(seed, &internet, &findings, &mut tally),
+    }
+    judge_outages(seed, &findings, &mut tally);
+    tally
+}
+
+fn judge_event(seed: u64, internet: &Internet, findings: &Findings, tally: &mut Tally) {
+    let Some((change, link, at)) = internet.event else { return };
+    assert!(internet.share >= 0.1);
+    tally.events[usize::from(change == LinkChange::Added)] = 1;
+    let found: Vec<_> =
+        findings.found.iter().filter(|found| found.link == link && found.change == change).collect();
+    let of_it = found.iter().filter(|found| found.from <= at && at <= found.to);
+    let Some(first) = of_it.min_by_key(|found| found.to) else {
+        tally.missed.push(seed);
+        return;
+    };
+    // A round, and the time that its traces take. While the vantage's line is down there are no rounds.
+    let mut most = ROUND.as_secs() * 2;
+    most += internet.vantage_down.map_or(0, |(from, to)| to.since(from).as_secs());
+    if first.to.since(at).as_secs() > most {
+        tally.late.push(seed);
+    }
+}
+
+/// The lines to the origin are never all lost, so its units are up; only the vantage or single hosts are not.
+fn judge_outages(seed: u64, findings: &Findings, tally: &mut Tally) {
+    for unit in &findings.units {
+        tally.up += 1;
+        let down = unit.watches.iter().flat_map(|watch| &watch.outages);
+        let mut down = down.filter(|outage| outage.state == OutageState::Down);
+        if !unit.control && down.next().is_some() {
+            tally.called_down.push(seed);
+        }
+    }
+}
+
+fn try_all(seeds: Range<u64>) -> Tally {
+    let next = AtomicU64::new(seeds.start);
+    let sum = Mutex::new(Tally::default());
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return;
+            }
+            let played = catch_unwind(AssertUnwindSafe(|| play(seed)));
+            let tally = played.unwrap_or_else(|_| Tally { panicked: vec![seed], ..Tally::default() });
+            sum.lock().expect("no panic inside").add(&tally);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(work);
+        }
+    });
+    sum.into_inner().expect("no panic inside")
+}
+
+#[test]
+fn dozens_of_campaigns_tell_events_that_happened_and_no_others() {
+    let tally = try_all(0..24);
+    assert!(
+        tally.panicked.is_empty() && tally.alarms.is_empty() && tally.called_down.is_empty(),
+        "\n{tally}"
+    );
+    assert!(tally.missed.is_empty() && tally.late.is_empty(), "\n{tally}");
+}
+
+#[test]
+#[ignore = "plays the seeds of TETHERLINE_SEEDS: use scripts/calibrate"]
+fn calibrate() {
+    let text = std::env::var("TETHERLINE_SEEDS").unwrap_or_else(|_| "0..1000".to_owned());
+    let number = |text: &str| text.trim().parse::<u64>().expect("TETHERLINE_SEEDS is N or FROM..TO");
+    let seeds = match text.split_once("..") {
+        Some((from, to)) => number(from)..number(to),
+        None => number(&text)..number(&text) + 1,
+    };
+    if seeds.end == seeds.start + 1 {
+        let internet = Internet::draw(seeds.start, plot(seeds.start));
+        let findings = stage::findings(&internet.scenario, &internet.campaign);
+        let found: Vec<String> = findings.found.iter().map(|found| format!("{found:?}\n")).collect();
+        let unit =
+            |unit: &UnitFindings| format!("{}: {:#?}\n{:#?}\n", unit.unit, unit.verdict, unit.watches);
+        let units: Vec<String> = findings.units.iter().map(unit).collect();
+        let told = format!("{}\n{:?}\n{}{}", internet.toml, internet.event, found.concat(), units.concat());
+        let _gone = std::io::stderr().write_all(told.as_bytes());
+    }
+    let tally = try_all(seeds);
+    let _gone = writeln!(std::io::stderr(), "\n{tally}");
+    assert!(tally.panicked.is_empty());
+}
