@@ -8,10 +8,13 @@ mod ways;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
+
+use humantime::format_duration;
 
 use super::exit::{Code, Failure, OrFail};
 use super::run::unfit;
-use super::{TraceArgs, TraceFormat, lab_tables, out};
+use super::{ProtocolArg, TraceArgs, TraceFormat, lab_tables, out};
 use crate::dataset::{Ledger, ProbeRecord};
 use crate::formats::as_names::load_as_names;
 use crate::measure::campaign::config::VantageConfig;
@@ -36,6 +39,8 @@ use view::{Labels, View};
 const ROUND: RoundId = RoundId(1);
 /// How many routers are tested for a limit on their answers, at most.
 const MOST_TESTED: u8 = 4;
+/// As long as an answer is waited for at least.
+const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 
 pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
     let clock = SystemClock::start();
@@ -127,7 +132,7 @@ fn trace(
     let mut screen = view.on_screen();
     let (mut records, mut ledger) = (Vec::new(), Ledger::default());
     while !station.engine.is_idle() {
-        let until = station.link.now().after(std::time::Duration::from_millis(200));
+        let until = station.link.now().after(Duration::from_millis(200));
         let driven = drive(&mut station.engine, station.link.as_mut(), until, &|| true, &mut |reports| {
             for report in reports {
                 match report {
@@ -149,6 +154,7 @@ fn trace(
 }
 
 fn round(args: &TraceArgs) -> Result<RoundOrder, Failure> {
+    refuse_the_impossible(args)?;
     let unit = Prefix::covering(args.target, unit_length(args.target))
         .ok_or_else(|| Failure::new(Code::Usage, format!("{} has no unit", args.target)))?;
     let (method, prober): (Method, Box<dyn Prober>) = match args.flows {
@@ -157,12 +163,6 @@ fn round(args: &TraceArgs) -> Result<RoundOrder, Failure> {
     };
     let targets: Arc<Targets> = Arc::new([(args.target, (Unit(unit), false))].into_iter().collect());
     let prober = Box::new(LimitTested::new(prober, Arc::clone(&targets), MOST_TESTED, 0));
-    if args.flows.is_some() && (args.json || matches!(args.format, TraceFormat::Json)) {
-        return Err(Failure::new(
-            Code::Usage,
-            "--json tells of all paths: leave out --flows, or use --format csv",
-        ));
-    }
     Ok(RoundOrder {
         id: ROUND,
         prober_name: "trace".parse().or_fail(Code::Failed)?,
@@ -175,6 +175,27 @@ fn round(args: &TraceArgs) -> Result<RoundOrder, Failure> {
     })
 }
 
+/// Refuses what cannot be measured, before anything is opened or sent.
+fn refuse_the_impossible(args: &TraceArgs) -> Result<(), Failure> {
+    let json = args.json || matches!(args.format, TraceFormat::Json);
+    let rule = if args.first_ttl > args.max_ttl {
+        format!("--first-ttl {}: must be at most --max-ttl, which is {}", args.first_ttl, args.max_ttl)
+    } else if args.wait < SHORTEST_WAIT {
+        format!(
+            "--wait {}: must be at least {}",
+            format_duration(args.wait),
+            format_duration(SHORTEST_WAIT)
+        )
+    } else if let (ProtocolArg::Icmp, Some(port)) = (args.protocol, args.port) {
+        format!("--port {port}: ICMP has no ports; add --protocol udp or tcp")
+    } else if args.flows.is_some() && json {
+        "--json tells of all paths: leave out --flows, or use --format csv".to_owned()
+    } else {
+        return Ok(());
+    };
+    Err(Failure::new(Code::Usage, rule))
+}
+
 fn pinned(args: &TraceArgs, flows: u16) -> TraceOrder {
     TraceOrder { round: ROUND, targets: vec![args.target], way: way(args), flows, seed: 0 }
 }
@@ -185,12 +206,23 @@ fn multipath(args: &TraceArgs) -> Result<MultipathOrder, Failure> {
         let rule = format!("--narrowest-branch {share}: must be from 0.001 to 0.5 of all flows");
         return Err(Failure::new(Code::Usage, rule));
     }
+    let (way, stopping) = (way(args), StoppingRule::per_hop(args.confidence).or_fail(Code::Usage)?);
+    let flows = u32::try_from(stopping.flows(1, narrowest)).unwrap_or(u32::MAX);
+    let fewest = flows.saturating_mul(way.hops().into());
+    if args.packets < fewest {
+        let rule = format!(
+            "--packets {}: must be at least {fewest}: the stopping rule wants {flows} flows at each of {} hops",
+            args.packets,
+            way.hops()
+        );
+        return Err(Failure::new(Code::Usage, rule));
+    }
     Ok(MultipathOrder {
         round: ROUND,
         targets: vec![args.target],
-        way: way(args),
+        way,
         algorithm: if args.full { Algorithm::Full } else { Algorithm::Lite },
-        stopping: StoppingRule::per_hop(args.confidence).or_fail(Code::Usage)?,
+        stopping,
         narrowest,
         budget: args.packets,
         seed: 0,
@@ -217,5 +249,43 @@ fn answer(record: &ProbeRecord) -> Option<(&Reply, Rtt)> {
     match &record.outcome {
         Outcome::Answered { reply, rtt } | Outcome::Late { reply, rtt } => Some((reply, *rtt)),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command, FromArgMatches};
+
+    use super::*;
+
+    /// What is refused of these words behind `trace`, before there is a station that could send.
+    fn refusal(words: &str) -> Option<String> {
+        let command = TraceArgs::augment_args(Command::new("trace").no_binary_name(true));
+        let matches = command.try_get_matches_from(words.split(' ').chain(["192.0.2.1"])).unwrap();
+        let args = TraceArgs::from_arg_matches(&matches).unwrap();
+        round(&args).err().map(|failure| failure.to_string())
+    }
+
+    #[test]
+    fn what_cannot_be_measured_is_refused_by_name_and_before_anything_is_sent() {
+        for (words, named) in [
+            ("--first-ttl 9 --max-ttl 3", "--first-ttl 9"),
+            ("--flows 2 --first-ttl 9 --max-ttl 3", "--first-ttl 9"),
+            ("--wait 0s", "--wait 0s: must be at least 100ms"),
+            ("--port 80", "--port 80"),
+            ("--flows 2 --json", "--json"),
+            ("--confidence 0", "confidence 0"),
+            ("--confidence 1", "confidence 1"),
+            ("--confidence 95", "confidence 95"),
+            ("--confidence nan", "confidence NaN"),
+            ("--narrowest-branch 0", "--narrowest-branch 0"),
+            ("--narrowest-branch 0.6", "--narrowest-branch 0.6"),
+            ("--packets 179", "--packets 179: must be at least 180"),
+            ("--narrowest-branch 0.001", "--packets 20000: must be at least"),
+        ] {
+            let refusal = refusal(words).unwrap_or_default();
+            assert!(refusal.starts_with(named), "{words}: {refusal:?}");
+        }
+        assert_eq!(refusal("--packets 180 --protocol udp --port 53"), None);
     }
 }
