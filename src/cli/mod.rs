@@ -16,6 +16,7 @@ mod plan;
 mod rehearse;
 mod report;
 mod run;
+mod stop;
 mod trace;
 mod whatif;
 

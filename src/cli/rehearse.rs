@@ -1,20 +1,18 @@
 //! `run --rehearse`: a whole campaign in virtual time over a scenario, a simulated week in seconds. There are
 //! no sockets, and nothing is looked up, so nothing can leave this machine.
 
+use std::fs;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
-use std::{fs, io, thread};
 
 use indicatif::ProgressBar;
-use tokio::runtime::Builder;
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::{Code, Failure, OrFail};
 use super::lab_tables::LabTables;
 use super::run::{ended_early, names_of, per_mille, progress_bar, storage, unfit, with_lab_tables};
+use super::stop::Stop;
 use super::{RunArgs, out, overrides};
 use crate::dataset::{Dataset, Disk, ensure_room};
 use crate::lab::{Scenario, VirtualInternet};
@@ -167,37 +165,4 @@ pub(super) fn show(bar: &ProgressBar, wall: WallTime, share: f64) {
     }
     bar.set_position(per_mille(share));
     bar.set_message(wall.to_string().chars().take(16).collect::<String>() + " UTC in the scenario");
-}
-
-/// Whether a signal asked for an end. The rehearsal itself has no runtime that could listen.
-struct Stop(Arc<AtomicU8>);
-
-impl Stop {
-    /// Listens from now on.
-    fn listen() -> io::Result<Self> {
-        let seen = Arc::new(AtomicU8::new(0));
-        let runtime = Builder::new_current_thread().enable_io().build()?;
-        let (mut interrupt, mut terminate) = {
-            let _inside = runtime.enter();
-            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
-        };
-        let told = Arc::clone(&seen);
-        thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            let code = runtime.block_on(async {
-                tokio::select! {
-                    _ = interrupt.recv() => Code::Interrupted,
-                    _ = terminate.recv() => Code::Terminated,
-                }
-            });
-            told.store(code as u8, Ordering::Relaxed);
-        })?;
-        Ok(Self(seen))
-    }
-
-    /// The exit code that says which one came.
-    fn seen(&self) -> Option<Code> {
-        [Code::Interrupted, Code::Terminated]
-            .into_iter()
-            .find(|code| *code as u8 == self.0.load(Ordering::Relaxed))
-    }
 }

@@ -14,6 +14,7 @@ use humantime::format_duration;
 
 use super::exit::{Code, Failure, OrFail};
 use super::run::unfit;
+use super::stop::Stop;
 use super::{ProtocolArg, TraceArgs, TraceFormat, lab_tables, out};
 use crate::dataset::{Ledger, ProbeRecord};
 use crate::formats::as_names::load_as_names;
@@ -37,8 +38,8 @@ use view::{Labels, View};
 
 /// The round of a trace that belongs to no campaign.
 const ROUND: RoundId = RoundId(1);
-/// How many routers are tested for a limit on their answers, at most.
-const MOST_TESTED: u8 = 4;
+/// How many routers are tested for a limit on their answers, at most: somebody is waiting.
+const MOST_TESTED: u8 = 2;
 /// As long as an answer is waited for at least.
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 
@@ -53,7 +54,9 @@ pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
     let origins = report::load_origins(&given_or(&args.origins, in_lab)).or_fail(Code::Usage)?;
     let names = load_as_names(&given_or(&args.as_names, names_in_lab)).or_fail(Code::Usage)?;
     let view = View::new(Labels { origins: &origins, names: &names });
-    let (records, ledger) = trace(order, station, &view)?;
+    let stop = Stop::listen().or_fail(Code::Failed)?;
+    let (records, ledger) = trace(order, station, &view, &stop)?;
+    let decided = records.len();
     let format = if args.json { TraceFormat::Json } else { args.format };
     match (format, args.flows) {
         (TraceFormat::Csv, _) => out::records(records.into_iter().map(Ok)),
@@ -61,6 +64,9 @@ pub(super) fn run(args: &TraceArgs) -> Result<(), Failure> {
         (TraceFormat::Text, None) => out::data(|out| view.write(out, &records)),
         (TraceFormat::Json, _) => out::data(|out| json::write(out, &records, view.labels())),
     }?;
+    if let Some(code) = stop.seen() {
+        return Err(Failure::new(code, format!("stopped; this is what {decided} packets told")));
+    }
     out::say(format_args!("{ledger}"));
     Ok(())
 }
@@ -122,18 +128,20 @@ fn unit_length(target: IpAddr) -> u8 {
     Unit::default_length(target.is_ipv4())
 }
 
-/// Runs the one round, and shows at a terminal how it grows.
+/// Runs the one round until it is over or stopped, and shows at a terminal how it grows.
 fn trace(
     order: RoundOrder,
     mut station: Station,
     view: &View<'_>,
+    stop: &Stop,
 ) -> Result<(Vec<ProbeRecord>, Ledger), Failure> {
     station.engine.start(order);
     let mut screen = view.on_screen();
     let (mut records, mut ledger) = (Vec::new(), Ledger::default());
-    while !station.engine.is_idle() {
+    let going_on = || stop.seen().is_none();
+    while !station.engine.is_idle() && going_on() {
         let until = station.link.now().after(Duration::from_millis(200));
-        let driven = drive(&mut station.engine, station.link.as_mut(), until, &|| true, &mut |reports| {
+        let driven = drive(&mut station.engine, station.link.as_mut(), until, &going_on, &mut |reports| {
             for report in reports {
                 match report {
                     Report::Record(record) => records.push(record),
@@ -162,7 +170,7 @@ fn round(args: &TraceArgs) -> Result<RoundOrder, Failure> {
         None => (Method::Multipath, Box::new(MultipathProber::new(multipath(args)?))),
     };
     let targets: Arc<Targets> = Arc::new([(args.target, (Unit(unit), false))].into_iter().collect());
-    let prober = Box::new(LimitTested::new(prober, Arc::clone(&targets), MOST_TESTED, 0));
+    let prober = Box::new(LimitTested::new(prober, Arc::clone(&targets), MOST_TESTED, 0).in_haste());
     Ok(RoundOrder {
         id: ROUND,
         prober_name: "trace".parse().or_fail(Code::Failed)?,

@@ -1,11 +1,12 @@
 //! All ways to a target as one JSON object; `docs/formats.md` describes every key.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::answer;
 use super::view::{Labels, ways_of};
+use super::{answer, ways};
 use crate::analyse::voices::{Voice, Voices};
 use crate::analyse::ways::{Ways, WaysHop, WaysRouter};
 use crate::dataset::ProbeRecord;
@@ -38,6 +39,8 @@ struct HopObject {
     ttl: u8,
     flows_asked: usize,
     flows_answered: usize,
+    packets_sent: usize,
+    packets_unanswered: usize,
     per_packet: bool,
     narrowest_branch: Option<f64>,
     chance_missed: f64,
@@ -110,15 +113,24 @@ fn limits(records: &[ProbeRecord]) -> Vec<LimitObject> {
 }
 
 fn hop_object(hop: &WaysHop, records: &[ProbeRecord], labels: Labels<'_>) -> HopObject {
+    let (sent, unanswered) = ways::losses(records.iter().filter(|record| record.probe.ttl == hop.ttl));
     HopObject {
         ttl: hop.ttl.get(),
         flows_asked: hop.flows_asked,
         flows_answered: hop.flows_answered,
+        packets_sent: sent,
+        packets_unanswered: unanswered,
         per_packet: hop.per_packet,
         narrowest_branch: hop.narrowest,
         chance_missed: hop.chance_missed,
         routers: hop.routers.iter().map(|router| router_object(router, hop, records, labels)).collect(),
     }
+}
+
+/// To the nanosecond, with no more digits than it takes.
+#[allow(clippy::cast_precision_loss, reason = "round-trip times stay far below 2^53 nanoseconds")]
+fn microseconds(span: Duration) -> f64 {
+    span.as_nanos() as f64 / 1000.0
 }
 
 fn router_object(
@@ -136,7 +148,7 @@ fn router_object(
         flows: router.flows,
         rtt_us: here
             .filter(|(reply, _)| reply.from == router.address)
-            .map(|(_, rtt)| rtt.span.as_secs_f64() * 1e6)
+            .map(|(_, rtt)| microseconds(rtt.span))
             .collect(),
     }
 }

@@ -10,6 +10,7 @@ use super::ways;
 use crate::analyse::origin::OriginTable;
 use crate::analyse::ways::{Searches, Ways};
 use crate::dataset::ProbeRecord;
+use crate::limits::Train;
 use crate::model::{Asn, Untrusted};
 
 /// Whose address it is, and what its owner is called.
@@ -83,8 +84,7 @@ impl Screen<'_> {
         self.clear();
         let Some(term) = &self.term else { return };
         let (height, width) = term.size();
-        let room = usize::from(height.saturating_sub(1));
-        let lines: Vec<&str> = text.lines().take(room).collect();
+        let lines = fitting(&text, &status(records), usize::from(height.saturating_sub(1)));
         for line in &lines {
             // A terminal that goes away must not stop the measurement.
             let _ = term.write_line(&console::truncate_str(line, usize::from(width), ""));
@@ -101,6 +101,29 @@ impl Screen<'_> {
     }
 }
 
+/// What goes on now, for somebody who waits.
+fn status(records: &[ProbeRecord]) -> String {
+    let testing = records.last().filter(|record| Train::of(record.probe.attempt).is_some());
+    let doing = testing.map_or_else(
+        || "searching".to_owned(),
+        |record| format!("testing whether a router at TTL {} limits its answers", record.probe.ttl),
+    );
+    format!("{doing}: {} packets decided; Ctrl-C ends it", records.len())
+}
+
+/// The lines of a text and of the status below it, so many at most; what has no room is counted.
+fn fitting(text: &str, status: &str, room: usize) -> Vec<String> {
+    let all: Vec<&str> = text.lines().collect();
+    let for_text = room.saturating_sub(1);
+    let mut lines: Vec<String> = all.iter().take(for_text).map(|line| (*line).to_owned()).collect();
+    if all.len() > for_text {
+        let _ = lines.pop();
+        lines.push(format!("… {} lines more", all.len().saturating_sub(lines.len())));
+    }
+    lines.push(status.to_owned());
+    lines
+}
+
 /// The ways that the records of one search tell of.
 pub(super) fn ways_of(records: &[ProbeRecord]) -> Option<Ways> {
     let mut searches = Searches::default();
@@ -108,4 +131,17 @@ pub(super) fn ways_of(records: &[ProbeRecord]) -> Option<Ways> {
         searches.add(record);
     }
     searches.finish().into_iter().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_screen_that_is_too_low_says_how_much_it_leaves_out() {
+        let text = "title\na\nb\nc\n";
+        assert_eq!(fitting(text, "status", 24), ["title", "a", "b", "c", "status"]);
+        assert_eq!(fitting(text, "status", 4), ["title", "a", "… 2 lines more", "status"]);
+        assert_eq!(fitting(text, "status", 1).len(), 2, "a screen of one line is none");
+    }
 }

@@ -14,6 +14,7 @@ use crate::analyse::voices::Voices;
 use crate::analyse::ways::{Ways, WaysHop, WaysRouter};
 use crate::dataset::ProbeRecord;
 use crate::limits::{Train, Verdict};
+use crate::model::Outcome;
 
 /// The whole text, with a line break behind each line.
 pub(super) fn text(ways: &Ways, records: &[ProbeRecord], labels: Labels<'_>, colours: bool) -> String {
@@ -26,6 +27,7 @@ pub(super) fn text(ways: &Ways, records: &[ProbeRecord], labels: Labels<'_>, col
     let probe = records.first().map(|record| record.probe);
     let title = probe.map_or_else(String::new, |probe| headline("all ways", &probe));
     let _ = writeln!(text, "{title}");
+    rows.insert(0, Row::heading(&rows));
     let layout = Layout::of(&rows);
     for row in &rows {
         let _ = writeln!(text, "{}", layout.line(row, colours));
@@ -53,7 +55,7 @@ struct Row {
     address: String,
     owner: String,
     rtt: String,
-    /// In the first row of each hop: packets that were not answered.
+    /// In the first row of each hop: packets that were not answered, of those sent.
     loss: String,
     flows: String,
     from: String,
@@ -101,6 +103,23 @@ impl Row {
             is_target: false,
         }
     }
+
+    /// What stands above the columns of these rows; nothing above those that are empty.
+    fn heading(rows: &[Self]) -> Self {
+        let above = |name: &str, cell: fn(&Self) -> &String| {
+            let is_used = rows.iter().any(|row| !cell(row).is_empty());
+            if is_used { name.to_owned() } else { String::new() }
+        };
+        Self {
+            ttl: "TTL".to_owned(),
+            address: "router".to_owned(),
+            owner: above("AS", |row| &row.owner),
+            rtt: above("median RTT", |row| &row.rtt),
+            loss: above("lost", |row| &row.loss),
+            flows: above("flows", |row| &row.flows),
+            ..Self::empty()
+        }
+    }
 }
 
 fn row(
@@ -122,11 +141,7 @@ fn row(
         address: router.address.to_string(),
         owner: owner(router.address, labels),
         rtt: median(&spans).map_or_else(String::new, |rtt| format!("{:.3} ms", rtt.as_secs_f64() * 1000.0)),
-        flows: if several {
-            format!("{} of {} flows", router.flows, hop.flows_answered)
-        } else {
-            String::new()
-        },
+        flows: if several { format!("{} of {}", router.flows, hop.flows_answered) } else { String::new() },
         from: from(router.address, hop, ways),
         remark: answers.clone().next().map_or("", |(reply, _)| remark(reply, target)).to_owned(),
         is_target: router.address == target,
@@ -153,9 +168,15 @@ fn median(sorted: &[Duration]) -> Option<Duration> {
 }
 
 fn loss(here: &[&ProbeRecord]) -> String {
-    let silent = here.iter().filter(|record| answer(record).is_none()).count();
-    let percent = silent.saturating_mul(100).checked_div(here.len()).unwrap_or(0);
-    if silent == 0 { String::new() } else { format!("{percent} % lost") }
+    let (sent, unanswered) = losses(here.iter().copied());
+    if unanswered == 0 { String::new() } else { format!("{unanswered} of {sent}") }
+}
+
+/// Of these packets how many were sent to learn of the way, and how many of them nobody answered in time.
+pub(super) fn losses<'a>(records: impl Iterator<Item = &'a ProbeRecord>) -> (usize, usize) {
+    let sent: Vec<&ProbeRecord> = records.filter(|record| counts(record)).collect();
+    let answered = sent.iter().filter(|record| matches!(record.outcome, Outcome::Answered { .. })).count();
+    (sent.len(), sent.len().saturating_sub(answered))
 }
 
 /// Which routers of the hop before lead here, where there are several of them.
@@ -187,7 +208,7 @@ fn summary(ways: &Ways) -> String {
     }
     let end = if ways.reached { "the target answered" } else { "no answer from the target" };
     let chance = ways.chance_missed * 100.0;
-    let _ = write!(text, "; {end}; a router was missed with at most {chance:.1} %");
+    let _ = write!(text, "; {end}; chance of a missed router at most {chance:.1} %");
     text
 }
 

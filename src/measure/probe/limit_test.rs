@@ -32,6 +32,8 @@ pub struct LimitTested {
     draw: Draw,
     /// How many routers may be tested.
     most: usize,
+    /// The last train that may be sent.
+    last: Train,
     places: BTreeMap<(usize, Ttl), Place>,
     tested: BTreeSet<IpAddr>,
     /// Probes that an interrupted run began to ask again.
@@ -64,6 +66,8 @@ struct Test {
     probe: Probe,
     trial: Trial,
     train: Train,
+    /// The last train that may be sent.
+    last: Train,
     /// Packets of the train that were given out, and that are decided.
     given: u8,
     decided: u8,
@@ -97,12 +101,19 @@ impl LimitTested {
             targets,
             draw: Draw::new(seed, PURPOSE),
             most: usize::from(most),
+            last: Train::Slower,
             places: BTreeMap::new(),
             tested: BTreeSet::new(),
             begun: BTreeSet::new(),
             stage: Stage::Watching,
             asked: 0,
         }
+    }
+
+    /// Without the slowest packets: a limit that is far below what is asked may go unnoticed.
+    #[must_use]
+    pub fn in_haste(self) -> Self {
+        Self { last: Train::Slow, ..self }
     }
 
     fn watch(&mut self, probe: &Probe, news: News<'_>) {
@@ -144,6 +155,7 @@ impl LimitTested {
             probe,
             trial: Trial::default(),
             train: Train::Fast,
+            last: self.last,
             given: 0,
             decided: 0,
             fast: None,
@@ -196,7 +208,7 @@ impl Test {
     }
 
     fn following(&self) -> Option<Train> {
-        let mut later = Train::ALL.into_iter().filter(|train| *train > self.train);
+        let mut later = Train::ALL.into_iter().filter(|train| *train > self.train && *train <= self.last);
         later.find(|train| self.trial.wants(*train))
     }
 
@@ -388,6 +400,19 @@ mod tests {
             !packet.wrapping_mul(0x9e37_79b9).is_multiple_of(3)
         });
         assert_eq!(verdict(&asked), Verdict::Lossy);
+    }
+
+    #[test]
+    fn in_haste_no_test_waits_for_the_slowest_packets() {
+        let mut packet = 0_u32;
+        let third = |_| {
+            packet += 1;
+            !packet.wrapping_mul(0x9e37_79b9).is_multiple_of(3)
+        };
+        let asked = run(&mut tested(4).in_haste(), third);
+        let trains: BTreeSet<Train> =
+            asked.iter().filter_map(|(probe, _)| Train::of(probe.attempt)).collect();
+        assert_eq!(trains.into_iter().collect::<Vec<_>>(), [Train::Fast, Train::Slow]);
     }
 
     #[test]

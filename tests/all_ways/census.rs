@@ -6,16 +6,12 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use tetherline::analyse::voices::Voices;
-use tetherline::analyse::ways::{Censuses, UnitWays};
-use tetherline::dataset::{Dataset, Ledger};
-use tetherline::lab::{Flows, Scenario, Truth, VirtualInternet};
+use tetherline::analyse::ways::UnitWays;
+use tetherline::dataset::Ledger;
+use tetherline::lab::{Flows, Scenario, Truth};
 use tetherline::limits::Verdict;
-use tetherline::measure::campaign::{
-    Campaign, Circumstances, Engine, EngineParts, Rehearsal, Report, RoundOrder, RunEnd, Step, SweptSoFar,
-    manifest, prepare_virtual, rehearse, station_order,
-};
+use tetherline::measure::campaign::{Campaign, Engine, EngineParts, Report, RoundOrder, Step, SweptSoFar};
 use tetherline::measure::guard::{AllowedTargets, Guard, GuardRules, Territory};
-use tetherline::measure::net::VirtualLink;
 use tetherline::measure::probe::{CensusOrder, CensusProber, CensusProgress, Targets, Way};
 use tetherline::measure::schedule::{Pacer, PacerRates};
 use tetherline::model::{
@@ -24,7 +20,9 @@ use tetherline::model::{
 use tetherline::multipath::StoppingRule;
 use tetherline::wire::{Codec, Sources, TagKey};
 
-const SMALL: &str = include_str!("scenarios/census.toml");
+use crate::stage::{Link, Round, measure_by, seeds};
+
+const SMALL: &str = include_str!("../scenarios/census.toml");
 
 /// A campaign of one prober; `{}` stands for its table.
 const CAMPAIGN: &str = r#"
@@ -48,90 +46,8 @@ name = "p"
 every = "1h"
 "#;
 
-type Link = (IpAddr, IpAddr);
-
-/// How many seeds a test plays: so many, times `TETHERLINE_MORE_SEEDS` if that is set.
-fn seeds(usual: u64) -> u64 {
-    let times = std::env::var("TETHERLINE_MORE_SEEDS").ok().and_then(|times| times.parse().ok());
-    usual * times.unwrap_or(1)
-}
-
-/// One round of one prober, over.
-struct Round {
-    _folder: tempfile::TempDir,
-    dataset: Dataset,
-    at: (WallTime, WallTime),
-}
-
 fn measure(scenario: &Scenario, prober: &str) -> Round {
     measure_by(scenario, &format!("{CAMPAIGN}{prober}"))
-}
-
-fn measure_by(scenario: &Scenario, file: &str) -> Round {
-    let folder = tempfile::tempdir().expect("a folder");
-    let campaign = Arc::new(Campaign::parse("probes.toml", file).expect("valid"));
-    let internet = VirtualInternet::new(scenario);
-    let pair = internet.clock();
-    let order = station_order(&campaign, pair.speed()).expect("there are no opt-outs");
-    let (engine, codec, key_fingerprint) =
-        prepare_virtual(order, campaign.seed, sources(scenario), pair).expect("no target is refused");
-    let circumstances = Circumstances {
-        started_at: pair.wall(MonoTime::default()),
-        key_fingerprint,
-        rehearsal: true,
-        scenario: None,
-        speed: pair.speed(),
-        origins: Vec::new(),
-        as_names: Vec::new(),
-        sources: sources(scenario),
-    };
-    let mut link = VirtualLink::new(internet, codec, MonoTime::default());
-    let dataset = Dataset::create(&folder.path().join("d"), &manifest(&campaign, file, circumstances))
-        .expect("created");
-    let rehearsal = Rehearsal { campaign: &campaign, engine, link: &mut link, pair, once: true };
-    let mut last = pair.wall(MonoTime::default());
-    let (dataset, end) = rehearse(rehearsal, dataset, &mut |wall| last = wall).expect("recorded");
-    assert_eq!(end, RunEnd::Finished);
-    Round { _folder: folder, dataset, at: (pair.wall(MonoTime::default()), last) }
-}
-
-fn sources(scenario: &Scenario) -> Sources {
-    let mut sources = Sources::default();
-    for is_ipv4 in [true, false] {
-        match scenario.vantage_address(is_ipv4) {
-            Some(IpAddr::V4(address)) => sources.v4 = Some(address),
-            Some(IpAddr::V6(address)) => sources.v6 = Some(address),
-            None => {}
-        }
-    }
-    sources
-}
-
-impl Round {
-    fn ledger(&self) -> Ledger {
-        let ledger = self.dataset.total_ledger().expect("a ledger");
-        assert!(ledger.balances(), "{ledger}");
-        ledger
-    }
-
-    /// What was found on the ways to each unit.
-    fn units(&self) -> Vec<UnitWays> {
-        let mut censuses = Censuses::default();
-        for round in self.dataset.rounds().expect("readable") {
-            let id = round.header.id;
-            let asked = self.dataset.asked(id).expect("readable");
-            censuses.add_asked(&self.dataset.manifest().vantage, id, &asked);
-        }
-        for record in self.dataset.records().expect("readable") {
-            censuses.add(&record.expect("readable"));
-        }
-        censuses.finish()
-    }
-
-    fn links(&self) -> BTreeSet<Link> {
-        let units = self.units();
-        units.iter().flat_map(|unit| unit.links.iter().map(|link| (link.from, link.to))).collect()
-    }
 }
 
 /// All links on the ways to any target, and those of them that lie between routers.
@@ -178,11 +94,13 @@ fn a_census_finds_all_that_lies_on_the_way_to_every_address_in_any_protocol() {
     }
 }
 
-/// Every link loses, duplicates and delays packets.
-fn with_hazards(text: &str) -> String {
-    let hazards = "delay = \"1ms\"\njitter = \"2ms\"\nloss = 0.0005\nduplicate = 0.01\n\
-                   reorder = { probability = 0.01, by = \"20ms\" }";
-    text.replace("delay = \"1ms\"", hazards)
+/// Every link loses so many of the packets, and duplicates, delays and reorders some.
+fn with_hazards(text: &str, loss: f64) -> String {
+    let hazards = format!(
+        "delay = \"1ms\"\njitter = \"2ms\"\nloss = {loss}\nduplicate = 0.01\n\
+         reorder = {{ probability = 0.01, by = \"20ms\" }}"
+    );
+    text.replace("delay = \"1ms\"", &hazards)
 }
 
 #[test]
@@ -191,7 +109,7 @@ fn with_loss_reordering_and_duplicates_nothing_is_made_up_and_hardly_anything_mi
     let prober = "kind = \"census\"\nevery_address = false";
     let mut whole = 0;
     for seed in 0..SEEDS {
-        let scenario = small(with_hazards).with_seed(seed);
+        let scenario = small(|text| with_hazards(text, 0.0005)).with_seed(seed);
         let round = measure(&scenario, prober);
         let (all, routers) = truth(&scenario, Protocol::Icmp, round.at);
         let found = round.links();
@@ -202,11 +120,12 @@ fn with_loss_reordering_and_duplicates_nothing_is_made_up_and_hardly_anything_mi
 }
 
 #[test]
-fn behind_a_balancer_that_goes_packet_by_packet_no_link_is_made_up() {
+fn behind_a_balancer_that_goes_packet_by_packet_and_links_that_lose_no_link_is_made_up() {
     let name = "name = \"fork\"";
     for seed in 0..10 {
-        let per_packet =
-            |text: &str| with_hazards(text).replace(name, &format!("{name}\nbalance = \"per-packet\""));
+        let per_packet = |text: &str| {
+            with_hazards(text, 0.01).replace(name, &format!("{name}\nbalance = \"per-packet\""))
+        };
         let scenario = small(per_packet).with_seed(seed);
         let round = measure(&scenario, "kind = \"census\"\nevery_address = false");
         let (all, _) = truth(&scenario, Protocol::Icmp, round.at);
