@@ -1,12 +1,12 @@
 //! Multipath searches: how often a branch is missed, held against theory, and that no link is made up.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::net::IpAddr;
 
 use statrs::distribution::{Binomial, DiscreteCDF};
 use tetherline::analyse::ways::Ways;
-use tetherline::lab::{Flows, Scenario, Truth};
+use tetherline::lab::{Flows, Recipe, Scenario, Truth, generate};
 use tetherline::model::Protocol;
 use tetherline::multipath::StoppingRule;
 
@@ -157,4 +157,109 @@ fn equal_branches_are_missed_as_often_as_theory_says() {
         eprintln!("{branches} ways: {} of {searches} missed, {seen:.2} %; theory {theory:.2} %", result.1);
         assert!(tail > TAIL, "{branches} branches: {result:?}, theory {theory} %, tail {tail}");
     }
+}
+
+#[test]
+fn unequal_branches_are_missed_no_more_often_than_was_promised() {
+    // Those that are over when the balancer is found out are called back.
+    for (weights, share) in [([3, 1], "0.25"), ([9, 1], "0.1")] {
+        for prober in [String::new(), format!("narrowest_branch = {share}")] {
+            let result = missed(&weights, seeds(64), &prober);
+            let named = if prober.is_empty() { "found out" } else { "named" };
+            eprintln!("{weights:?}, {named}: {result:?}, {:.2} %", percent(result));
+            let expected = Binomial::new(0.05, result.0).expect("a distribution");
+            assert!(expected.sf(result.1.saturating_sub(1)) > 0.005, "{weights:?}, {named}: {result:?}");
+        }
+    }
+}
+
+const PER_PACKET: &str = "balance = \"per-packet\"";
+
+/// What happens on every link.
+const HAZARDS: &str = "jitter = \"2ms\"\nloss = 0.01\nduplicate = 0.01\n\
+                       reorder = { probability = 0.01, by = \"20ms\" }";
+
+#[test]
+fn packet_by_packet_is_recognised_and_no_link_is_made_up_whatever_is_lost_reordered_or_doubled() {
+    // For each balancer, how many searches there were and in how many it was called one that goes packet by packet.
+    let mut called = BTreeMap::from([(PER_PACKET, (0, 0)), ("", (0, 0))]);
+    for seed in 0..seeds(1) {
+        for (branches, habits) in [(2, PER_PACKET), (3, PER_PACKET), (3, "")] {
+            let text = balancer(&vec![1; branches], 64, habits, HAZARDS);
+            let scenario = Scenario::parse("balancer.toml", &text).expect("valid").with_seed(seed);
+            let round = measure_by(&scenario, &campaign(64, "protocol = \"udp\"\nlimit_tests = 0"));
+            assert_eq!(judged(&round, &scenario, Protocol::Udp).len(), 64);
+            let is_called = |ways: &&Ways| ways.hops.iter().any(|hop| hop.per_packet);
+            let (all, so) = called.entry(habits).or_default();
+            *all += 64;
+            *so += round.searches().iter().filter(is_called).count() as u64;
+        }
+    }
+    let (balanced, wrong) = (called[PER_PACKET], called[""]);
+    eprintln!("packet by packet: {balanced:?} recognised; by flows: {wrong:?} called so");
+    // What has shown one branch only, as may happen to one search in twenty, is not to be told from a plain router.
+    assert!(balanced.1 * 100 >= balanced.0 * 95, "{balanced:?} recognised");
+    assert_eq!(wrong.1, 0, "of {}", wrong.0);
+}
+
+/// Two IPv4 hosts of each /24 of a scenario.
+fn hosts(text: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let tables = text.split("[[host]]").skip(1).filter_map(|table| table.split(']').next());
+    let words = tables.flat_map(|table| table.split('"')).filter(|word| word.contains('.'));
+    let mut units: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for host in words {
+        let (unit, _) = host.rsplit_once('.').expect("an IPv4 address");
+        let hosts = units.entry(format!("{unit}.0/24")).or_default();
+        if hosts.len() < 2 {
+            hosts.insert(host.to_owned());
+        }
+    }
+    units
+}
+
+fn internet(seed: u64) -> String {
+    generate(&Recipe { ases: Some(40), seed, ..Recipe::default() }).expect("generated")
+}
+
+/// A campaign with one prober to these hosts of a generated Internet.
+fn to_hosts(text: &str, prober: &str) -> String {
+    let mut file = String::from(
+        "[campaign]\nname = \"internet\"\n[vantage]\nname = \"here\"\n\
+         [rates]\ntotal = 2000\nper_unit = 200\nper_responder = 100\n",
+    );
+    for (unit, hosts) in hosts(text) {
+        let count = hosts.len();
+        let hosts: Vec<String> = hosts.iter().map(|host| format!("\"{host}\"")).collect();
+        let hosts = hosts.join(", ");
+        writeln!(file, "[[targets]]\nprefix = \"{unit}\"\nhitlist = [{hosts}]\nper_unit = {count}")
+            .expect("written");
+    }
+    file + &format!("[[probers]]\nname = \"p\"\nevery = \"12h\"\n{prober}")
+}
+
+/// A search does not tell links behind silence, nor behind packet-by-packet balancing; a census looks at each
+/// router from many addresses.
+#[test]
+#[ignore = "takes minutes"]
+fn in_internets_that_nobody_has_drawn_searches_and_censuses_make_nothing_up_and_find_nearly_all() {
+    let (mut by_search, mut by_census) = ((0, 0), (0, 0));
+    for seed in 0..seeds(2) {
+        let text = internet(seed);
+        let scenario = Scenario::parse("internet.toml", &text).expect("valid");
+        let prober = |kind: &str| format!("kind = \"{kind}\"\nprotocol = \"udp\"\nlimit_tests = 0");
+        let round = measure_by(&scenario, &to_hosts(&text, &prober("multipath")));
+        let mut all = BTreeSet::new();
+        for (found, there) in judged(&round, &scenario, Protocol::Udp) {
+            by_search.0 += there.len() as u64;
+            by_search.1 += found.len() as u64;
+            all.extend(there);
+        }
+        let found = measure_by(&scenario, &to_hosts(&text, &prober("census"))).links();
+        assert_eq!(&found - &all, BTreeSet::new(), "made up, seed {seed}");
+        by_census.0 += all.len() as u64;
+        by_census.1 += found.len() as u64;
+    }
+    let shares = [percent(by_search), percent(by_census)];
+    eprintln!("links found: {by_search:?} by searches, {by_census:?} by censuses; {shares:.1?} %");
+    assert!(shares[0] >= 60.0 && shares[1] >= 95.0, "{shares:?}");
 }
