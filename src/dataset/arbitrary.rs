@@ -95,5 +95,7 @@ fn label() -> impl Strategy<Value = MplsLabel> {
 fn rtt() -> impl Strategy<Value = Rtt> {
     let source = select(vec![RttSource::Kernel, RttSource::Monotonic, RttSource::UserSpace]);
     let nanos = prop_oneof![0..10_000_000_000_u64, 0..=1_000_000_000_000_000_u64];
-    (nanos, source).prop_map(|(nanos, source)| Rtt { span: Duration::from_nanos(nanos), source })
+    let told =
+        (nanos, source).prop_map(|(nanos, source)| Rtt { span: Duration::from_nanos(nanos), source });
+    prop_oneof![9 => told, 1 => Just(Rtt::NOT_TOLD)]
 }

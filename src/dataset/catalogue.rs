@@ -4,17 +4,19 @@
 //! and, unless the disk is unhurried, a loss of power. The catalogue is the truth about rounds: a Parquet file
 //! that it does not name is not part of the dataset.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior, params};
 
-use crate::model::{AsLink, Event, LinkChange, Method, Prefix, RoundId, WallTime};
+use crate::model::{AsLink, Event, LinkChange, Method, Name, Prefix, RoundId, WallTime};
 
 use super::asked::{self, AskedBlocks};
 use super::batch::Batch;
 use super::columns::FORMAT_VERSION;
 use super::disk::DiskStep;
+use super::imported::{self, Imported, ImportedFrom};
 use super::journal::{self, Recorded};
 use super::round::{RoundHeader, RoundState, RoundSummary, SealedFile};
 use super::{ClockStep, DatasetError, Disk, EventSource, Ledger, OptOut, Progress};
@@ -211,6 +213,26 @@ impl Catalogue {
         })?;
         self.recorded.forget(id);
         Ok(())
+    }
+
+    /// Notes everything about a dataset that was imported but its records.
+    pub(super) fn insert_imported(&mut self, imported: &Imported) -> Result<(), DatasetError> {
+        self.change(|transaction| imported::insert(transaction, imported))
+    }
+
+    /// The files of records that were imported.
+    pub(super) fn imported_files(&self) -> Result<Vec<SealedFile>, DatasetError> {
+        self.map(imported::files(&self.connection))
+    }
+
+    /// Whose records were imported.
+    pub(super) fn imported_vantages(&self) -> Result<Vec<(Name, Vec<IpAddr>)>, DatasetError> {
+        self.map(imported::vantages(&self.connection))
+    }
+
+    /// What was read to import them.
+    pub(super) fn imported_from(&self) -> Result<Vec<ImportedFrom>, DatasetError> {
+        self.map(imported::sources(&self.connection))
     }
 
     /// Counts packets that the kernel dropped while a round ran.
@@ -410,10 +432,12 @@ fn read_round(row: &rusqlite::Row<'_>) -> rusqlite::Result<RoundSummary> {
     let state = word(row, 5, &states, RoundState::as_str)?;
     let ledger = serde_json::from_str(&row.get::<_, String>(6)?).map_err(|error| unreadable(6, error))?;
     let rows = count(row, 8)?;
-    let file = if state.is_sealed() {
-        Some(SealedFile { name: row.get(7)?, rows, bytes: count(row, 9)?, crc32: row.get(10)? })
-    } else {
-        None
+    // A round that was imported has no file of its own.
+    let file = match row.get::<_, Option<String>>(7)? {
+        Some(name) if state.is_sealed() => {
+            Some(SealedFile { name, rows, bytes: count(row, 9)?, crc32: row.get(10)? })
+        }
+        _ => None,
     };
     Ok(RoundSummary {
         header,

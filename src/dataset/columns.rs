@@ -163,13 +163,13 @@ pub fn cells(record: &ProbeRecord) -> [Cell<'_>; 26] {
         reply.map_or(Cell::Empty, |reply| Cell::text(reply.from.to_string())),
         Cell::maybe_int(icmp.map(|(icmp_type, _)| icmp_type)),
         Cell::maybe_int(icmp.map(|(_, code)| code)),
-        rtt.map_or(Cell::Empty, |rtt| Cell::Real(microseconds(rtt.span))),
+        rtt.and_then(Rtt::told).map_or(Cell::Empty, |span| Cell::Real(microseconds(span))),
         rtt.map_or(Cell::Empty, |rtt| Cell::text(rtt.source.as_str())),
         Cell::maybe_int(reply.and_then(|reply| reply.reply_ttl)),
         Cell::maybe_int(reply.and_then(|reply| reply.quoted_ttl)),
         reply.and_then(label_stack).map_or(Cell::Empty, Cell::text),
         reply.map_or(Cell::Empty, |reply| Cell::text(reply.matched.as_str())),
-        Cell::maybe_int(reply.map(|reply| reply.size)),
+        Cell::maybe_int(reply.map(|reply| reply.size).filter(|size| *size > 0)),
     ]
 }
 
@@ -267,26 +267,31 @@ impl<'c, 'a> Row<'c, 'a> {
         let both = icmp_type.is_some() == icmp_code.is_some();
         self.rule(both.then_some(()), "must be there if icmp_type is, and only then")?;
         let span = self.span()?;
-        let sources = [RttSource::Kernel, RttSource::Monotonic, RttSource::UserSpace];
-        let source = self.one_of(&sources, RttSource::as_str)?;
+        let source = self.one_of(&RttSource::ALL, RttSource::as_str)?;
+        let told = span.is_some() == (source != RttSource::NotTold);
+        self.rule(told.then_some(()), "must be not_told if rtt_us is empty, and only then")?;
+        let span = span.unwrap_or_default();
         let reply_ttl = self.optional_number("must be 0 to 255")?;
         let quoted_ttl = self.optional_number("must be 0 to 255")?;
         let mpls = self.labels()?;
         let matched = self.one_of(&[MatchQuality::Exact, MatchQuality::Tolerant], MatchQuality::as_str)?;
-        let size = self.number("must be 0 to 65535")?;
+        let size = self.optional_number("must be 0 to 65535")?.unwrap_or_default();
         let icmp = icmp_type.zip(icmp_code);
         Ok((Reply { from, kind, icmp, reply_ttl, quoted_ttl, mpls, size, matched }, Rtt { span, source }))
     }
 
-    fn span(&mut self) -> Result<Duration, BadCell> {
+    /// `None` for an empty cell.
+    fn span(&mut self) -> Result<Option<Duration>, BadCell> {
         const RULE: &str = "must be microseconds from 0 to 1000000000000";
         let number = match self.cell() {
+            Cell::Empty => return Ok(None),
             Cell::Real(number) if number.is_finite() => Some(*number),
             _ => None,
         };
         number
             .and_then(|number| Duration::try_from_secs_f64(number / 1e6).ok())
             .filter(|span| *span <= LONGEST_RTT)
+            .map(Some)
             .ok_or_else(|| self.bad(RULE))
     }
 

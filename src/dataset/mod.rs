@@ -8,6 +8,7 @@
 //! campaign.toml                                        the campaign as run: written once, last
 //! catalog.sqlite                                       rounds, ledgers, opt-outs, events, records in flight
 //! rounds/vantage=…/date=…/<round>.parquet              sealed rounds
+//! rounds/imported/<number>.parquet                     what others measured
 //! names/dns.json                                       what look-ups in the DNS gave, if any were made
 //! ```
 //!
@@ -22,6 +23,7 @@ mod columns;
 mod disk;
 mod error;
 mod folder;
+mod imported;
 mod journal;
 mod ledger;
 mod manifest;
@@ -38,9 +40,11 @@ pub use columns::{BadCell, COLUMNS, Cell, Column, ColumnType, FORMAT_VERSION, ce
 pub use disk::{Disk, DiskStep, DiskTrouble};
 pub use error::DatasetError;
 pub use folder::ensure_room;
+pub use imported::{ImportFolder, Imported, ImportedFile, ImportedFrom, ImportedRound, Importing};
 pub use ledger::Ledger;
 pub use manifest::{Manifest, UnitInfo};
 pub use reader::Records;
 pub use record::{ProbeRecord, Progress};
 pub use round::{OpenRound, RoundHeader, RoundState, RoundSummary, SealedFile};
+pub use sealed::write_parquet;
 pub use store::{ClockStep, Dataset, EventSource, OptOut};

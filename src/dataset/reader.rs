@@ -10,13 +10,15 @@ use super::round::{RoundSummary, SealedFile};
 use super::{DatasetError, ProbeRecord, sealed};
 
 /// The records of a dataset in the order of rounds, and within a round in the order in which they were
-/// recorded; rounds in flight included, as they stood when this was made.
+/// recorded; rounds in flight included, as they stood when this was made. Records that were imported follow in
+/// the order in which they were read.
 ///
-/// A round that cannot be read gives one error, and the next round follows.
+/// A round or file that cannot be read gives one error, and the next follows.
 pub struct Records {
     dataset: PathBuf,
     catalogue: Catalogue,
     rounds: VecDeque<RoundSummary>,
+    imported: VecDeque<SealedFile>,
     source: Option<Source>,
     ready: std::vec::IntoIter<ProbeRecord>,
 }
@@ -29,15 +31,23 @@ enum Source {
 
 impl Records {
     /// The catalogue must be frozen, so that no round is sealed between two looks at it.
-    pub(super) fn new(dataset: PathBuf, catalogue: Catalogue, rounds: Vec<RoundSummary>) -> Self {
+    pub(super) fn new(
+        dataset: PathBuf,
+        catalogue: Catalogue,
+        rounds: Vec<RoundSummary>,
+        imported: Vec<SealedFile>,
+    ) -> Self {
         let ready = Vec::new().into_iter();
-        Self { dataset, catalogue, rounds: rounds.into(), source: None, ready }
+        Self { dataset, catalogue, rounds: rounds.into(), imported: imported.into(), source: None, ready }
     }
 
     /// Fills `ready` from the source at hand, or opens the next. `None` when everything was read.
     fn refill(&mut self) -> Option<Result<(), DatasetError>> {
         let filled = match self.source.take() {
-            None => self.rounds.pop_front().map(|round| self.open(&round))?,
+            None => match self.rounds.pop_front() {
+                Some(round) => self.open(&round),
+                None => self.imported.pop_front().map(|file| self.open_imported(&file))?,
+            },
             Some(Source::Sealed(reader)) => self.read_sealed(reader),
             Some(Source::InFlight { round, after }) => self.read_in_flight(round, after),
         };
@@ -49,6 +59,11 @@ impl Records {
             Some(file) => self.open_sealed(file)?,
             None => Source::InFlight { round: round.header.id, after: i64::MIN },
         });
+        Ok(())
+    }
+
+    fn open_imported(&mut self, file: &SealedFile) -> Result<(), DatasetError> {
+        self.source = Some(self.open_sealed(file)?);
         Ok(())
     }
 

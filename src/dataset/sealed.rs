@@ -1,4 +1,4 @@
-//! Sealed rounds: one immutable Parquet file a round, in Hive partitions.
+//! Records as Parquet: sealed rounds, each an immutable file in Hive partitions, and files of many rounds.
 //!
 //! By Hive's convention the vantage stands in the path and not in a column of the file: readers of the
 //! folder make the column from the path, and some refuse a folder that has both. So that a file on its
@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Mutex, Once};
 
 use arrow_array::builder::{BooleanBuilder, Float64Builder, Int32Builder, Int64Builder, StringBuilder};
 use arrow_array::cast::AsArray;
@@ -36,6 +36,12 @@ const VERSION_KEY: &str = "tetherline.format";
 /// The key under which it says who measured.
 const VANTAGE_KEY: &str = "tetherline.vantage";
 
+/// The column that says who measured.
+const VANTAGE_COLUMN: &Column = &COLUMNS[0];
+
+/// Records of a row group, which a writer holds until it is full.
+const ROW_GROUP: usize = 256 * 1024;
+
 /// Records in memory at a time.
 const BATCH: usize = 8192;
 
@@ -49,9 +55,11 @@ pub(super) fn place(vantage: &str, header: &RoundHeader) -> ([String; 3], String
 }
 
 /// Writes records to a file of their own.
-pub(super) struct Writer {
-    parquet: ArrowWriter<Summed<DiskFile>>,
+pub(super) struct Writer<W: Write + Send = DiskFile> {
+    parquet: ArrowWriter<Summed<W>>,
     schema: Arc<Schema>,
+    /// How many of the first columns the file leaves out.
+    left_out: usize,
     builders: Vec<Builder>,
     /// How many rows the builders hold.
     held: usize,
@@ -59,23 +67,63 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// A file of one vantage, which its folder names.
     pub(super) fn new(file: DiskFile, vantage: &str) -> Result<Self, ParquetError> {
-        let schema = Arc::new(Schema::new(file_columns().map(field).collect::<Vec<_>>()));
+        Self::begin(file, 1, Some(KeyValue::new(VANTAGE_KEY.to_owned(), vantage.to_owned())))
+    }
+
+    /// A file of several vantages, with a column that names them.
+    pub(super) fn of_several(file: DiskFile) -> Result<Self, ParquetError> {
+        Self::begin(file, 0, None)
+    }
+
+    /// Ends the file, makes it durable, and says what is in it.
+    pub(super) fn finish(mut self, name: String) -> Result<SealedFile, ParquetError> {
+        let rows = self.end()?;
+        let summed = self.parquet.inner();
+        summed.inner.sync()?;
+        Ok(SealedFile { name, rows, bytes: summed.bytes, crc32: summed.crc.sum() })
+    }
+}
+
+impl<W: Write + Send> Writer<W> {
+    fn begin(file: W, left_out: usize, vantage: Option<KeyValue>) -> Result<Self, ParquetError> {
+        let columns = || COLUMNS.iter().skip(left_out);
+        let schema = Arc::new(Schema::new(columns().map(field).collect::<Vec<_>>()));
         let version = KeyValue::new(VERSION_KEY.to_owned(), FORMAT_VERSION.to_string());
-        let vantage = KeyValue::new(VANTAGE_KEY.to_owned(), vantage.to_owned());
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(parquet::basic::ZstdLevel::default()))
-            .set_key_value_metadata(Some(vec![version, vantage]))
+            .set_key_value_metadata(Some([version].into_iter().chain(vantage).collect()))
+            .set_max_row_group_row_count(Some(ROW_GROUP))
             .set_created_by(concat!("tetherline ", env!("CARGO_PKG_VERSION")).to_owned())
             .build();
         let parquet = ArrowWriter::try_new(Summed::new(file), Arc::clone(&schema), Some(properties))?;
-        let builders = file_columns().map(|column| Builder::new(column.holds)).collect();
-        Ok(Self { parquet, schema, builders, held: 0, rows: 0 })
+        let builders = columns().map(|column| Builder::new(column.holds)).collect();
+        Ok(Self { parquet, schema, left_out, builders, held: 0, rows: 0 })
+    }
+
+    /// How many records it has, those that are held among them.
+    pub(super) fn rows(&self) -> u64 {
+        self.rows.saturating_add(u64::try_from(self.held).unwrap_or(u64::MAX))
+    }
+
+    /// Adds records.
+    pub(super) fn write(&mut self, records: &[ProbeRecord]) -> Result<(), ParquetError> {
+        records.iter().try_for_each(|record| self.push(&columns::cells(record)))
+    }
+
+    /// Ends the file. Gives how many records are in it.
+    fn end(&mut self) -> Result<u64, ParquetError> {
+        if self.held > 0 {
+            self.pass_on()?;
+        }
+        self.parquet.finish()?;
+        Ok(self.rows)
     }
 
     /// Adds the cells of a record.
     pub(super) fn push(&mut self, row: &Row<'_>) -> Result<(), ParquetError> {
-        for (builder, cell) in self.builders.iter_mut().zip(row.iter().skip(1)) {
+        for (builder, cell) in self.builders.iter_mut().zip(row.iter().skip(self.left_out)) {
             builder.push(cell);
         }
         self.held = self.held.saturating_add(1);
@@ -89,22 +137,6 @@ impl Writer {
         self.held = 0;
         Ok(())
     }
-
-    /// Ends the file, makes it durable, and says what is in it.
-    pub(super) fn finish(mut self, name: String) -> Result<SealedFile, ParquetError> {
-        if self.held > 0 {
-            self.pass_on()?;
-        }
-        self.parquet.finish()?;
-        let summed = self.parquet.inner();
-        summed.inner.sync()?;
-        Ok(SealedFile { name, rows: self.rows, bytes: summed.bytes, crc32: summed.crc.sum() })
-    }
-}
-
-/// The columns of a file: all but the vantage, which comes first.
-fn file_columns() -> impl Iterator<Item = &'static Column> {
-    COLUMNS.iter().skip(1)
 }
 
 fn field(column: &Column) -> Field {
@@ -168,6 +200,52 @@ impl Builder {
     }
 }
 
+/// Writes records of any vantages as one Parquet file, wherever it goes. Gives back how many.
+///
+/// # Errors
+/// The first record that cannot be read, or the system's reason for not taking what is written.
+pub fn write_parquet(
+    out: &mut dyn Write,
+    records: impl IntoIterator<Item = Result<ProbeRecord, DatasetError>>,
+) -> Result<u64, DatasetError> {
+    let path = Path::new("the Parquet file");
+    let failed = |error| write_error(path, error);
+    let passed_on = Arc::new(Mutex::new(Vec::new()));
+    let mut writer = Writer::begin(Buffer(Arc::clone(&passed_on)), 0, None).map_err(failed)?;
+    let mut pass_on = |passed_on: &Mutex<Vec<u8>>| {
+        let bytes = passed_on.lock().map(|mut bytes| std::mem::take(&mut *bytes)).unwrap_or_default();
+        out.write_all(&bytes).map_err(|error| DatasetError::from_io(path, "write", error))
+    };
+    let mut batch = Vec::with_capacity(BATCH);
+    for record in records {
+        batch.push(record?);
+        if batch.len() == BATCH {
+            writer.write(&batch).map_err(failed)?;
+            batch.clear();
+            pass_on(&passed_on)?;
+        }
+    }
+    writer.write(&batch).map_err(failed)?;
+    let rows = writer.end().map_err(failed)?;
+    pass_on(&passed_on)?;
+    Ok(rows)
+}
+
+/// What a writer wrote, until it is passed on.
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut buffer = self.0.lock().map_err(|_| io::Error::other("a writer has gone"))?;
+        buffer.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// A file that sums up what is written to it.
 struct Summed<W> {
     inner: W,
@@ -212,7 +290,8 @@ pub(super) fn write_error(path: &Path, error: ParquetError) -> DatasetError {
 pub(super) struct Reader {
     batches: ParquetRecordBatchReader,
     path: PathBuf,
-    vantage: String,
+    /// Who measured; `None` where a column says it.
+    vantage: Option<String>,
     row: u64,
 }
 
@@ -238,7 +317,8 @@ impl Reader {
         let pairs = builder.metadata().file_metadata().key_value_metadata();
         let pairs = pairs.map_or(&[] as &[KeyValue], Vec::as_slice);
         check_version(path, pairs)?;
-        let vantage = metadata(path, pairs, VANTAGE_KEY)?.to_owned();
+        let has_column = builder.schema().column_with_name(VANTAGE_COLUMN.name).is_some();
+        let vantage = if has_column { None } else { Some(metadata(path, pairs, VANTAGE_KEY)?.to_owned()) };
         let batches = builder.with_batch_size(BATCH).build().map_err(damaged)?;
         Ok(Self { batches, path: path.to_owned(), vantage, row: 0 })
     }
@@ -251,12 +331,13 @@ impl Reader {
     }
 
     fn records(&mut self, batch: &RecordBatch) -> Result<Vec<ProbeRecord>, DatasetError> {
-        let columns = read_columns(&self.path, batch)?;
+        let columns = read_columns(&self.path, batch, usize::from(self.vantage.is_some()))?;
+        let vantage = self.vantage.as_deref();
         let record = |index| {
             self.row = self.row.saturating_add(1);
-            let vantage = Cell::Text(self.vantage.as_str().into());
+            let vantage = vantage.map(|name| Cell::Text(name.into()));
             let cells: Vec<Cell<'_>> =
-                std::iter::once(vantage).chain(columns.iter().map(|column| column.cell(index))).collect();
+                vantage.into_iter().chain(columns.iter().map(|column| column.cell(index))).collect();
             columns::record(&cells)
                 .map_err(|bad| DatasetError::damaged(&self.path, format_args!("row {}: {bad}", self.row)))
         };
@@ -345,7 +426,11 @@ impl<'a> ColumnArray<'a> {
     }
 }
 
-fn read_columns<'a>(path: &Path, batch: &'a RecordBatch) -> Result<Vec<ColumnArray<'a>>, DatasetError> {
+fn read_columns<'a>(
+    path: &Path,
+    batch: &'a RecordBatch,
+    left_out: usize,
+) -> Result<Vec<ColumnArray<'a>>, DatasetError> {
     let column = |column: &Column| {
         let array = batch.column_by_name(column.name);
         let array = array.and_then(|array| match column.holds {
@@ -360,5 +445,5 @@ fn read_columns<'a>(path: &Path, batch: &'a RecordBatch) -> Result<Vec<ColumnArr
             DatasetError::damaged(path, reason)
         })
     };
-    file_columns().map(column).collect()
+    COLUMNS.iter().skip(left_out).map(column).collect()
 }

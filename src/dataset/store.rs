@@ -1,18 +1,19 @@
 //! The dataset as its users see it.
 
 use std::fs::{self, File, TryLockError};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use std::{fmt, io};
 
-use crate::model::{Event, Prefix, RoundId, WallTime, placed};
+use crate::model::{Event, Name, Prefix, RoundId, WallTime, placed};
 
 use super::catalogue::Catalogue;
 use super::disk::DiskFile;
 use super::manifest::Manifest;
 use super::reader::Records;
 use super::round::{OpenRound, RoundHeader, RoundState, RoundSummary, SealedFile};
-use super::{AskedBlocks, DatasetError, Disk, Ledger, ProbeRecord, Progress, folder, sealed};
+use super::{AskedBlocks, DatasetError, Disk, ImportedFrom, Ledger, ProbeRecord, Progress, folder, sealed};
 
 const MANIFEST: &str = "campaign.toml";
 const CATALOGUE: &str = "catalog.sqlite";
@@ -93,17 +94,34 @@ impl Dataset {
     /// # Errors
     /// As [`Dataset::create`].
     pub fn create_on(disk: Disk, dir: &Path, manifest: &Manifest) -> Result<Self, DatasetError> {
-        let text = manifest.to_toml(&dir.join(MANIFEST))?;
+        // A manifest that cannot be written must leave nothing behind.
+        manifest.to_toml(&dir.join(MANIFEST))?;
+        let (dir, catalogue) = Self::prepare(&disk, dir, &manifest.events)?;
+        drop(catalogue);
+        Self::declare(disk, &dir, manifest)
+    }
+
+    /// Makes a folder with an empty catalogue: not yet a dataset. Gives the folder without links in its path.
+    pub(super) fn prepare(
+        disk: &Disk,
+        dir: &Path,
+        events: &[Event],
+    ) -> Result<(PathBuf, Catalogue), DatasetError> {
         disk.create_folders(dir)?;
         let dir = real_folder(dir)?;
-        clear_unfinished(&disk, &dir)?;
-        let catalogue_path = dir.join(CATALOGUE);
-        drop(disk.create_new(&catalogue_path)?);
-        drop(Catalogue::create(disk.clone(), &catalogue_path, &manifest.events)?);
-        // The manifest comes last: a folder without it is not yet a dataset.
-        disk.write_whole(&dir.join(MANIFEST), text.as_bytes())?;
+        clear_unfinished(disk, &dir)?;
+        let path = dir.join(CATALOGUE);
+        drop(disk.create_new(&path)?);
+        let catalogue = Catalogue::create(disk.clone(), &path, events)?;
+        Ok((dir, catalogue))
+    }
+
+    /// Makes a prepared folder a dataset by its manifest, which therefore comes last.
+    pub(super) fn declare(disk: Disk, dir: &Path, manifest: &Manifest) -> Result<Self, DatasetError> {
+        let path = dir.join(MANIFEST);
+        disk.write_whole(&path, manifest.to_toml(&path)?.as_bytes())?;
         dir.parent().map_or(Ok(()), |parent| disk.sync_folder(parent))?;
-        Self::open_on(disk, &dir)
+        Self::open_on(disk, dir)
     }
 
     /// Opens a dataset to read and write. What a crash left half done is put in order.
@@ -334,7 +352,11 @@ impl Dataset {
         let catalogue = self.snapshot()?;
         let found = catalogue.round(round)?;
         let found = found.ok_or_else(|| self.no_such_round(round))?;
-        Records::new(self.dir.clone(), catalogue, vec![found]).collect()
+        let files = catalogue.imported_files()?;
+        let of_it = |record: &Result<ProbeRecord, _>| {
+            record.as_ref().map_or(true, |record: &ProbeRecord| record.probe.round == round)
+        };
+        Records::new(self.dir.clone(), catalogue, vec![found], files).filter(of_it).collect()
     }
 
     /// The blocks of probes that a census asked, in the order in which it did, each with its wave; those without
@@ -377,8 +399,26 @@ impl Dataset {
     /// What is damaged in the catalogue; what is damaged in a round comes with its records.
     pub fn records(&self) -> Result<Records, DatasetError> {
         let catalogue = self.snapshot()?;
-        let rounds = catalogue.rounds()?;
-        Ok(Records::new(self.dir.clone(), catalogue, rounds))
+        let (rounds, files) = (catalogue.rounds()?, catalogue.imported_files()?);
+        Ok(Records::new(self.dir.clone(), catalogue, rounds, files))
+    }
+
+    /// Who measured, each with the addresses from which it did, as far as they are known.
+    ///
+    /// # Errors
+    /// What is damaged.
+    pub fn vantages(&self) -> Result<Vec<(Name, Vec<IpAddr>)>, DatasetError> {
+        let imported = self.catalogue.imported_vantages()?;
+        let own = || vec![(self.manifest.vantage.clone(), self.manifest.sources.clone())];
+        Ok(if imported.is_empty() { own() } else { imported })
+    }
+
+    /// What was counted in the files from which the dataset was imported; nothing if it was measured.
+    ///
+    /// # Errors
+    /// What is damaged.
+    pub fn imported_from(&self) -> Result<Vec<ImportedFrom>, DatasetError> {
+        self.catalogue.imported_from()
     }
 
     /// Everybody who asked not to be probed, with what other processes have added.

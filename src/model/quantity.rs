@@ -173,10 +173,21 @@ impl fmt::Display for Bytes {
 /// A round-trip time and the clock that it was taken with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rtt {
-    /// The span.
+    /// The span; zero where nobody told it.
     pub span: Duration,
     /// The clock.
     pub source: RttSource,
+}
+
+impl Rtt {
+    /// That of an answer of which somebody else's program does not say how long it took.
+    pub const NOT_TOLD: Self = Self { span: Duration::ZERO, source: RttSource::NotTold };
+
+    /// The span, if it is known.
+    #[must_use]
+    pub fn told(&self) -> Option<Duration> {
+        (self.source != RttSource::NotTold).then_some(self.span)
+    }
 }
 
 /// Which clock a round-trip time was taken with.
@@ -186,11 +197,16 @@ pub enum RttSource {
     Kernel,
     /// Both ends read by this program on the monotonic clock of its packet path.
     Monotonic,
-    /// Taken in user space by the unprivileged engine; stays out of RTT statistics.
+    /// Taken in user space, by the unprivileged engine or by somebody else's program; stays out of RTT statistics.
     UserSpace,
+    /// By none: somebody else's program that measured it does not say how long it took.
+    NotTold,
 }
 
 impl RttSource {
+    /// All sources, in the order of the documentation.
+    pub const ALL: [Self; 4] = [Self::Kernel, Self::Monotonic, Self::UserSpace, Self::NotTold];
+
     /// As it stands in the `rtt_source` column.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -198,6 +214,7 @@ impl RttSource {
             Self::Kernel => "kernel",
             Self::Monotonic => "monotonic",
             Self::UserSpace => "user_space",
+            Self::NotTold => "not_told",
         }
     }
 }

@@ -18,7 +18,7 @@ pub struct Reply {
     pub quoted_ttl: Option<u8>,
     /// The label stack that our packet carried at the router (RFC 4950), outermost first.
     pub mpls: Vec<MplsLabel>,
-    /// Length of the whole reply with its IP header, in bytes.
+    /// Length of the whole reply with its IP header, in bytes; 0 where somebody else's program does not tell it.
     pub size: u16,
     /// How well the quoted packet agrees with the one that was sent.
     pub matched: MatchQuality,

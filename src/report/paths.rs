@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use csv::{Terminator, WriterBuilder};
 
@@ -169,7 +170,10 @@ impl Paths {
             hop_as.rule.as_str().to_owned(),
             hop_as.asn.map(|_| hop_as.confidence.as_str().to_owned()).unwrap_or_default(),
             maybe(hop_as.rule.prefix()),
-            quickest.map(|answer| microseconds(answer.rtt.span.as_nanos())).unwrap_or_default(),
+            quickest
+                .and_then(|answer| answer.rtt.told())
+                .map(|span| microseconds(span.as_nanos()))
+                .unwrap_or_default(),
             quickest.map(|answer| answer.rtt.source.as_str().to_owned()).unwrap_or_default(),
         ]
     }
@@ -201,7 +205,7 @@ fn whole(routed: &RoutedTrace) -> [String; WHOLE.len()] {
 /// The quickest answer of the address that stands for the hop.
 fn quickest(hop: &Hop, address: Option<IpAddr>) -> Option<&HopAnswer> {
     let of_it = hop.answers.iter().filter(|answer| Some(answer.from) == address);
-    of_it.min_by_key(|answer| answer.rtt.span)
+    of_it.min_by_key(|answer| answer.rtt.told().unwrap_or(Duration::MAX))
 }
 
 fn maybe(value: Option<impl ToString>) -> String {

@@ -96,17 +96,18 @@ pub fn load_origins<P: AsRef<Path>>(paths: &[P]) -> Result<OriginTable, FileErro
 }
 
 fn question(dataset: &Dataset, table: &OriginTable) -> Result<Question, RecomputeError> {
-    let Manifest { campaign, seed, started_at, vantage, rehearsal, speed, units, events, sources, .. } =
+    let Manifest { campaign, seed, started_at, vantage, rehearsal, speed, units, events, .. } =
         dataset.manifest().clone();
     let rounds = dataset.rounds()?;
     let whole = rounds.iter().filter(|round| round.state == RoundState::Complete).count() as u64;
     let asked = asked(dataset, &rounds, &vantage)?;
-    let own = own_as(table, &sources).map(|own| (vantage.clone(), own));
+    let vantages = dataset.vantages()?;
+    let own = vantages.iter().filter_map(|(name, sources)| Some((name.clone(), own_as(table, sources)?)));
     Ok(Question {
         started_at,
         campaign,
-        vantages: vec![vantage],
-        vantage_as: own.into_iter().collect(),
+        vantage_as: own.collect(),
+        vantages: vantages.into_iter().map(|(name, _)| name).collect(),
         rehearsal,
         speed,
         units: units.into_iter().map(|info| (info.unit, info.control)).collect(),

@@ -99,6 +99,16 @@ enum Says {
     Nothing,
 }
 
+/// What an ICMP (for IPv4) or ICMPv6 message of this type and code says about a probe.
+#[must_use]
+pub const fn icmp_says(is_ipv4: bool, (kind, code): (u8, u8)) -> ReplyKind {
+    match if is_ipv4 { Says::in_v4(kind, code) } else { Says::in_v6(kind, code) } {
+        Says::EchoReply => ReplyKind::EchoReply,
+        Says::Error(kind, _) => kind,
+        Says::Nothing => ReplyKind::OtherIcmp,
+    }
+}
+
 impl Says {
     /// Not here: source quench, which must be ignored (RFC 6633), and redirect, whose sender did forward
     /// the probe.

@@ -67,6 +67,7 @@ mod tests;
 pub use answer::{Answer, MatchKey, Quoted};
 pub use attribution::BadAttribution;
 pub use codec::{Codec, Received, Sources};
+pub use decode::icmp_says;
 pub use encode::EncodeError;
 pub use malformed::{Malformed, Reason};
 pub use tag::TagKey;
