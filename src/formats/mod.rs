@@ -9,6 +9,7 @@ mod compressed;
 pub mod csv;
 pub mod dns;
 mod faults;
+pub mod import;
 mod lines;
 pub mod origins;
 

@@ -1,0 +1,192 @@
+//! What scamper's warts and its JSON have in common: how it numbers methods, and what it sent at hops of
+//! which a trace tells no answer.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::net::IpAddr;
+
+use super::fields::MOST_ATTEMPTS;
+use super::{Batch, Sent};
+use crate::model::{FlowId, MatchQuality, MplsLabel, Outcome, Reply, ReplyKind, Rtt, Ttl, WallTime};
+
+/// scamper asks a hop 10 times at most.
+const MOST_SILENT: u8 = 10;
+
+/// A trace as it is told: what was answered, and how far it went.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    pub(super) flow: FlowId,
+    /// The first TTL, unless the trace began in the middle.
+    pub(super) first: u8,
+    /// The last TTL.
+    pub(super) last: u16,
+    /// How often a hop is asked that does not answer.
+    pub(super) attempts: u8,
+    /// Whether every hop is asked so often.
+    pub(super) all_attempts: bool,
+    /// Whether the trace began in the middle: then the hops before the first answer need not have been asked.
+    pub(super) from_the_middle: bool,
+    pub(super) answers: Vec<HopAnswer>,
+}
+
+/// One answer.
+#[derive(Clone, Debug)]
+pub(super) struct HopAnswer {
+    pub(super) ttl: Ttl,
+    /// Counted from 0.
+    pub(super) attempt: u8,
+    pub(super) at: Option<WallTime>,
+    pub(super) reply: Reply,
+    pub(super) rtt: Rtt,
+}
+
+impl Told {
+    /// All that was sent, by TTL and attempt, and how many answers were duplicates.
+    pub(super) fn sent(self, batch: &mut Batch) -> (Vec<Sent>, u64) {
+        let flow = self.flow;
+        let attempts = self.attempts.clamp(1, MOST_SILENT);
+        let (mut sent, mut duplicates) = (BTreeMap::new(), 0_u64);
+        let answered_first = self.answers.iter().map(|answer| answer.ttl.get()).min();
+        for answer in self.answers {
+            let HopAnswer { ttl, attempt, at, reply, rtt } = answer;
+            if attempt >= MOST_ATTEMPTS {
+                batch.count("packets after the 128th of a hop");
+                continue;
+            }
+            let outcome = Outcome::Answered { reply, rtt };
+            if let Entry::Vacant(place) = sent.entry((ttl, attempt)) {
+                place.insert(Sent { flow, ttl, attempt, at, outcome });
+            } else {
+                batch.count("duplicate answers");
+                duplicates = duplicates.saturating_add(1);
+            }
+        }
+        let first = if self.from_the_middle { answered_first.unwrap_or(self.first) } else { self.first };
+        let last = u8::try_from(self.last).unwrap_or(u8::MAX);
+        for ttl in (first.max(1)..=last).filter_map(Ttl::new) {
+            let highest =
+                sent.range((ttl, 0)..=(ttl, u8::MAX)).next_back().map(|((_, attempt), _)| *attempt);
+            let asked = match highest {
+                Some(highest) if !self.all_attempts => highest,
+                Some(highest) => attempts.max(highest),
+                None => attempts,
+            };
+            for attempt in 0..asked {
+                sent.entry((ttl, attempt)).or_insert_with(|| {
+                    batch.count("packets without an answer");
+                    Sent { flow, ttl, attempt, at: None, outcome: Outcome::Silent }
+                });
+            }
+        }
+        (sent.into_values().collect(), duplicates)
+    }
+}
+
+/// The probes of a ping.
+#[derive(Debug)]
+pub(super) struct Pings {
+    flow: FlowId,
+    ttl: Ttl,
+    /// How many were sent.
+    number: u16,
+    sent: BTreeMap<u8, Sent>,
+    duplicates: u64,
+}
+
+impl Pings {
+    pub(super) fn new(flow: FlowId, ttl: Ttl, number: u16) -> Self {
+        Self { flow, ttl, number, sent: BTreeMap::new(), duplicates: 0 }
+    }
+
+    /// Adds an answer to the probe of this number, counted from 0.
+    pub(super) fn add(&mut self, number: u16, at: Option<WallTime>, outcome: Outcome, batch: &mut Batch) {
+        // Those behind the 128th are counted with all that were sent.
+        let Some(attempt) = attempt(number) else { return };
+        if let Entry::Vacant(place) = self.sent.entry(attempt) {
+            place.insert(Sent { flow: self.flow, ttl: self.ttl, attempt, at, outcome });
+        } else {
+            batch.count("duplicate answers");
+            self.duplicates = self.duplicates.saturating_add(1);
+        }
+    }
+
+    /// All that was sent, and how many answers were duplicates.
+    pub(super) fn sent(mut self, batch: &mut Batch) -> (Vec<Sent>, u64) {
+        batch.count_many(
+            "packets after the 128th of a ping",
+            self.number.saturating_sub(MOST_ATTEMPTS.into()).into(),
+        );
+        let (flow, ttl) = (self.flow, self.ttl);
+        for attempt in (0..self.number).map_while(attempt) {
+            self.sent.entry(attempt).or_insert_with(|| {
+                batch.count("packets without an answer");
+                Sent { flow, ttl, attempt, at: None, outcome: Outcome::Silent }
+            });
+        }
+        (self.sent.into_values().collect(), self.duplicates)
+    }
+}
+
+/// The number of an attempt, if so many are recorded.
+fn attempt(number: u16) -> Option<u8> {
+    u8::try_from(number).ok().filter(|attempt| *attempt < MOST_ATTEMPTS)
+}
+
+/// The probes of a load-balancer traceroute. scamper asks the same flow again to see whether packets are balanced
+/// one by one, and calls that a first attempt too; and some probes it tells of several times.
+#[derive(Debug, Default)]
+pub(super) struct Probes(BTreeMap<(Ttl, FlowId), Vec<Sent>>);
+
+impl Probes {
+    pub(super) fn add(&mut self, sent: Sent) {
+        self.0.entry((sent.ttl, sent.flow)).or_default().push(sent);
+    }
+
+    /// Each once, with the attempts at a hop along a flow numbered in the order of time.
+    pub(super) fn numbered(self, batch: &mut Batch) -> Vec<Sent> {
+        let mut all = Vec::new();
+        for (_, mut probes) in self.0 {
+            probes.sort_by_key(|sent| (sent.at, sent.attempt));
+            let before = probes.len();
+            probes.dedup_by(|one, other| (one.at, one.attempt) == (other.at, other.attempt));
+            batch.count_many("probes told of again", before.saturating_sub(probes.len()) as u64);
+            let too_many = probes.len().saturating_sub(MOST_ATTEMPTS.into());
+            batch.count_many("packets after the 128th of a hop", too_many as u64);
+            all.extend(
+                probes.into_iter().zip(0..MOST_ATTEMPTS).map(|(sent, attempt)| Sent { attempt, ..sent }),
+            );
+        }
+        let silent = all.iter().filter(|sent| sent.outcome == Outcome::Silent).count();
+        batch.count_many("packets without an answer", silent as u64);
+        all
+    }
+}
+
+/// A reply of which scamper tells these.
+pub(super) struct Heard {
+    pub(super) from: IpAddr,
+    pub(super) kind: ReplyKind,
+    pub(super) icmp: Option<(u8, u8)>,
+    pub(super) reply_ttl: Option<u8>,
+    pub(super) quoted_ttl: Option<u8>,
+    pub(super) mpls: Vec<MplsLabel>,
+    pub(super) size: Option<u16>,
+}
+
+impl Heard {
+    /// scamper tells only answers that it matched.
+    pub(super) fn reply(self) -> Reply {
+        let quotes =
+            matches!(self.kind, ReplyKind::TimeExceeded | ReplyKind::Unreachable(_) | ReplyKind::OtherIcmp);
+        Reply {
+            from: self.from,
+            kind: self.kind,
+            icmp: self.icmp,
+            reply_ttl: self.reply_ttl,
+            quoted_ttl: if quotes { self.quoted_ttl } else { None },
+            mpls: self.mpls,
+            size: self.size.unwrap_or(0),
+            matched: MatchQuality::Exact,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Input that is cut, changed, hostile: what is whole is kept, what is not is told, and nothing panics.
+
+use std::io::Write;
+
+use super::*;
+
+#[test]
+fn a_record_cut_in_mid_air_costs_only_itself() {
+    let whole = read(Format::Warts, TRACES);
+    let records = record_starts(TRACES);
+    // The second measurement loses its middle.
+    let (start, end) = (records[3], records[4]);
+    let cut = [&TRACES[..start + 40], &TRACES[end..]].concat();
+    let batch = read(Format::Warts, &cut);
+    assert_eq!(measurements(&batch).len(), measurements(&whole).len() - 1);
+    assert_eq!(batch.faults.len(), 1);
+    assert_eq!(batch.faults[0].offset, start as u64);
+}
+
+/// Where records begin.
+fn record_starts(bytes: &[u8]) -> Vec<usize> {
+    let (mut starts, mut at) = (Vec::new(), 0);
+    while at < bytes.len() {
+        starts.push(at);
+        at += 8 + u32::from_be_bytes(bytes[at + 4..at + 8].try_into().unwrap()) as usize;
+    }
+    starts
+}
+
+#[test]
+fn a_file_that_ends_early_gives_what_is_whole() {
+    let whole = read(Format::Warts, TRACES);
+    for length in 0..TRACES.len() {
+        let batch = read(Format::Warts, &TRACES[..length]);
+        let starts = record_starts(TRACES);
+        let is_whole = length == 0 || starts.contains(&length);
+        assert_eq!(batch.faults.is_empty(), is_whole, "{length}: {:?}", batch.faults);
+        assert!(measurements(&batch).len() <= measurements(&whole).len());
+    }
+    let lines: Vec<&str> = ATLAS.lines().collect();
+    let cut = &ATLAS[..lines[0].len() + 1 + 100];
+    for text in [cut.to_owned(), format!("[{}", cut.replace('\n', ","))] {
+        let batch = read(Format::Atlas, text.as_bytes());
+        assert_eq!(measurements(&batch).len(), 1);
+        assert_eq!(batch.faults.len(), 1, "{:?}", batch.faults);
+    }
+}
+
+#[test]
+fn an_object_that_is_cut_inside_an_array_costs_only_itself() {
+    let lines: Vec<&str> = ATLAS.lines().collect();
+    let cut = format!("[\n{},\n{}\n{}]", lines[0], &lines[0][..200], lines[1]);
+    let batch = read(Format::Atlas, cut.as_bytes());
+    assert_eq!(measurements(&batch).len(), 2);
+    assert_eq!(batch.faults.len(), 1, "{:?}", batch.faults);
+}
+
+#[test]
+fn compressed_files_that_are_cut_give_what_came_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = ATLAS.repeat(400);
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gz.write_all(text.as_bytes()).unwrap();
+    let mut bz2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    bz2.write_all(text.as_bytes()).unwrap();
+    for (name, bytes) in [("gz", gz.finish().unwrap()), ("bz2", bz2.finish().unwrap())] {
+        let whole = in_file(folder.path(), name, &bytes);
+        let cut = in_file(folder.path(), &format!("cut.{name}"), &bytes[..bytes.len() * 3 / 4]);
+        let (_all, _, all) = imported(&[whole], &ImportOptions::default());
+        let (_some, _, some) = imported(&[cut], &ImportOptions::default());
+        assert!(all.files[0].faults.is_empty(), "{name}: {:?}", all.files[0].faults);
+        assert!(some.records > 0 && some.records < all.records, "{name}");
+        let faults = &some.files[0].faults;
+        assert!(faults.iter().any(|fault| fault.reason.contains("cannot be read further")), "{faults:?}");
+        assert!(faults.iter().all(|fault| fault.offset > 0), "{faults:?}");
+    }
+}
+
+#[test]
+fn a_bomb_of_one_endless_line_costs_no_memory_and_is_told() {
+    let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let block = vec![b'x'; 1 << 20];
+    gz.write_all(b"{\"type\":\"traceroute\",\"a\":\"").unwrap();
+    (0..8).for_each(|_| gz.write_all(&block).unwrap());
+    gz.write_all(b"\n").unwrap();
+    gz.write_all(ATLAS.as_bytes()).unwrap();
+    let batch = read(Format::Atlas, &gz.finish().unwrap());
+    assert!(batch.faults[0].reason.contains("longer than 4 MiB"), "{:?}", batch.faults);
+    assert!(!measurements(&batch).is_empty());
+}
+
+#[test]
+fn json_nested_deeply_is_refused_and_not_followed() {
+    let deep = format!("{{\"type\":\"traceroute\",\"result\":{}\n{ATLAS}", "[".repeat(100_000));
+    let batch = read(Format::Atlas, deep.as_bytes());
+    assert_eq!(batch.faults.len(), 1, "{:?}", batch.faults);
+    assert_eq!(measurements(&batch).len(), measurements(&read(Format::Atlas, ATLAS.as_bytes())).len());
+}
+
+#[test]
+fn a_reference_to_address_four_billion_is_told() {
+    // A trace whose destination is an address that nobody named.
+    let body = [&[0x80, 0x80, 0x80, 0x20, 0, 5, 0][..], &u32::MAX.to_be_bytes()].concat();
+    let record =
+        [&[0x12, 0x05, 0, 6][..], &u32::try_from(body.len()).unwrap().to_be_bytes(), &body].concat();
+    let batch = read(Format::Warts, &[&record, TRACES].concat());
+    assert!(batch.faults[0].reason.contains("address 4294967295"), "{:?}", batch.faults);
+    assert_eq!(batch.faults[0].offset, 0);
+    assert_eq!(measurements(&batch), measurements(&read(Format::Warts, TRACES)));
+}
+
+/// Some bytes of an input changed, taken out or put in.
+fn mutated(input: &'static [u8]) -> impl Strategy<Value = Vec<u8>> {
+    let change = (any::<prop::sample::Index>(), 0_u8..4, any::<u8>(), 0_usize..40);
+    prop::collection::vec(change, 1..12).prop_map(move |changes| {
+        let mut bytes = input.to_vec();
+        for (at, what, value, length) in changes {
+            let at = at.index(bytes.len().max(1)).min(bytes.len());
+            let end = (at + length).min(bytes.len());
+            match what {
+                0 => drop(bytes.drain(at..end)),
+                1 => bytes.insert(at, value),
+                2 => bytes[at..end].fill(value),
+                _ => bytes.truncate(at.max(8)),
+            }
+        }
+        bytes
+    })
+}
+
+/// No probe is recorded that scamper or Atlas could not have sent, so that a small file makes no large dataset.
+fn is_in_proportion(batch: &Batch, bytes: usize) -> bool {
+    let probes: usize = measurements(batch).iter().map(|one| one.probes.len()).sum();
+    probes <= 2600 * measurements(batch).len() + bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn changed_warts_never_panic(bytes in prop_oneof![mutated(TRACES), mutated(DIAMONDS)]) {
+        let batch = read(Format::Warts, &bytes);
+        prop_assert!(is_in_proportion(&batch, bytes.len()));
+    }
+
+    #[test]
+    fn changed_atlas_results_never_panic(bytes in mutated(ATLAS.as_bytes())) {
+        let batch = read(Format::Atlas, &bytes);
+        prop_assert!(is_in_proportion(&batch, bytes.len()));
+    }
+
+    #[test]
+    fn changed_json_of_scamper_never_panics(
+        bytes in prop_oneof![mutated(TRACES_JSON.as_bytes()), mutated(DIAMONDS_JSON.as_bytes())]
+    ) {
+        let batch = read(Format::ScamperJson, &bytes);
+        prop_assert!(is_in_proportion(&batch, bytes.len()));
+    }
+
+    #[test]
+    fn changed_text_of_yarrp_and_caracal_never_panics(
+        yarrp in mutated(YARRP.as_bytes()), caracal in mutated(CARACAL.as_bytes())
+    ) {
+        for (format, bytes) in [(Format::Yarrp, yarrp), (Format::Caracal, caracal)] {
+            prop_assert!(is_in_proportion(&read(format, &bytes), bytes.len()));
+        }
+    }
+
+    #[test]
+    fn changed_reports_never_panic(mtr in mutated(MTR.as_bytes()), trippy in mutated(TRIPPY.as_bytes())) {
+        for (format, bytes) in [(Format::Mtr, mtr), (Format::Trippy, trippy)] {
+            prop_assert!(is_in_proportion(&read(format, &bytes), bytes.len()));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_nothing_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        for format in Format::ALL {
+            read(format, &bytes);
+        }
+    }
+}
