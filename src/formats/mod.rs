@@ -8,6 +8,7 @@ pub mod as_rel;
 mod compressed;
 pub mod csv;
 pub mod dns;
+pub mod export;
 mod faults;
 pub mod import;
 mod lines;

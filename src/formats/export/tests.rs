@@ -1,0 +1,153 @@
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::dataset::{Dataset, arbitrary};
+use crate::formats::import::tests::{
+    ATLAS, DIAMONDS, TRACES, imported, in_file, measurements, read, records,
+};
+use crate::formats::import::{Batch, Format, ImportOptions};
+use crate::model::{Method, RoundId, RttSource, Ttl};
+
+fn exported(dataset: &Dataset, to: ExportTo) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let vantages = dataset.vantages().unwrap().into_iter().collect();
+    export(to, &mut bytes, vantages, dataset.records().unwrap()).unwrap();
+    bytes
+}
+
+/// What others measured, as a dataset.
+fn dataset(name: &str, bytes: &[u8]) -> (tempfile::TempDir, Dataset) {
+    let folder = tempfile::tempdir().unwrap();
+    let file: PathBuf = in_file(folder.path(), name, bytes);
+    let (kept, dataset, _) = imported(&[file], &ImportOptions::default());
+    (kept, dataset)
+}
+
+/// Records without what the format has no place for, in an order of their own.
+fn comparable(dataset: &Dataset, keep: impl Fn(&mut ProbeRecord)) -> Vec<String> {
+    let mut all = records(dataset);
+    all.iter_mut().for_each(keep);
+    let mut all: Vec<String> = all.iter().map(|record| format!("{record:?}")).collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn warts_come_back_from_warts_with_every_column() {
+    let (_kept, first) = dataset("w", TRACES);
+    let (_kept, again) = dataset("w", &exported(&first, ExportTo::Warts));
+    assert_eq!(comparable(&again, |_| ()), comparable(&first, |_| ()));
+    assert_eq!(again.vantages().unwrap(), first.vantages().unwrap());
+    let ledgers =
+        |dataset: &Dataset| dataset.rounds().unwrap().iter().map(|round| round.ledger).collect::<Vec<_>>();
+    assert_eq!(ledgers(&again), ledgers(&first));
+}
+
+#[test]
+fn load_balancer_traces_come_back_as_a_trace_of_every_flow() {
+    let (_kept, first) = dataset("w", DIAMONDS);
+    let (_kept, again) = dataset("w", &exported(&first, ExportTo::Warts));
+    // The round of a flow that was asked on its own is another; what was found is the same.
+    let as_traces = |record: &mut ProbeRecord| {
+        record.probe.round = RoundId(0);
+        if record.method == Method::Multipath {
+            record.method = Method::Trace;
+        }
+    };
+    assert_eq!(comparable(&again, as_traces), comparable(&first, as_traces));
+}
+
+#[test]
+fn scampers_json_comes_back_but_for_the_clock() {
+    let (_kept, first) = dataset("w", TRACES);
+    let json = exported(&first, ExportTo::ScamperJson);
+    let (_kept, again) = dataset("j", &json);
+    let any_clock = |record: &mut ProbeRecord| {
+        if let Outcome::Answered { rtt, .. } = &mut record.outcome {
+            rtt.source = RttSource::UserSpace;
+        }
+    };
+    assert_eq!(comparable(&again, any_clock), comparable(&first, any_clock));
+}
+
+#[test]
+fn atlas_comes_back_from_atlas_but_for_what_was_refused_or_quoted_otherwise() {
+    let (_kept, first) = dataset("a", ATLAS.as_bytes());
+    let (_kept, again) = dataset("a", &exported(&first, ExportTo::AtlasJson));
+    let shown = |dataset: &Dataset| {
+        let mut all = records(dataset);
+        all.retain(|record| !matches!(record.outcome, Outcome::SendFailed(_)));
+        for record in &mut all {
+            // Refused probes leave no gap in the numbers of attempts.
+            record.probe.attempt = 0;
+            if let Outcome::Answered { reply, .. } = &mut record.outcome {
+                reply.matched = crate::model::MatchQuality::Exact;
+                reply.icmp = None;
+                if record.method == Method::Echo {
+                    reply.size = 0;
+                }
+            }
+        }
+        let mut all: Vec<String> = all.iter().map(|record| format!("{record:?}")).collect();
+        all.sort();
+        all
+    };
+    assert_eq!(shown(&again), shown(&first));
+}
+
+#[test]
+fn parquet_holds_the_records_with_their_vantages() {
+    let (_kept, dataset) = dataset("w", TRACES);
+    let mut bytes = Vec::new();
+    let rows = crate::dataset::write_parquet(&mut bytes, dataset.records().unwrap()).unwrap();
+    assert_eq!(rows, records(&dataset).len() as u64);
+    assert!(bytes.starts_with(b"PAR1") && bytes.ends_with(b"PAR1"));
+}
+
+/// What scamper would make of a record: an answer of a trace or ping.
+fn answers(batch: &Batch) -> Vec<(IpAddr, Ttl, IpAddr)> {
+    let probes =
+        measurements(batch).into_iter().flat_map(|one| one.probes.iter().map(|sent| (one.target, sent)));
+    let mut answers: Vec<_> = probes
+        .filter_map(|(target, sent)| match &sent.outcome {
+            Outcome::Answered { reply, .. } => Some((target, sent.ttl, reply.from)),
+            _ => None,
+        })
+        .collect();
+    answers.sort();
+    answers
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_is_exported_can_be_read_and_names_every_answer(
+        all in proptest::collection::vec(arbitrary::record(RoundId(3)), 0..20)
+    ) {
+        let mut probes: Vec<ProbeRecord> = all;
+        // Each probe once, as in a dataset.
+        probes.sort_by_key(|record| (record.probe, record.prober.clone()));
+        probes.dedup_by_key(|record| (record.probe, record.prober.clone()));
+        for (to, format) in [(ExportTo::Warts, Format::Warts), (ExportTo::ScamperJson, Format::ScamperJson)] {
+            let mut bytes = Vec::new();
+            export(to, &mut bytes, Vantages::new(), probes.iter().cloned().map(Ok)).unwrap();
+            let batch = read(format, &bytes);
+            prop_assert_eq!(&batch.faults, &[]);
+            let expected = probes.iter().filter_map(|record| match &record.outcome {
+                Outcome::Answered { reply, .. } | Outcome::Late { reply, .. } => {
+                    Some((record.probe.target, record.probe.ttl, reply.from))
+                }
+                _ => None,
+            });
+            let mut expected: Vec<_> = expected.collect();
+            expected.sort();
+            prop_assert_eq!(answers(&batch), expected);
+        }
+        let mut bytes = Vec::new();
+        export(ExportTo::AtlasJson, &mut bytes, Vantages::new(), probes.iter().cloned().map(Ok)).unwrap();
+        prop_assert_eq!(&read(Format::Atlas, &bytes).faults, &[]);
+    }
+}
