@@ -4,6 +4,7 @@
 mod demo;
 mod exit;
 mod export;
+mod import;
 mod lab;
 mod lab_tables;
 mod manual;
@@ -27,8 +28,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use exit::{Code, Failure};
 pub use out::say;
 
+use crate::formats::import::Format;
 use crate::lab::BuiltIn;
-use crate::model::{Asn, Port, Protocol, WallTime};
+use crate::model::{Asn, Name, Port, Prefix, Protocol, WallTime};
 
 /// Tells how many independent lines hold a network to the Internet, and what changes when one is added
 /// or lost.
@@ -89,6 +91,8 @@ enum Command {
     /// Predict what would happen if links or ASes were lost or added, with or without a measurement
     #[command(after_help = whatif::SYNTAX)]
     Whatif(whatif::WhatifArgs),
+    /// Make a dataset of what other programs measured: scamper, RIPE Atlas, yarrp, caracal, mtr, trippy
+    Import(ImportArgs),
     /// Write the records of a dataset in another format
     Export(ExportArgs),
     /// Look at sources of origins: which AS an address belongs to, and by whose word
@@ -249,6 +253,35 @@ struct ReportArgs {
     origins: Vec<PathBuf>,
 }
 
+/// Arguments of `import`.
+#[derive(Args, Debug)]
+struct ImportArgs {
+    /// The files, plain, gz or bz2
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// Make the dataset in this new folder
+    #[arg(short, long, value_name = "DATASET")]
+    output: PathBuf,
+    /// The format of all files [default: told by their first bytes]
+    #[arg(long, value_enum)]
+    format: Option<ImportFormat>,
+    /// The block about which targets inside it speak; may be given several times [default: their /24 or /48]
+    #[arg(long, value_name = "PREFIX")]
+    unit: Vec<Prefix>,
+    /// Who measured, whatever the files say
+    #[arg(long, value_name = "NAME")]
+    vantage: Option<Name>,
+    /// The name of the campaign [default: imported]
+    #[arg(long, value_name = "NAME")]
+    campaign: Option<Name>,
+    /// Sources of origins for `paths` and `report` to use: pfx2as, MRT and others, plain, gz or bz2
+    #[arg(long, value_name = "FILE")]
+    origins: Vec<PathBuf>,
+    /// Tables of the names of ASes for `report` to use
+    #[arg(long, value_name = "FILE")]
+    as_names: Vec<PathBuf>,
+}
+
 /// Arguments of `export`.
 #[derive(Args, Debug)]
 struct ExportArgs {
@@ -383,9 +416,49 @@ enum TraceFormat {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
+enum ImportFormat {
+    /// scamper's own
+    Warts,
+    /// scamper's JSON, one object a line
+    ScamperJson,
+    /// Results of RIPE Atlas, in an array or one a line
+    AtlasJson,
+    /// yarrp's text
+    Yarrp,
+    /// caracal's CSV, which Iris keeps
+    Caracal,
+    /// A report of mtr
+    MtrJson,
+    /// A report of trippy
+    TrippyJson,
+}
+
+impl From<ImportFormat> for Format {
+    fn from(format: ImportFormat) -> Self {
+        match format {
+            ImportFormat::Warts => Self::Warts,
+            ImportFormat::ScamperJson => Self::ScamperJson,
+            ImportFormat::AtlasJson => Self::Atlas,
+            ImportFormat::Yarrp => Self::Yarrp,
+            ImportFormat::Caracal => Self::Caracal,
+            ImportFormat::MtrJson => Self::Mtr,
+            ImportFormat::TrippyJson => Self::Trippy,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum ExportFormat {
     /// RFC 4180, one line a probe
     Csv,
+    /// One file of the same columns
+    Parquet,
+    /// scamper's own: traces and pings
+    Warts,
+    /// scamper's JSON: traces and pings, one a line
+    ScamperJson,
+    /// RIPE Atlas's JSON: traceroutes and pings, one a line
+    AtlasJson,
 }
 
 fn port(text: &str) -> Result<Port, String> {
@@ -410,6 +483,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Paths(args) => paths::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Whatif(args) => whatif::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Export(args) => export::run(&args),
         Command::Origin(args) => origin::run(&args),
         Command::Lab(args) => lab::run(&args),
