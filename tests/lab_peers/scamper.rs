@@ -7,6 +7,8 @@ use serde_json::Value;
 
 use super::lab::{Flow, Lab, Path, TARGETS};
 
+mod exchange;
+
 fn address(value: &Value) -> IpAddr {
     value.as_str().and_then(|text| text.parse().ok()).unwrap_or_else(|| panic!("no address: {value}"))
 }
