@@ -95,3 +95,42 @@ fn a_link_that_only_some_snapshots_know_is_told_of_beside_those_that_do_not() {
     assert_eq!(code, 0);
     assert!(shown.contains("  AS5-AS9: is not there"), "{shown}");
 }
+
+#[test]
+fn a_ranking_names_the_links_and_ases_without_which_nobody_is_left_alone_and_in_pairs() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked =
+        ["--as-rel", "before", "after", "--origin", "AS9", "--rank", "3", "--pairs", "--csv", "rank.csv"];
+    let (code, shown, error) = whatif(folder.path(), &asked);
+    assert_eq!((code, error.as_str()), (0, ""));
+    // Of six ASes, all lose their route with the link in one snapshot, and none in the other.
+    let line = shown.lines().find(|line| line.trim_start().starts_with("AS4-AS9 ")).unwrap();
+    assert!(line.contains("0 to 6"), "{shown}");
+    assert!(shown.contains("AS4-AS9 and AS5-AS9"), "{shown}");
+    let csv = fs::read_to_string(folder.path().join("rank.csv")).unwrap();
+    assert!(csv.contains("after,lowest_asn,AS4-AS9,AS5-AS9,6,6,0,\r\n"), "{csv}");
+    assert!(csv.contains("before,lowest_asn,AS4,,5,,0,"), "{csv}");
+    let (code, shown, _) = whatif(folder.path(), &[&asked[..7], &["--json"]].concat());
+    let json: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!((code, json["rows"].as_array().unwrap().is_empty()), (0, false));
+}
+
+#[test]
+fn a_prediction_is_held_against_a_later_table_beside_the_guess_that_nothing_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked =
+        ["--as-rel", "before", "--after", "after", "--origin", "AS9", "--backtest", "--csv", "test.csv"];
+    let (code, shown, error) = whatif(folder.path(), &asked);
+    assert_eq!((code, error.as_str()), (0, ""));
+    assert!(shown.contains("before, then after: AS5-AS9:transit added"), "{shown}");
+    let right = shown.lines().find(|line| line.contains("right: the last AS")).unwrap();
+    assert!(right.contains("100.0 %"), "{right}");
+    let csv = fs::read_to_string(folder.path().join("test.csv")).unwrap();
+    assert!(csv.contains("before,after,lowest_asn,upstream_right,,1.000000,0.666667,\r\n"), "{csv}");
+    let (code, _, error) = whatif(
+        folder.path(),
+        &["--as-rel", "before", "after", "--after", "after", "--origin", "AS9", "--backtest"],
+    );
+    assert_eq!(code, 2);
+    assert!(error.contains("--after has 1 files and --as-rel 2"), "{error}");
+}

@@ -153,8 +153,20 @@ impl Truth {
     /// vantage's AS first, the origin last. Empty if there is no route.
     #[must_use]
     pub fn as_paths(&self, destination: IpAddr, at: WallTime) -> BTreeSet<Vec<Asn>> {
+        self.as_paths_of(self.vantage_as(), destination, at)
+    }
+
+    /// The same from any AS, that first; empty also if there is no such AS.
+    #[must_use]
+    pub fn as_paths_from(&self, asn: Asn, destination: IpAddr, at: WallTime) -> BTreeSet<Vec<Asn>> {
+        let ases = &self.network.topology.scenario.ases;
+        let start = ases.iter().position(|asys| asys.number == asn).map(AsIndex);
+        self.as_paths_of(start, destination, at)
+    }
+
+    fn as_paths_of(&self, start: Option<AsIndex>, destination: IpAddr, at: WallTime) -> BTreeSet<Vec<Asn>> {
         let mut paths = BTreeSet::new();
-        let mut open: Vec<Vec<AsIndex>> = self.vantage_as().into_iter().map(|home| vec![home]).collect();
+        let mut open: Vec<Vec<AsIndex>> = start.into_iter().map(|home| vec![home]).collect();
         while let Some(path) = open.pop() {
             match self.next_ases(&path, destination, self.network.topology.clock.mono(at)) {
                 Some([]) => {

@@ -1,6 +1,6 @@
 //! How good a route is, as one number: the smaller, the better.
 
-use super::graph::Node;
+use crate::model::Asn;
 
 /// From whom a route was learnt, and so how much it is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -23,16 +23,11 @@ pub enum Ties {
 }
 
 impl Ties {
-    /// The rank that `at` gives its neighbour `from`.
-    pub(super) fn rank(self, at: Node, from: Node) -> u32 {
-        match self {
-            Self::LowestAsn => from,
-            Self::Seeded(seed) => {
-                let pair = u64::from(at) << 32 | u64::from(from);
-                let [a, b, c, d, ..] = mixed(pair.wrapping_add(mixed(seed))).to_be_bytes();
-                u32::from_be_bytes([a, b, c, d])
-            }
-        }
+    /// The rank that an AS gives its neighbour in an order that is drawn: the same in every topology.
+    pub(super) fn drawn(seed: u64, at: Asn, from: Asn) -> u32 {
+        let pair = u64::from(at.get()) << 32 | u64::from(from.get());
+        let [a, b, c, d, ..] = mixed(pair.wrapping_add(mixed(seed))).to_be_bytes();
+        u32::from_be_bytes([a, b, c, d])
     }
 }
 

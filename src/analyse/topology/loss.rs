@@ -42,15 +42,23 @@ pub(super) struct Write {
 #[derive(Debug)]
 #[must_use = "routes stay without what is lost until the journal is undone"]
 pub struct Journal {
-    writes: Vec<Write>,
+    pub(super) writes: Vec<Write>,
     links: Vec<(Node, Node)>,
     restrained: Vec<(Node, bool)>,
     /// ASes whose way led over what is lost, lost ones not counted.
     pub affected: u64,
     /// Those of them that have no route any more.
-    pub cut_off: u64,
+    pub(super) cut: Vec<Node>,
     /// Links that the others have more on their ways than before, all together; below zero where ways became shorter.
     pub longer: i64,
+}
+
+impl Journal {
+    /// How many of the affected ASes have no route any more.
+    #[must_use]
+    pub fn cut_off(&self) -> u64 {
+        self.cut.len() as u64
+    }
 }
 
 impl Routes<'_> {
@@ -179,7 +187,7 @@ impl Routes<'_> {
         };
         let told = want.map_or_else(|| key.told_to_sibling(), |want| key.told(want));
         let is_told = heard && (!restrained || self.tells(from, at));
-        is_told.then(|| told.ranked(self.ties.rank(at, from)))
+        is_told.then(|| told.ranked(self.tie_rank(at, from)))
     }
 
     fn journal(
@@ -189,27 +197,26 @@ impl Routes<'_> {
         restrained: Vec<(Node, bool)>,
     ) -> Journal {
         let writes = std::mem::take(&mut self.written);
-        let cut_off = affected.iter().filter(|node| !self.key(**node).is_route()).count();
-        let longer = self.longer(&writes);
-        Journal {
-            writes,
-            links,
-            restrained,
-            affected: affected.len() as u64,
-            cut_off: cut_off as u64,
-            longer,
-        }
+        let cut = affected.iter().copied().filter(|node| !self.key(*node).is_route()).collect();
+        let longer = self.longer(writes.iter());
+        Journal { writes, links, restrained, affected: affected.len() as u64, cut, longer }
     }
 
     /// Each AS is counted once: with what it had first and what it has now.
-    fn longer(&self, writes: &[Write]) -> i64 {
-        let mut seen = std::collections::HashSet::with_capacity(writes.len());
-        let first = writes.iter().filter(|write| seen.insert(write.node));
-        let more = first.filter_map(|write| {
-            let now = self.key(write.node);
-            let both = write.key.is_route() && now.is_route();
-            both.then(|| i64::from(now.length()).saturating_sub(i64::from(write.key.length())))
-        });
-        more.fold(0, i64::saturating_add)
+    pub(super) fn longer<'w>(&mut self, writes: impl Iterator<Item = &'w Write>) -> i64 {
+        self.stamp = self.stamp.wrapping_add(1);
+        let mut longer = 0_i64;
+        for Write { node, key: before, .. } in writes {
+            let Some(stamp) = self.stamps.get_mut(*node as usize) else { continue };
+            if std::mem::replace(stamp, self.stamp) == self.stamp {
+                continue;
+            }
+            let now = self.key(*node);
+            if before.is_route() && now.is_route() {
+                let more = i64::from(now.length()).saturating_sub(i64::from(before.length()));
+                longer = longer.saturating_add(more);
+            }
+        }
+        longer
     }
 }

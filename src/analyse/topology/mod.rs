@@ -12,14 +12,17 @@
 //! providers only of routes to customers. A model is no measurement: whoever shows its numbers shows them as ranges over
 //! snapshots and over ways to break ties (`docs/whatif.md`).
 
+mod backtest;
 mod change;
 mod graph;
 mod hegemony;
 mod key;
 mod loss;
+mod merge;
 mod outlook;
 mod predict;
 mod queue;
+mod rank;
 mod routes;
 #[cfg(test)]
 mod testing;
@@ -27,12 +30,15 @@ mod testing;
 mod tests;
 mod uphill;
 
+pub use backtest::{Backtest, Score, Trial, backtest, changes_at, score};
 pub use change::{Absent, BadAdded, BadLost, Change, added};
 pub use graph::{RelationCounts, Topology};
 pub use hegemony::{TRIM, hegemony_of_crossings, trimmed_mean};
 pub use key::{Ties, Want};
 pub use loss::{Journal, Lost};
+pub use merge::{Assumed, Because, Merged};
 pub use outlook::Outlook;
 pub use predict::{Both, Prediction, predict};
+pub use rank::{Harm, PairHarm};
 pub use routes::{Announcement, Route, Routes};
 pub use uphill::Uphill;

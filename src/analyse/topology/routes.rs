@@ -58,6 +58,9 @@ pub struct Routes<'t> {
     only_to: Option<BTreeSet<Node>>,
     /// What was written since the last loss.
     pub(super) written: Vec<Write>,
+    /// Which ASes were counted in the count that has the present stamp.
+    pub(super) stamps: Vec<u32>,
+    pub(super) stamp: u32,
 }
 
 impl<'t> Routes<'t> {
@@ -78,6 +81,8 @@ impl<'t> Routes<'t> {
             restrained: vec![false; topology.len()],
             only_to,
             written: Vec::new(),
+            stamps: vec![0; topology.len()],
+            stamp: 0,
         };
         routes.restrain(origin, routes.only_to.is_some());
         routes.set(origin, Key::ORIGIN, NOBODY);
@@ -183,12 +188,20 @@ impl<'t> Routes<'t> {
         if told > current && !told.ties_with(current) {
             return;
         }
-        let offered = told.ranked(self.ties.rank(at, from));
+        let offered = told.ranked(self.tie_rank(at, from));
         if (offered, from) < (current, self.next(at)) {
             self.set(at, offered, from);
             if !offered.ties_with(current) {
                 self.queue.put(at, offered);
             }
+        }
+    }
+
+    /// The rank that an AS gives a neighbour. Positions are in the order of numbers.
+    pub(super) fn tie_rank(&self, at: Node, from: Node) -> u32 {
+        match (self.ties, self.topology.asn(at), self.topology.asn(from)) {
+            (Ties::Seeded(seed), Some(at), Some(from)) => Ties::drawn(seed, at, from),
+            _ => from,
         }
     }
 

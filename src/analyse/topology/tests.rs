@@ -71,7 +71,7 @@ fn a_lost_route_of_a_customer_can_shorten_the_ways_of_others() {
     let journal = routes.lose(Lost::Link(link(4, 9)));
     assert_eq!(routes.path(n(6)).unwrap(), [6, 1, 5, 9].map(n));
     // 3 and 4 go the long way round now; 6, whose way led elsewhere, goes a shorter one.
-    assert_eq!((journal.affected, journal.cut_off, journal.longer), (4, 0, 3));
+    assert_eq!((journal.affected, journal.cut_off(), journal.longer), (4, 0, 3));
     routes.undo(journal);
     assert_eq!(paths(&routes), before);
 }
@@ -175,7 +175,7 @@ proptest! {
         let after = paths(&routes);
         let gone = |asn: &Asn| lost.contains(&Lost::As(*asn));
         let cut_off = before.keys().filter(|asn| !after.contains_key(asn) && !gone(asn)).count();
-        prop_assert_eq!(journal.cut_off, cut_off as u64);
+        prop_assert_eq!(journal.cut_off(), cut_off as u64);
         let length = |path: &Vec<Asn>| i64::try_from(path.len()).unwrap();
         let longer: i64 = after.iter().map(|(asn, path)| length(path) - length(&before[asn])).sum();
         prop_assert_eq!(journal.longer, longer);
@@ -194,6 +194,50 @@ proptest! {
             prop_assert_eq!(lowest.outlook().reach, drawn.outlook().reach);
         }
     }
+}
+
+proptest! {
+    #[test]
+    fn a_ranking_is_what_each_loss_does_by_itself_and_each_two_together(
+        relations in relations(), origin in 1_u32..=24, mixed in any::<bool>(),
+    ) {
+        let topology = Topology::of(&relations);
+        let Some(mut routes) = Routes::to(&topology, &Announcement::of(n(origin)), Ties::LowestAsn) else { return Ok(()) };
+        let before = paths(&routes);
+        let mut candidates = routes.busiest_links(8);
+        if mixed { candidates.extend(routes.busiest_ases(4)) }
+        for harm in routes.rank(&candidates) {
+            let (cut, longer) = counted(&before, &relations, origin, &[harm.lost]);
+            prop_assert_eq!((harm.cut_off, harm.longer), (cut.len() as u64, longer));
+        }
+        let mut done = 0;
+        let pairs = routes.rank_pairs(&candidates, 1000, &mut |so_far| { done = so_far; true });
+        prop_assert_eq!(done, candidates.len());
+        prop_assert_eq!(pairs.len(), candidates.len() * candidates.len().saturating_sub(1) / 2);
+        for pair in pairs {
+            let (both, longer) = counted(&before, &relations, origin, &pair.lost);
+            let [one, other] = pair.lost.map(|lost| counted(&before, &relations, origin, &[lost]).0);
+            prop_assert_eq!((pair.cut_off, pair.longer), (both.len() as u64, longer));
+            let only = both.iter().filter(|asn| !one.contains(asn) && !other.contains(asn)).count();
+            prop_assert_eq!(pair.only_together, only as u64);
+        }
+        prop_assert_eq!(paths(&routes), before);
+    }
+}
+
+/// Who has no route any more without some things, and by how much the ways of the others are longer.
+fn counted(
+    before: &BTreeMap<Asn, Vec<Asn>>,
+    relations: &[AsRelation],
+    origin: u32,
+    lost: &[Lost],
+) -> (BTreeSet<Asn>, i64) {
+    let mut after = exchanged(&without(relations, lost), &Announcement::of(n(origin)));
+    after.insert(n(origin), vec![n(origin)]);
+    let gone = |asn: &Asn| lost.contains(&Lost::As(*asn));
+    let cut = before.keys().filter(|asn| !after.contains_key(asn) && !gone(asn)).copied().collect();
+    let length = |path: &Vec<Asn>| i64::try_from(path.len()).unwrap();
+    (cut, after.iter().map(|(asn, path)| length(path) - length(&before[asn])).sum())
 }
 
 /// What others have computed for AS131279: file, reach, mean length, catchments.

@@ -39,6 +39,21 @@ pub(in crate::cli) struct WhatifArgs {
     /// Over how many random orders of neighbours figures are shown as a range
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u32).range(..=1000))]
     pub(super) seeds: u32,
+    /// Rank the links and ASes whose loss hurts most, after what is lost and added; show so many [default: 10]
+    #[arg(long, value_name = "N", num_args = 0..=1, default_missing_value = "10")]
+    pub(super) rank: Option<usize>,
+    /// Also rank them in pairs
+    #[arg(long, requires = "rank")]
+    pub(super) pairs: bool,
+    /// How many of the most used links and ASes are tried
+    #[arg(long, value_name = "N", default_value_t = 200, requires = "rank")]
+    pub(super) candidates: usize,
+    /// Hold the prediction against later tables; without --lose and --add, of what became of the origin's links
+    #[arg(long, conflicts_with = "rank", requires = "after")]
+    pub(super) backtest: bool,
+    /// The later tables, one for each of --as-rel
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "backtest")]
+    pub(super) after: Vec<PathBuf>,
     /// Tables of the names of ASes
     #[arg(long, value_name = "FILE")]
     pub(super) as_names: Vec<PathBuf>,
@@ -46,6 +61,6 @@ pub(in crate::cli) struct WhatifArgs {
     #[arg(long, value_name = "FILE")]
     pub(super) csv: Option<PathBuf>,
     /// Print one JSON object instead of text
-    #[arg(long)]
+    #[arg(long, conflicts_with = "backtest")]
     pub(super) json: bool,
 }

@@ -1,12 +1,14 @@
 //! `whatif`: what would happen if links or ASes were lost or added. Sends nothing, and needs no measurement.
 
 mod args;
+mod backtest;
+mod rank;
 mod sets;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::exit::{Code, Failure, OrFail};
 use super::out;
@@ -21,8 +23,14 @@ use sets::Sets;
 
 pub(super) fn run(args: &WhatifArgs) -> Result<(), Failure> {
     let change = change(args)?;
-    let topologies = topologies(args)?;
+    let topologies = load(&args.as_rel)?;
     known_somewhere(&topologies, args, &change)?;
+    if args.backtest {
+        return backtest::run(args, &topologies, &change);
+    }
+    if args.rank.is_some() {
+        return rank::run(args, &topologies, &change);
+    }
     let what_if = answer(args, &topologies, &change)?;
     if let Some(path) = &args.csv {
         into_file(path, |out| shown::write_csv(&what_if, out))?;
@@ -83,9 +91,9 @@ struct Loaded {
     topology: Topology,
 }
 
-fn topologies(args: &WhatifArgs) -> Result<Vec<Loaded>, Failure> {
-    let mut loaded = Vec::with_capacity(args.as_rel.len());
-    for path in &args.as_rel {
+fn load(paths: &[PathBuf]) -> Result<Vec<Loaded>, Failure> {
+    let mut loaded = Vec::with_capacity(paths.len());
+    for path in paths {
         let table = load_as_rel(path).or_fail(Code::Usage)?;
         let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         if table.counts.contradicting > 0 {

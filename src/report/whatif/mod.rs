@@ -3,8 +3,10 @@
 //! A prediction is never one number: each is shown with its range over ways to break ties, and all together over
 //! snapshots. What cannot be told, as the mean length of no ways, has no value and never becomes a number.
 
+mod backtest;
 mod figures;
 mod files;
+mod ranking;
 mod text;
 
 #[cfg(test)]
@@ -15,7 +17,9 @@ use std::collections::BTreeMap;
 use crate::analyse::topology::Prediction;
 use crate::model::{Asn, Untrusted};
 
+pub use backtest::{SnapshotBacktest, backtest_text, write_backtest_csv};
 pub use files::{write_csv, write_json};
+pub use ranking::{Loss, RankRow, Ranking, ranking_text, write_ranking_csv, write_ranking_json};
 pub use text::text;
 
 /// A question, and what each snapshot answers.

@@ -107,13 +107,16 @@ fn row_label(what_if: &WhatIf, row: &Row) -> String {
     shortened(&label)
 }
 
-/// Names are other people's text, and may be long.
 fn shortened(label: &str) -> String {
-    const MOST: usize = LABELS - 2;
-    if label.chars().count() <= MOST {
+    shortened_to(label, LABELS - 2)
+}
+
+/// Names are other people's text, and may be long.
+pub(super) fn shortened_to(label: &str, most: usize) -> String {
+    if label.chars().count() <= most {
         return label.to_owned();
     }
-    label.chars().take(MOST - 1).chain(['…']).collect()
+    label.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
 fn label(what_if: &WhatIf, asn: Asn) -> String {
