@@ -1,5 +1,5 @@
 //! How fast what-if is: a table of 60,000 ASes read, routes to one origin worked out, 1,000 links lost one by one, and 200 links
-//! in all pairs. The table is the file that TETHERLINE_AS_REL names, and the origin TETHERLINE_ORIGIN; without them, a table
+//! in all pairs. The table is the file that `TETHERLINE_AS_REL` names, and the origin `TETHERLINE_ORIGIN`; without them, a table
 //! that is grown from a fixed seed. Time is processor time, of one core.
 
 use std::collections::BTreeSet;
@@ -119,7 +119,7 @@ fn what_if(criterion: &mut Criterion<ProcessorTime>) {
     group.bench_function("routes to one origin", |bencher| bencher.iter(|| black_box(routes())));
     group.bench_function("outlook", |bencher| bencher.iter(|| black_box(kept.outlook())));
     group.bench_function("1,000 links lost one by one", |bencher| {
-        bencher.iter(|| black_box(kept.rank(&busiest)))
+        bencher.iter(|| black_box(kept.rank(&busiest)));
     });
     let pairs = busiest.get(..200).expect("200 links are used");
     group.bench_function("200 links in all pairs", |bencher| {
