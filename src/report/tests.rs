@@ -7,6 +7,7 @@
     reason = "the oracles of tests are plain arithmetic on small numbers"
 )]
 
+mod diverse;
 mod october;
 pub(super) mod reading;
 
@@ -337,6 +338,28 @@ fn a_dataset_that_holds_nothing_is_said_to_hold_nothing() {
 }
 
 #[test]
+fn what_cannot_be_judged_is_said_in_the_place_of_the_number() {
+    let page = html(&october()).unwrap();
+    let section = page.split("<h2 id=\"diversity\">").nth(1).unwrap().split("<h2 ").next().unwrap();
+    assert!(section.contains("cannot be judged, because nothing was traced in the epoch."), "{section}");
+    assert!(section.contains("<strong>+0.98</strong> <span class=\"interval\">[+0.91, +1]</span>"));
+    let text = terminal(&october(), Style { full: false, ..Style::PLAIN });
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        text.contains("epoch 1 \u{2192} 2: effective upstreams 1 \u{2192} 1.98, +0.98 [+0.91, +1]"),
+        "{text}"
+    );
+    assert!(text.contains("175.45.177.0/24: cannot be judged, because nothing was traced in the epoch."));
+    let rows = csv_named(&october(), "diversity.csv").rows;
+    assert!(rows.iter().all(|row| row["value"].is_empty() <= !row["reason"].is_empty()));
+    assert!(rows.iter().all(|row| row["low"].is_empty() == row["interval"].is_empty()));
+    let (cuts, tex) = (csv_named(&october(), "cuts.csv").rows, latex_files(&october()));
+    assert!(cuts.iter().any(|row| row["from"] == "AS4837" && row["role"] == "smallest_cut"));
+    let tex = &tex.iter().find(|(name, _)| *name == "diversity.tex").unwrap().1;
+    assert!(tex.contains(r"effective upstreams & 1, 1.98 & +0.98 [+0.91, +1] \\"), "{tex}");
+}
+
+#[test]
 fn one_epoch_has_no_before_and_after() {
     let mut findings = october();
     findings.epochs.truncate(1);
@@ -357,6 +380,7 @@ fn what_is_no_number_never_reaches_a_reader() {
     let mut findings = october();
     let broken = Estimate { value: f64::NAN, low: f64::NEG_INFINITY, high: f64::INFINITY };
     findings.speed = f64::NAN;
+    diverse::spoil(&mut findings.diversity);
     findings.confidence = f64::NAN;
     for unit in &mut findings.units {
         for epoch in &mut unit.by_epoch {

@@ -6,6 +6,7 @@
 //! (Davison, Hinkley: *Bootstrap methods and their application*, 1997, §3.8).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use rand::rngs::ChaCha8Rng;
 use rand::{Rng as _, SeedableRng as _};
@@ -49,8 +50,8 @@ pub(super) struct Urns {
 impl Urns {
     /// The urns for a sample. Fewer than [`FEWEST`] clusters in all are too few: then their number.
     pub(super) fn new(sample: &Sample<'_>) -> Result<Self, usize> {
-        let by_target = Self::clusters(&sample.flows, |_, flow| (flow.vantage, Some(flow.target), 0));
-        let by_flow = Self::clusters(&sample.flows, |index, flow| (flow.vantage, None, index));
+        let by_target = Self::gathered(&sample.flows, |_, flow| (flow.vantage, Some(flow.target), 0));
+        let by_flow = Self::gathered(&sample.flows, |index, flow| (flow.vantage, None, index));
         let number = |urns: &[Vec<Vec<usize>>]| urns.iter().map(Vec::len).sum::<usize>();
         let whole_targets = number(&by_target) >= FEWEST || speak_as_one(&sample.flows);
         let (drawn, urns) =
@@ -62,7 +63,7 @@ impl Urns {
         Ok(Self { drawn, by_vantage: urns, flows: sample.flows.len() })
     }
 
-    fn clusters<K: Ord>(
+    fn gathered<K: Ord>(
         flows: &[Flow],
         key: impl Fn(usize, &Flow) -> (usize, Option<std::net::IpAddr>, K),
     ) -> Vec<Vec<Vec<usize>>> {
@@ -93,6 +94,22 @@ impl Urns {
             }
         }
         weights
+    }
+
+    /// All clusters, vantage by vantage.
+    pub(super) fn clusters(&self) -> impl Iterator<Item = &[usize]> {
+        self.by_vantage.iter().flatten().map(Vec::as_slice)
+    }
+
+    /// Of each vantage, which of all clusters are its own.
+    pub(super) fn of_clusters(&self) -> Vec<Range<usize>> {
+        let mut next = 0_usize;
+        let ranges = self.by_vantage.iter().map(|urn| {
+            let first = next;
+            next = next.saturating_add(urn.len());
+            first..next
+        });
+        ranges.collect()
     }
 
     /// By how much the spread of drawing from so few falls short.

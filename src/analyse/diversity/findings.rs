@@ -171,6 +171,8 @@ pub enum Why {
     Untold,
     /// Too few flows or targets to be drawn from.
     TooFew(usize),
+    /// More kinds than so few flows can tell the spread of.
+    ManyKinds,
     /// No flow was traced twice in the epoch.
     OneRound,
     /// No target answered a trace.
@@ -201,6 +203,7 @@ impl Why {
             Self::NotTraced => "not_traced",
             Self::Untold => "upstream_untold",
             Self::TooFew(_) => "too_few",
+            Self::ManyKinds => "many_kinds",
             Self::OneRound => "one_round",
             Self::NoArrival => "no_arrival",
             Self::Untimed => "untimed",
@@ -219,6 +222,7 @@ impl Why {
         "not_traced",
         "upstream_untold",
         "too_few",
+        "many_kinds",
         "one_round",
         "no_arrival",
         "untimed",
@@ -240,6 +244,7 @@ impl fmt::Display for Why {
             Self::TooFew(number) => {
                 write!(f, "{number} flows are too few to draw from, it takes {FEWEST}")
             }
+            Self::ManyKinds => f.write_str("there are too many different ones for so few flows"),
             Self::OneRound => f.write_str("no flow was traced twice in the epoch"),
             Self::NoArrival => f.write_str("no target answered a trace"),
             Self::Untimed => f.write_str("no answer was timed by a clock that counts"),

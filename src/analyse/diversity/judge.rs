@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::bootstrap::{REPLICATES, Urns, interval};
 use super::evidence::{Evidence, Spot};
 use super::findings::{
     By, Contrast, CutMember, Difference, EpochDiversity, Figure, Interval, NamedCut, Reading,
     UnitDiversity, Why,
 };
 use super::measure::{Key, Level, Measure, Tally, keys};
+use super::resample::{Of, Resampled};
 use super::richness::Incidence;
 use super::sample::{Cell, Sample};
 use super::spread::real;
@@ -78,23 +78,16 @@ struct Judge<'s, 'a> {
     keys: Vec<Key>,
     /// By epoch, the value of each key.
     values: Vec<Vec<Option<f64>>>,
-    urns: Result<Urns, usize>,
-    /// By draw and epoch, the value of each key.
-    draws: Vec<Vec<Vec<Option<f64>>>>,
+    resampled: Resampled<'s, 'a>,
 }
 
 impl<'s, 'a> Judge<'s, 'a> {
     fn new(unit: &'s UnitEvidence<'a>, scale: &'s Scale) -> Self {
         let (sample, keys) = (&unit.sample, keys(&unit.sample));
-        let all = |weights: Option<&[f64]>| -> Vec<Vec<Option<f64>>> {
-            let tally = |epoch| Tally::new(sample, epoch, weights).values(&keys);
-            (0..unit.epochs.len()).map(tally).collect()
-        };
-        let urns = Urns::new(sample);
-        let weights = urns.as_ref().map(|urns| urns.draws(seed(scale.seed, unit.unit), REPLICATES));
-        let draws = weights.unwrap_or_default().iter().map(|weights| all(Some(weights))).collect();
-        let values = all(None);
-        Self { unit, scale, keys, values, urns, draws }
+        let values = (0..unit.epochs.len()).map(|epoch| Tally::new(sample, epoch, None).values(&keys));
+        let values = values.collect();
+        let resampled = Resampled::new(sample, &keys, seed(scale.seed, unit.unit));
+        Self { unit, scale, keys, values, resampled }
     }
 
     fn epoch(&self, epoch: usize) -> EpochDiversity {
@@ -124,9 +117,7 @@ impl<'s, 'a> Judge<'s, 'a> {
         let judged = match self.value(epoch, key) {
             None => Err(self.why(epoch, measure)),
             Some(value) => {
-                let drawn =
-                    self.draws.iter().filter_map(|draw| draw.get(epoch)?.get(key).copied().flatten());
-                let interval = self.bootstrap(measure, value, &drawn.collect::<Vec<_>>(), measure.range());
+                let interval = self.interval((measure, Of::Epoch(epoch, key)), value, measure.range());
                 Ok(Figure { value, interval, effort: self.effort(epoch) })
             }
         };
@@ -137,20 +128,17 @@ impl<'s, 'a> Judge<'s, 'a> {
         self.values.get(epoch)?.get(key).copied().flatten()
     }
 
-    fn bootstrap(
+    fn interval(
         &self,
-        measure: Measure,
+        (measure, of): (Measure, Of),
         value: f64,
-        drawn: &[f64],
         (least, most): (f64, f64),
     ) -> Result<Interval, Why> {
         if !measure.is_resampled() {
             return Err(Why::CountOfSeen);
         }
-        let urns = self.urns.as_ref().map_err(|few| Why::TooFew(*few))?;
-        let around = interval(value, drawn, (self.scale.confidence, urns.shortfall()));
-        let (low, high) = around.ok_or(Why::NoSpread)?;
-        Ok(Interval { low: low.max(least), high: high.min(most), by: By::Bootstrap(urns.drawn) })
+        let (low, high, drawn) = self.resampled.interval(of, value, self.scale.confidence)?;
+        Ok(Interval { low: low.max(least), high: high.min(most), by: By::Bootstrap(drawn) })
     }
 
     fn effort(&self, epoch: usize) -> usize {
@@ -275,14 +263,10 @@ impl<'s, 'a> Judge<'s, 'a> {
             Ok(self.count(epoch, value))
         };
         let judged = both(figure(earlier), figure(epoch)).map(|(before, after)| {
-            let drawn = self.draws.iter().filter_map(|draw| {
-                let of = |epoch: usize| draw.get(epoch)?.get(key).copied().flatten();
-                Some(of(epoch)? - of(earlier)?)
-            });
             let (least, most) = measure.range();
-            let range = (least - most, most - least);
             let change = after.value - before.value;
-            let interval = self.bootstrap(measure, change, &drawn.collect::<Vec<_>>(), range);
+            let of = (measure, Of::Change(epoch, key));
+            let interval = self.interval(of, change, (least - most, most - least));
             difference(before, after, interval)
         });
         Some(Contrast { epoch, level, measure, judged })

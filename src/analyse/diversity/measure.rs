@@ -1,5 +1,6 @@
 //! What is measured of the ways to a unit, and how it is computed from traces that carry weights.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::dissimilar::{LAMBDA, effective_path_diversity};
@@ -182,12 +183,15 @@ pub(super) struct Tally<'s, 'a> {
     sample: &'s Sample<'a>,
     kinds: Vec<f64>,
     sums: Sums,
+    /// Whether flows carry weights, so that counts of what was seen mean nothing.
+    weighted: bool,
 }
 
 impl<'s, 'a> Tally<'s, 'a> {
     /// All traces of an epoch. Without weights every flow counts once.
     pub(super) fn new(sample: &'s Sample<'a>, epoch: usize, weights: Option<&[f64]>) -> Self {
-        let mut tally = Self { sample, kinds: vec![0.0; sample.kinds.len()], sums: Sums::default() };
+        let kinds = vec![0.0; sample.kinds.len()];
+        let mut tally = Self { sample, kinds, sums: Sums::default(), weighted: weights.is_some() };
         for (index, flow) in sample.flows.iter().enumerate() {
             let weight = weights.map_or(1.0, |weights| weights.get(index).copied().unwrap_or(0.0));
             if let Some(cell) = flow.cells.get(epoch).filter(|_| weight > 0.0) {
@@ -210,10 +214,13 @@ impl<'s, 'a> Tally<'s, 'a> {
     pub(super) fn values(&self, keys: &[Key]) -> Vec<Option<f64>> {
         let paths = [self.by(|kind| kind.as_path), self.by(|kind| kind.address_path)];
         let upstreams = self.by(|kind| kind.upstream);
-        let hegemony = self.hegemony();
+        let hegemony = LazyCell::new(|| self.hegemony());
         let value = |(level, measure): &Key| {
             let of_paths = if *level == Level::As { &paths[0] } else { &paths[1] };
             let same = if *level == Level::As { self.sums.same_ases } else { self.sums.same_addresses };
+            if self.weighted && !measure.is_resampled() {
+                return None;
+            }
             match measure {
                 Measure::UpstreamShare(asn) => self.upstream_share(*asn, &upstreams),
                 Measure::EffectiveUpstreams => effective(&upstreams),

@@ -15,6 +15,7 @@ mod evidence;
 mod findings;
 mod judge;
 mod measure;
+mod resample;
 mod richness;
 mod sample;
 mod spread;

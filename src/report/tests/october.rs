@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::diverse;
 use crate::analyse::compare::{
     AsEdge, Change, Epoch, Estimate, Findings, FoundChange, Metric, Outage, OutageState, PathCount,
     PathThen, PinnedFlow, Proof, Reach, Reachability, TimelinePoint, Trouble, UnitEpoch, UnitFindings,
@@ -115,7 +116,7 @@ pub(super) fn october() -> Findings {
         rounds: (212, 1),
         confidence: 0.95,
         straddling: 4,
-        diversity: DiversityFindings::default(),
+        diversity: diverse::diversity(),
         found: vec![found("175.45.176.0/24"), found("175.45.178.0/24")],
         tests: 17,
         troubles: vec![trouble()],
@@ -199,6 +200,7 @@ pub(super) fn nothing() -> Findings {
         units: Vec::new(),
         edges: Vec::new(),
         timeline: Vec::new(),
+        diversity: DiversityFindings::default(),
         names: BTreeMap::new(),
         opt_outs: Vec::new(),
         ledger: Ledger::default(),
