@@ -82,6 +82,7 @@ fn fits(column: &str, cell: &str) -> bool {
                 RttSource::Kernel.as_str(),
                 RttSource::Monotonic.as_str(),
                 RttSource::UserSpace.as_str(),
+                RttSource::NotTold.as_str(),
             ]),
             "asn" | "origin" | "upstream" | "no_upstream_behind" => asn(cell),
             "alternatives" => cell.split('|').all(asn),
