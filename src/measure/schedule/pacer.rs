@@ -91,13 +91,12 @@ impl Pacer {
     }
 
     /// When to look again, if no packet may leave `now`: when the next one may, or where they may leave fast
-    /// a little later, so that several may leave at once: while half of the burst is left. Whoever wakes at most
-    /// `LATENESS` later loses nothing of the total rate, unless [`Pacer::is_tight`].
+    /// a little later, so that several may leave at once. Whoever wakes at most `LATENESS` later loses
+    /// nothing of the total rate, unless [`Pacer::is_tight`].
     #[must_use]
     pub fn wake(&self, now: MonoTime) -> MonoTime {
-        let spare = LATENESS.max(self.refill.leeway().checked_div(2).unwrap_or_default());
         let latest =
-            MonoTime::default().after(self.total.full_at().since(MonoTime::default().after(spare)));
+            MonoTime::default().after(self.total.full_at().since(MonoTime::default().after(LATENESS)));
         self.earliest_total(now).max(now.after(COLLECTED).min(latest))
     }
 
