@@ -31,6 +31,9 @@ pub enum ExportTo {
     AtlasJson,
 }
 
+/// From this attempt on a probe tests how often a router answers, and is no part of a trace.
+const FIRST_TEST: u8 = 128;
+
 /// Who measured, each with the addresses from which it did.
 pub type Vantages = BTreeMap<Name, Vec<IpAddr>>;
 
@@ -98,6 +101,9 @@ fn write(
 
 /// Why a record is left out.
 const fn no_place(record: &ProbeRecord) -> Option<&'static str> {
+    if record.probe.attempt >= FIRST_TEST {
+        return Some("tests of how often a router answers");
+    }
     match record.outcome {
         Outcome::SendFailed(_) => Some("probes that the system refused to send"),
         Outcome::Blocked(_) => Some("probes that were not allowed out"),
