@@ -104,11 +104,8 @@ impl Timeline<'_> {
         let mut rows: Vec<f64> = Vec::new();
         let mut labels = Vec::new();
         for (index, epoch) in self.findings.epochs.iter().enumerate().skip(1) {
-            let text = format!(
-                "{}  {}",
-                number::date_and_time(epoch.start).1,
-                wording::opening(self.findings, index)
-            );
+            let opening = wording::opening(self.findings, index);
+            let text = format!("{}  {}", number::date_and_time(epoch.start).1, first_of(&opening));
             let label = Label::new(self.axis.x(epoch.start), text);
             let row = rows.iter().position(|end| *end < label.left).unwrap_or(rows.len());
             if let Some(end) = rows.get_mut(row) {
@@ -335,6 +332,11 @@ impl Timeline<'_> {
 enum Swatch {
     Fill(usize),
     Class(&'static str),
+}
+
+/// The first thing that opened an epoch; the table of epochs has the others, for which there is no room here.
+fn first_of(opening: &str) -> String {
+    opening.split_once("; ").map_or_else(|| opening.to_owned(), |(first, _)| format!("{first}; …"))
 }
 
 /// The label of an event: to the right of its line, or to the left where there is no room.
