@@ -1,12 +1,13 @@
 //! How fast the simulated Internet is by itself, in virtual time: probes in, answers out, no sockets. An element is
 //! a probe with its answer, and time is processor time, which a busy machine does not lengthen.
 
+mod processor_time;
+
 use std::time::Duration;
 
-use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use etherparse::PacketBuilder;
-use nix::time::{ClockId, clock_gettime};
+use processor_time::ProcessorTime;
 use tetherline::lab::{Scenario, VirtualInternet};
 use tetherline::model::{MonoTime, Underlay};
 
@@ -63,38 +64,6 @@ fn run(lab: &mut VirtualInternet, now: &mut MonoTime, probes: &[Vec<u8>]) -> usi
         answers += 1;
     }
     answers
-}
-
-/// The processor time of this thread.
-struct ProcessorTime;
-
-impl Measurement for ProcessorTime {
-    type Intermediate = Duration;
-    type Value = Duration;
-
-    fn start(&self) -> Duration {
-        clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock").into()
-    }
-
-    fn end(&self, start: Duration) -> Duration {
-        self.start().saturating_sub(start)
-    }
-
-    fn add(&self, one: &Duration, other: &Duration) -> Duration {
-        *one + *other
-    }
-
-    fn zero(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn to_f64(&self, value: &Duration) -> f64 {
-        WallTime.to_f64(value)
-    }
-
-    fn formatter(&self) -> &dyn ValueFormatter {
-        WallTime.formatter()
-    }
 }
 
 fn probes(criterion: &mut Criterion<ProcessorTime>) {

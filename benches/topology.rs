@@ -2,6 +2,8 @@
 //! in all pairs. The table is the file that `TETHERLINE_AS_REL` names, and the origin `TETHERLINE_ORIGIN`; without them, a table
 //! that is grown from a fixed seed. Time is processor time, of one core.
 
+mod processor_time;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
@@ -9,9 +11,8 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, criterion_group, criterion_main};
-use nix::time::{ClockId, clock_gettime};
+use processor_time::ProcessorTime;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use tetherline::analyse::topology::{Announcement, Routes, Ties, Topology};
@@ -20,38 +21,6 @@ use tetherline::model::Asn;
 
 /// ASes of the grown table.
 const ASES: u32 = 60_000;
-
-/// The processor time of this thread.
-struct ProcessorTime;
-
-impl Measurement for ProcessorTime {
-    type Intermediate = Duration;
-    type Value = Duration;
-
-    fn start(&self) -> Duration {
-        clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).expect("a clock").into()
-    }
-
-    fn end(&self, start: Duration) -> Duration {
-        self.start().saturating_sub(start)
-    }
-
-    fn add(&self, one: &Duration, other: &Duration) -> Duration {
-        *one + *other
-    }
-
-    fn zero(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn to_f64(&self, value: &Duration) -> f64 {
-        WallTime.to_f64(value)
-    }
-
-    fn formatter(&self) -> &dyn ValueFormatter {
-        WallTime.formatter()
-    }
-}
 
 /// ASes that join one after the other: each buys from one to three earlier ones, those with many customers more often, and the
 /// larger ones peer with each other.
