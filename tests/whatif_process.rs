@@ -134,3 +134,44 @@ fn a_prediction_is_held_against_a_later_table_beside_the_guess_that_nothing_chan
     assert_eq!(code, 2);
     assert!(error.contains("--after has 1 files and --as-rel 2"), "{error}");
 }
+
+/// The relations of the built-in scenario; the line that AS131279 gains is among them.
+const OCTOBER: &str = "3356|680|-1\n1299|680|-1\n1299|3356|0\n1299|4837|0\n3356|4837|-1\n3356|20485|-1\n1299|20485|-1\n\
+    4837|131279|-1\n20485|131279|-1\n4837|9929|-1\n20485|30721|-1\n";
+
+#[test]
+fn the_events_of_a_campaign_are_foretold_and_held_against_what_was_measured_after_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut demo = Command::cargo_bin("tetherline").unwrap();
+    demo.args(["demo", "--virtual", "--keep", "kept"]).current_dir(folder.path()).assert().success();
+    fs::write(folder.path().join("october"), OCTOBER).unwrap();
+    let asked = [
+        "--as-rel",
+        "october",
+        "--dataset",
+        "kept",
+        "--origin",
+        "AS131279",
+        "--backtest",
+        "--csv",
+        "c.csv",
+    ];
+    let (code, shown, error) = whatif(folder.path(), &asked);
+    assert_eq!(code, 0, "{error}");
+    assert!(shown.contains("link AS20485-AS131279 added"), "{shown}");
+    // Losing AS4837 leaves one way: everybody comes through AS20485, as foretold.
+    let lost = &shown[shown.find("link AS4837-AS131279 lost").unwrap()..];
+    assert!(lost.contains("went elsewhere than foretold: 0.0 %"), "{shown}");
+    let csv = fs::read_to_string(folder.path().join("c.csv")).unwrap();
+    assert!(csv.starts_with("events,unit,upstream,foretold,before,after,after_low,after_high\r\n"));
+    assert!(!csv.to_lowercase().contains("nan"));
+    // Without a table, what was measured is all there is, and that is said.
+    let asked = ["--dataset", "kept", "--origin", "AS131279", "--lose", "AS20485-AS131279"];
+    let (code, shown, error) = whatif(folder.path(), &asked);
+    assert_eq!(code, 0, "{error}");
+    assert!(
+        error.contains("no table: of the links measured in") && error.contains("is assumed"),
+        "{error}"
+    );
+    assert!(shown.starts_with("AS131279, if AS20485-AS131279 is lost"), "{shown}");
+}

@@ -19,7 +19,7 @@ the columns of the CSV.";
 #[derive(Args, Debug)]
 pub(in crate::cli) struct WhatifArgs {
     /// Tables of AS relationships (CAIDA as-rel and its like, plain, gz or bz2); several are several snapshots
-    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    #[arg(long, value_name = "FILE", required_unless_present = "dataset", num_args = 1..)]
     pub(super) as_rel: Vec<PathBuf>,
     /// The AS to which routes lead
     #[arg(long, value_name = "ASN")]
@@ -48,11 +48,18 @@ pub(in crate::cli) struct WhatifArgs {
     /// How many of the most used links and ASes are tried
     #[arg(long, value_name = "N", default_value_t = 200, requires = "rank")]
     pub(super) candidates: usize,
-    /// Hold the prediction against later tables; without --lose and --add, of what became of the origin's links
-    #[arg(long, conflicts_with = "rank", requires = "after")]
+    /// A dataset whose measured links are added to the tables, where they are missing
+    #[arg(long, value_name = "DIR")]
+    pub(super) dataset: Option<PathBuf>,
+    /// Prefix-to-AS tables instead of those that the dataset's campaign names
+    #[arg(long, value_name = "FILE", requires = "dataset")]
+    pub(super) origins: Vec<PathBuf>,
+    /// Hold predictions against what came: against later tables (without --lose and --add, of what became of the
+    /// origin's links), or of the events of a dataset
+    #[arg(long, conflicts_with = "rank")]
     pub(super) backtest: bool,
     /// The later tables, one for each of --as-rel
-    #[arg(long, value_name = "FILE", num_args = 1.., requires = "backtest")]
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "backtest", conflicts_with = "dataset")]
     pub(super) after: Vec<PathBuf>,
     /// Tables of the names of ASes
     #[arg(long, value_name = "FILE")]

@@ -2,6 +2,7 @@
 
 mod args;
 mod backtest;
+mod dataset;
 mod rank;
 mod sets;
 
@@ -24,6 +25,13 @@ use sets::Sets;
 pub(super) fn run(args: &WhatifArgs) -> Result<(), Failure> {
     let change = change(args)?;
     let topologies = load(&args.as_rel)?;
+    if let (true, Some(folder)) = (args.backtest, &args.dataset) {
+        return dataset::backtest(args, folder, &topologies);
+    }
+    let topologies = match &args.dataset {
+        Some(folder) => dataset::merge(args, folder, or_nothing(topologies))?,
+        None => topologies,
+    };
     known_somewhere(&topologies, args, &change)?;
     if args.backtest {
         return backtest::run(args, &topologies, &change);
@@ -103,6 +111,14 @@ fn load(paths: &[PathBuf]) -> Result<Vec<Loaded>, Failure> {
         loaded.push(Loaded { name, topology: Topology::of(&table.relations) });
     }
     Ok(loaded)
+}
+
+/// Without a table, all relations are assumed.
+fn or_nothing(topologies: Vec<Loaded>) -> Vec<Loaded> {
+    if topologies.is_empty() {
+        return vec![Loaded { name: "no table".to_owned(), topology: Topology::default() }];
+    }
+    topologies
 }
 
 /// What no snapshot knows is a mistake; what only some know is told beside their predictions.
