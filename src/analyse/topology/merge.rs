@@ -7,6 +7,15 @@ use super::graph::Topology;
 use crate::analyse::path::Walk;
 use crate::model::{AsLink, AsRelation, Asn};
 
+/// A way that was measured, up to its origin: one whose upstream is told.
+#[derive(Clone, Debug)]
+pub struct MeasuredWay {
+    /// From AS to AS; the last one is the origin.
+    pub walk: Walk,
+    /// Whether the origin itself answered on it.
+    pub entered: bool,
+}
+
 /// A topology with what was measured.
 #[derive(Clone, Debug)]
 pub struct Merged {
@@ -33,6 +42,8 @@ pub enum Because {
     /// The last link of a way is taken for transit to the origin: what one can see of a network from afar is whom
     /// it pays.
     LastBeforeOrigin,
+    /// The same of a link that nobody saw: all ways that came so far ended in silence before the origin answered.
+    SilentBeforeOrigin,
     /// The way led downhill or across before, so it can only go on downhill.
     BehindDownhill,
     /// The way leads uphill or across afterwards, so it can only have come uphill.
@@ -46,6 +57,9 @@ impl fmt::Display for Because {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::LastBeforeOrigin => "it is the last link before the origin",
+            Self::SilentBeforeOrigin => {
+                "it is the last link before the origin, which was not seen to answer behind it"
+            }
             Self::BehindDownhill => "the way led downhill or across before",
             Self::BeforeUphill => "the way leads uphill or across afterwards",
             Self::MoreNeighbours => "the provider has more neighbours",
@@ -54,21 +68,21 @@ impl fmt::Display for Because {
 }
 
 impl Topology {
-    /// The topology with the links of these walks, which lead to their origins. Links across a gap are left out: whoever
-    /// stands in the gap may have been missed.
+    /// The topology with the links of these ways. Links across a gap are left out, since whoever stands in the gap may
+    /// have been missed; but for the last one, about which it was judged already who the upstream is.
     #[must_use]
-    pub fn merged(&self, walks: &[Walk]) -> Merged {
+    pub fn merged(&self, ways: &[MeasuredWay]) -> Merged {
+        let measured = Measured { table: self, neighbours: neighbours(self, ways) };
         let mut known = BTreeSet::new();
         let mut assumed: BTreeMap<AsLink, Assumed> = BTreeMap::new();
-        for walk in walks {
-            let links: Vec<(Asn, Asn, bool)> = walk.links().collect();
-            for (at, (from, to, gap)) in links.iter().enumerate() {
-                let Some(link) = AsLink::new(*from, *to).filter(|_| !gap) else { continue };
+        for way in ways {
+            let links: Vec<(Asn, Asn, bool)> = way.walk.links().collect();
+            for (at, link) in seen(&links) {
                 if self.relation(link).is_some() {
                     known.insert(link);
                     continue;
                 }
-                let found = self.assume(&links, at, (*from, *to));
+                let Some(found) = measured.assume(&links, at, way.entered) else { continue };
                 // Of several reasons the first of the list counts.
                 let place = assumed.entry(link).or_insert(found);
                 if found.because < place.because {
@@ -81,30 +95,6 @@ impl Topology {
         Merged { topology: self.with(&relations), known: known.len() as u64, assumed }
     }
 
-    fn assume(&self, links: &[(Asn, Asn, bool)], at: usize, (from, to): (Asn, Asn)) -> Assumed {
-        let down = AsRelation::Transit { provider: from, customer: to };
-        let up = AsRelation::Transit { provider: to, customer: from };
-        let before = links.get(..at).unwrap_or_default();
-        let behind = links.get(at.saturating_add(1)..).unwrap_or_default();
-        if behind.is_empty() {
-            Assumed { relation: down, because: Because::LastBeforeOrigin }
-        } else if before
-            .iter()
-            .any(|(from, to, _)| self.leads(*from, *to).is_some_and(|leads| leads != Leads::Up))
-        {
-            Assumed { relation: down, because: Because::BehindDownhill }
-        } else if behind
-            .iter()
-            .any(|(from, to, _)| self.leads(*from, *to).is_some_and(|leads| leads != Leads::Down))
-        {
-            Assumed { relation: up, because: Because::BeforeUphill }
-        } else {
-            let [near, far] = [from, to].map(|asn| self.neighbours_of(asn).len());
-            let relation = if near >= far { down } else { up };
-            Assumed { relation, because: Because::MoreNeighbours }
-        }
-    }
-
     /// Where a link leads; `None` for one that is not known, and between siblings.
     fn leads(&self, from: Asn, to: Asn) -> Option<Leads> {
         match self.relation(AsLink::new(from, to)?)? {
@@ -113,6 +103,64 @@ impl Topology {
             AsRelation::Peering(..) => Some(Leads::Across),
             AsRelation::Siblings(..) => None,
         }
+    }
+}
+
+/// The links of a way that count, with their places on it.
+fn seen(links: &[(Asn, Asn, bool)]) -> impl Iterator<Item = (usize, AsLink)> {
+    let last = links.len().checked_sub(1);
+    let counts = move |(at, (from, to, gap)): (usize, &(Asn, Asn, bool))| {
+        Some((at, AsLink::new(*from, *to).filter(|_| !gap || Some(at) == last)?))
+    };
+    links.iter().enumerate().filter_map(counts)
+}
+
+/// Of each AS on a way that is not in the table alone: its neighbours by the table and by all ways.
+fn neighbours(table: &Topology, ways: &[MeasuredWay]) -> BTreeMap<Asn, BTreeSet<Asn>> {
+    let mut neighbours: BTreeMap<Asn, BTreeSet<Asn>> = BTreeMap::new();
+    for way in ways {
+        let links: Vec<(Asn, Asn, bool)> = way.walk.links().collect();
+        for (_, link) in seen(&links).filter(|(_, link)| table.relation(*link).is_none()) {
+            let (one, other) = link.ends();
+            for (from, to) in [(one, other), (other, one)] {
+                let of_from = neighbours
+                    .entry(from)
+                    .or_insert_with(|| table.neighbours_of(from).into_iter().collect());
+                of_from.insert(to);
+            }
+        }
+    }
+    neighbours
+}
+
+/// What relations are assumed by.
+struct Measured<'a> {
+    table: &'a Topology,
+    neighbours: BTreeMap<Asn, BTreeSet<Asn>>,
+}
+
+impl Measured<'_> {
+    /// The relation of the link at this place of a way; `None` if there is none.
+    fn assume(&self, links: &[(Asn, Asn, bool)], at: usize, entered: bool) -> Option<Assumed> {
+        let (from, to, _) = *links.get(at)?;
+        let down = AsRelation::Transit { provider: from, customer: to };
+        let up = AsRelation::Transit { provider: to, customer: from };
+        let before = links.get(..at)?;
+        let behind = links.get(at.saturating_add(1)..)?;
+        let leads = |link: &(Asn, Asn, bool)| self.table.leads(link.0, link.1);
+        let (relation, because) = if behind.is_empty() && entered {
+            (down, Because::LastBeforeOrigin)
+        } else if behind.is_empty() {
+            (down, Because::SilentBeforeOrigin)
+        } else if before.iter().filter_map(leads).any(|leads| leads != Leads::Up) {
+            (down, Because::BehindDownhill)
+        } else if behind.iter().filter_map(leads).any(|leads| leads != Leads::Down) {
+            (up, Because::BeforeUphill)
+        } else {
+            let [near, far] = [from, to].map(|asn| self.neighbours.get(&asn).map_or(0, BTreeSet::len));
+            (if near >= far { down } else { up }, Because::MoreNeighbours)
+        };
+        Some(Assumed { relation, because })
     }
 }
 
@@ -129,31 +177,54 @@ mod tests {
     use super::*;
     use crate::analyse::path::Step;
 
-    fn walk(asns: &[u32]) -> Walk {
-        Walk { steps: asns.iter().map(|asn| Step { asn: n(*asn), after_gap: false }).collect() }
+    fn way(asns: &[u32]) -> MeasuredWay {
+        let steps = asns.iter().map(|asn| Step { asn: n(*asn), after_gap: false }).collect();
+        MeasuredWay { walk: Walk { steps }, entered: true }
+    }
+
+    fn relations(merged: &Merged) -> Vec<(AsRelation, Because)> {
+        merged.assumed.iter().map(|assumed| (assumed.relation, assumed.because)).collect()
     }
 
     #[test]
     fn what_is_missing_is_assumed_so_that_no_way_has_a_valley() {
         let topology = Topology::of(&[peers(1, 2), transit(2, 4), transit(3, 9), transit(1, 8)]);
         // 7 is not known at all. 7-1 comes before a peering; 2-3 behind it; 4-9 is last.
-        let merged = topology.merged(&[walk(&[7, 1, 2, 3, 9]), walk(&[1, 2, 4, 9]), walk(&[5, 6, 9])]);
-        let found: Vec<(AsRelation, Because)> =
-            merged.assumed.iter().map(|assumed| (assumed.relation, assumed.because)).collect();
+        let merged = topology.merged(&[way(&[7, 1, 2, 3, 9]), way(&[1, 2, 4, 9]), way(&[5, 6, 9])]);
+        let found = relations(&merged);
         assert_eq!(merged.known, 3);
         assert!(found.contains(&(transit(1, 7), Because::BeforeUphill)), "{found:?}");
         assert!(found.contains(&(transit(2, 3), Because::BehindDownhill)), "{found:?}");
         assert!(found.contains(&(transit(4, 9), Because::LastBeforeOrigin)), "{found:?}");
-        assert!(found.contains(&(transit(5, 6), Because::MoreNeighbours)), "{found:?}");
+        assert!(found.contains(&(transit(6, 5), Because::MoreNeighbours)), "{found:?}");
         assert_eq!(found.len(), 5);
         assert_eq!(merged.topology.providers_of(n(9)), [3, 4, 6].map(n));
     }
 
     #[test]
-    fn a_link_across_a_gap_is_not_taken_in() {
-        let mut gap = walk(&[1, 9]);
-        gap.steps[1].after_gap = true;
+    fn without_a_table_whoever_was_seen_beside_more_ases_is_the_provider() {
+        let merged = Topology::default().merged(&[way(&[7, 1, 4, 9]), way(&[7, 1, 5, 9])]);
+        assert!(relations(&merged).contains(&(transit(1, 7), Because::MoreNeighbours)), "{merged:?}");
+        assert_eq!(merged.topology.providers_of(n(9)), [4, 5].map(n));
+    }
+
+    #[test]
+    fn a_link_across_a_gap_is_not_taken_in_before_the_upstream() {
+        let mut gap = way(&[1, 4, 9]);
+        gap.walk.steps[1].after_gap = true;
         let merged = Topology::of(&[transit(1, 2)]).merged(&[gap]);
-        assert_eq!((merged.known, merged.assumed.len(), merged.topology.len()), (0, 0, 2));
+        assert_eq!(relations(&merged), [(transit(4, 9), Because::LastBeforeOrigin)]);
+    }
+
+    #[test]
+    fn the_link_into_an_origin_that_did_not_answer_is_taken_in_and_marked_unless_another_way_shows_it() {
+        let mut silent = way(&[1, 4, 9]);
+        silent.walk.steps[2].after_gap = true;
+        silent.entered = false;
+        let topology = Topology::of(&[transit(1, 4)]);
+        let merged = topology.merged(std::slice::from_ref(&silent));
+        assert_eq!(relations(&merged), [(transit(4, 9), Because::SilentBeforeOrigin)]);
+        let merged = topology.merged(&[silent, way(&[1, 4, 9])]);
+        assert_eq!(relations(&merged), [(transit(4, 9), Because::LastBeforeOrigin)]);
     }
 }

@@ -36,7 +36,7 @@ pub use graph::{RelationCounts, Topology};
 pub use hegemony::{TRIM, hegemony_of_crossings, trimmed_mean};
 pub use key::{Ties, Want};
 pub use loss::{Journal, Lost};
-pub use merge::{Assumed, Because, Merged};
+pub use merge::{Assumed, Because, MeasuredWay, Merged};
 pub use outlook::Outlook;
 pub use predict::{Both, Prediction, predict};
 pub use rank::{Harm, PairHarm};

@@ -3,8 +3,7 @@
 use std::path::Path;
 
 use super::{Loaded, WhatifArgs, announcement, into_file, ties};
-use crate::analyse::path::Walk;
-use crate::analyse::topology::{Because, Topology};
+use crate::analyse::topology::{Because, MeasuredWay, Topology};
 use crate::cli::exit::{Code, Failure, OrFail};
 use crate::cli::out;
 use crate::cli::report::failure;
@@ -15,9 +14,9 @@ use crate::report::whatif::{campaign_backtest, campaign_text, measured_walks, wr
 pub(super) fn merge(args: &WhatifArgs, folder: &Path, loaded: Vec<Loaded>) -> Result<Vec<Loaded>, Failure> {
     let dataset = Dataset::open_read_only(folder).or_fail(Code::Storage)?;
     let walks = measured_walks(&dataset, &args.origins).map_err(failure)?;
-    let walks: Vec<Walk> = walks.into_iter().map(|walk| walk.walk).collect();
+    let ways: Vec<MeasuredWay> = walks.into_iter().map(|walk| walk.way).collect();
     let merged = loaded.into_iter().map(|Loaded { name, topology }| {
-        let merged = topology.merged(&walks);
+        let merged = topology.merged(&ways);
         out::say(format_args!(
             "{name}: of the links measured in {}, it has {}; the relation of {} is assumed{}",
             folder.display(),
@@ -43,6 +42,7 @@ const SHOWN: usize = 12;
 fn reasons(because: &[Because]) -> String {
     let all = [
         Because::LastBeforeOrigin,
+        Because::SilentBeforeOrigin,
         Because::BehindDownhill,
         Because::BeforeUphill,
         Because::MoreNeighbours,

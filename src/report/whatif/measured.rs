@@ -7,9 +7,11 @@ use std::path::PathBuf;
 
 use csv::{Terminator, WriterBuilder};
 
-use crate::analyse::compare::{Estimate, Findings, UnitEpoch, routed_traces};
+use crate::analyse::compare::{Estimate, Findings, RoutedTrace, UnitEpoch, routed_traces};
 use crate::analyse::path::Walk;
-use crate::analyse::topology::{Announcement, Change, Lost, Merged, Routes, Ties, Topology};
+use crate::analyse::topology::{
+    Announcement, Because, Change, Lost, MeasuredWay, Merged, Routes, Ties, Topology,
+};
 use crate::dataset::Dataset;
 use crate::model::{AsLink, AsRelation, Asn, Event, LinkChange, Unit};
 use crate::report::number;
@@ -23,7 +25,7 @@ pub struct MeasuredWalk {
     /// To where.
     pub unit: Unit,
     /// From AS to AS.
-    pub walk: Walk,
+    pub way: MeasuredWay,
 }
 
 /// The ways of a dataset, with these origin tables or those that its campaign names.
@@ -32,12 +34,13 @@ pub struct MeasuredWalk {
 /// If the dataset or a table cannot be read.
 pub fn measured_walks(dataset: &Dataset, origins: &[PathBuf]) -> Result<Vec<MeasuredWalk>, RecomputeError> {
     recompute::from_records(dataset, origins, |question, table, records| {
-        let walk = |routed: crate::analyse::compare::RoutedTrace| {
+        let walk = |routed: RoutedTrace| {
             let own = question.vantage_as.get(&routed.trace.key.vantage).copied();
-            let told = routed.upstream.is_ok() && !routed.trace.control;
-            let (epoch, origin) = routed.epoch.zip(routed.origin).filter(|_| told)?;
+            let upstream = routed.upstream.ok().filter(|_| !routed.trace.control)?;
+            let (epoch, origin) = routed.epoch.zip(routed.origin)?;
             let walk = Walk::new(&routed.path, own).to_origin(origin);
-            Some(MeasuredWalk { epoch, unit: routed.trace.unit, walk })
+            let way = MeasuredWay { walk, entered: upstream.seen_entering };
+            Some(MeasuredWalk { epoch, unit: routed.trace.unit, way })
         };
         routed_traces(question, table, records).into_iter().filter_map(walk).collect()
     })
@@ -72,8 +75,9 @@ pub struct ForetoldShare {
 pub struct CampaignBacktest {
     /// One entry an event and unit.
     pub units: Vec<UnitBacktest>,
-    /// For each event, how many measured links the tables had, and how many relations were assumed.
-    pub merged: Vec<(Vec<Event>, u64, u64)>,
+    /// For each event, how many measured links the tables had, how many relations were assumed, and how many of these links
+    /// lead into an origin that was not seen to answer behind them.
+    pub merged: Vec<(Vec<Event>, [u64; 3])>,
     /// Units and events that could not be judged, with the reason.
     pub left_out: Vec<String>,
 }
@@ -90,8 +94,8 @@ pub fn campaign_backtest(
     let mut found = CampaignBacktest::default();
     for (index, epoch) in findings.epochs.iter().enumerate() {
         let Some(before) = index.checked_sub(1) else { continue };
-        let known: Vec<Walk> =
-            walks.iter().filter(|walk| walk.epoch == before).map(|walk| walk.walk.clone()).collect();
+        let known: Vec<MeasuredWay> =
+            walks.iter().filter(|walk| walk.epoch == before).map(|walk| walk.way.clone()).collect();
         // A table may know already what only comes now.
         let comes: Vec<Lost> = epoch
             .opened_by
@@ -100,9 +104,11 @@ pub fn campaign_backtest(
             .map(|event| Lost::Link(event.link))
             .collect();
         let merged = without(topology, &comes).merged(&known);
-        found.merged.push((epoch.opened_by.clone(), merged.known, merged.assumed.len() as u64));
+        found
+            .merged
+            .push((epoch.opened_by.clone(), [merged.known, merged.assumed.len() as u64, unseen(&merged)]));
         let change = change(topology, &epoch.opened_by, announcement.origin);
-        let from = most_common(known.iter().filter_map(|walk| walk.steps.first().map(|step| step.asn)));
+        let from = most_common(known.iter().filter_map(|way| Some(way.walk.steps.first()?.asn)));
         let Some(from) = from else {
             found.left_out.push(format!("{}: no way was measured before", listed(&epoch.opened_by)));
             continue;
@@ -116,6 +122,10 @@ pub fn campaign_backtest(
         }
     }
     found
+}
+
+fn unseen(merged: &Merged) -> u64 {
+    merged.assumed.iter().filter(|assumed| assumed.because == Because::SilentBeforeOrigin).count() as u64
 }
 
 fn without(topology: &Topology, gone: &[Lost]) -> Topology {
@@ -230,11 +240,11 @@ pub fn campaign_text(found: &CampaignBacktest) -> String {
     if found.merged.is_empty() {
         text.push_str("No event was recorded in it: there is nothing to hold a prediction against.\n");
     }
-    for (events, known, assumed) in &found.merged {
+    for (events, [known, assumed, unseen]) in &found.merged {
         let _ = writeln!(text, "{}", listed(events));
         let _ = writeln!(
             text,
-            "  of the links measured before, the tables have {known}; the relation of {assumed} is assumed"
+            "  of the links measured before, the tables have {known}; the relation of {assumed} is assumed, {unseen} of which nobody saw"
         );
         line(&mut text, ["unit", "upstream", "foretold", "before", "after, measured"]);
         for unit in found.units.iter().filter(|unit| unit.events == *events) {
