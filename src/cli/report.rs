@@ -10,17 +10,17 @@ use crate::report::{self, Style};
 
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
     let dataset = Dataset::open_read_only(&args.dataset).or_fail(Code::Storage)?;
-    let findings = report::findings(&dataset, &args.origins).map_err(failure)?;
-    if let Some(folder) = &args.output {
-        for path in report::write_all(&findings, folder).or_fail(Code::Storage)? {
-            out::say(format_args!("wrote {}", path.display()));
-        }
-        let ways = report::all_ways(&dataset, &args.origins).map_err(failure)?;
-        if !ways.is_empty() {
-            for path in report::write_ways(&ways, folder).or_fail(Code::Storage)? {
-                out::say(format_args!("wrote {}", path.display()));
-            }
-        }
+    let Some(folder) = &args.output else {
+        let findings = report::findings(&dataset, &args.origins).map_err(failure)?;
+        return print(&findings, args.full);
+    };
+    let (findings, ways) = report::findings_and_ways(&dataset, &args.origins).map_err(failure)?;
+    let mut written = report::write_all(&findings, folder).or_fail(Code::Storage)?;
+    if !ways.is_empty() {
+        written.extend(report::write_ways(&ways, folder).or_fail(Code::Storage)?);
+    }
+    for path in written {
+        out::say(format_args!("wrote {}", path.display()));
     }
     print(&findings, args.full)
 }

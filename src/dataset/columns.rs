@@ -26,6 +26,10 @@ const LONGEST_RTT: Duration = Duration::from_secs(1_000_000);
 /// The longest label stack that is read back.
 const MOST_LABELS: usize = 256;
 
+const PROTOCOLS: [Protocol; 3] = [Protocol::Icmp, Protocol::Udp, Protocol::Tcp];
+
+const MATCHES: [MatchQuality; 2] = [MatchQuality::Exact, MatchQuality::Tolerant];
+
 const UNKNOWN_WORD: &str = "must be one of the words in docs/formats.md";
 
 /// What a column holds.
@@ -208,7 +212,7 @@ pub fn record(cells: &[Cell<'_>]) -> Result<ProbeRecord, BadCell> {
     let round = RoundId(row.number("must be a whole number from 0")?);
     let prober = row.parse("must be a name")?;
     let method = row.one_of(&Method::ALL, Method::as_str)?;
-    let protocol = row.one_of(&[Protocol::Icmp, Protocol::Udp, Protocol::Tcp], Protocol::as_str)?;
+    let protocol = row.one_of(&PROTOCOLS, Protocol::as_str)?;
     let unit = Unit(row.parse("must be a prefix without host bits")?);
     let target = row.parse("must be an address")?;
     let control = row.truth()?;
@@ -274,7 +278,7 @@ impl<'c, 'a> Row<'c, 'a> {
         let reply_ttl = self.optional_number("must be 0 to 255")?;
         let quoted_ttl = self.optional_number("must be 0 to 255")?;
         let mpls = self.labels()?;
-        let matched = self.one_of(&[MatchQuality::Exact, MatchQuality::Tolerant], MatchQuality::as_str)?;
+        let matched = self.one_of(&MATCHES, MatchQuality::as_str)?;
         let size = self.optional_number("must be 0 to 65535")?.unwrap_or_default();
         let icmp = icmp_type.zip(icmp_code);
         Ok((Reply { from, kind, icmp, reply_ttl, quoted_ttl, mpls, size, matched }, Rtt { span, source }))
@@ -285,22 +289,15 @@ impl<'c, 'a> Row<'c, 'a> {
         const RULE: &str = "must be microseconds from 0 to 1000000000000";
         let number = match self.cell() {
             Cell::Empty => return Ok(None),
-            Cell::Real(number) if number.is_finite() => Some(*number),
+            Cell::Real(number) => Some(*number),
             _ => None,
         };
-        number
-            .and_then(|number| Duration::try_from_secs_f64(number / 1e6).ok())
-            .filter(|span| *span <= LONGEST_RTT)
-            .map(Some)
-            .ok_or_else(|| self.bad(RULE))
+        number.and_then(span).map(Some).ok_or_else(|| self.bad(RULE))
     }
 
     fn labels(&mut self) -> Result<Vec<MplsLabel>, BadCell> {
         let Some(text) = self.optional_text()? else { return Ok(Vec::new()) };
-        let labels: Option<Vec<MplsLabel>> = text.split(' ').map(label).collect();
-        labels
-            .filter(|labels| labels.len() <= MOST_LABELS)
-            .ok_or_else(|| self.bad("must be labels as label:class:bottom:ttl, one space apart"))
+        labels(text).ok_or_else(|| self.bad("must be labels as label:class:bottom:ttl, one space apart"))
     }
 
     fn parse<T: FromStr>(&mut self, rule: &'static str) -> Result<T, BadCell> {
@@ -310,8 +307,7 @@ impl<'c, 'a> Row<'c, 'a> {
 
     fn one_of<T: Copy>(&mut self, all: &[T], as_str: fn(T) -> &'static str) -> Result<T, BadCell> {
         let text = self.text()?;
-        let found = all.iter().copied().find(|one| as_str(*one) == text);
-        found.ok_or_else(|| self.bad(UNKNOWN_WORD))
+        word(text, all, as_str).ok_or_else(|| self.bad(UNKNOWN_WORD))
     }
 
     fn number<T: TryFrom<i64>>(&mut self, rule: &'static str) -> Result<T, BadCell> {
@@ -373,6 +369,41 @@ impl<'c, 'a> Row<'c, 'a> {
         let column = COLUMNS.iter().rev().nth(behind).map_or("row", |column| column.name);
         BadCell { column, found: self.last.to_string().chars().take(80).collect(), rule }
     }
+}
+
+fn word<T: Copy>(text: &str, all: &[T], as_str: fn(T) -> &'static str) -> Option<T> {
+    all.iter().copied().find(|one| as_str(*one) == text)
+}
+
+/// Reads a method.
+pub(super) fn method(text: &str) -> Option<Method> {
+    word(text, &Method::ALL, Method::as_str)
+}
+
+/// Reads a protocol.
+pub(super) fn protocol(text: &str) -> Option<Protocol> {
+    word(text, &PROTOCOLS, Protocol::as_str)
+}
+
+/// Reads the source of a round-trip time.
+pub(super) fn rtt_source(text: &str) -> Option<RttSource> {
+    word(text, &RttSource::ALL, RttSource::as_str)
+}
+
+/// Reads how well an answer fits.
+pub(super) fn match_quality(text: &str) -> Option<MatchQuality> {
+    word(text, &MATCHES, MatchQuality::as_str)
+}
+
+/// Reads a number of microseconds as the column has it.
+pub(super) fn span(number: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(number / 1e6).ok().filter(|span| *span <= LONGEST_RTT)
+}
+
+/// Reads a label stack, outermost first.
+pub(super) fn labels(text: &str) -> Option<Vec<MplsLabel>> {
+    let labels: Option<Vec<MplsLabel>> = text.split(' ').map(label).collect();
+    labels.filter(|labels| labels.len() <= MOST_LABELS)
 }
 
 /// Reads `label:class:bottom:ttl` (RFC 3032 §2.1: 20, 3, 1 and 8 bits).

@@ -1,7 +1,10 @@
 //! All records of a dataset, one after the other, without holding more than a batch of them.
 
 use std::collections::VecDeque;
+use std::io;
 use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
 
 use crate::model::RoundId;
 
@@ -84,6 +87,77 @@ impl Records {
         self.source = Some(Source::InFlight { round, after: batch.seq });
         self.ready = records.into_iter();
         Ok(())
+    }
+}
+
+/// So many batches are read before they are asked for.
+const AHEAD: usize = 8;
+
+impl Records {
+    /// The same records in the same order, read by a thread of its own while those before are worked on.
+    ///
+    /// # Errors
+    /// If the system has no thread to give.
+    pub fn read_ahead(self) -> Result<ReadAhead, DatasetError> {
+        let dataset = self.dataset.clone();
+        let (sender, batches) = sync_channel(AHEAD);
+        let reading = thread::Builder::new().name("read".to_owned()).spawn(move || self.pass_on(&sender));
+        reading.map_err(|error| DatasetError::from_io(&dataset, "read", error))?;
+        Ok(ReadAhead { dataset, batches: Some(batches), ready: Vec::new().into_iter() })
+    }
+
+    /// Until nobody listens any more.
+    fn pass_on(mut self, to: &SyncSender<Ahead>) {
+        while let Some(filled) = self.refill() {
+            let batch = filled.map(|()| std::mem::take(&mut self.ready));
+            if to.send(Ahead::Batch(batch)).is_err() {
+                return;
+            }
+        }
+        // Whoever has stopped listening needs no end.
+        let _ = to.send(Ahead::End);
+    }
+}
+
+/// What the reading thread has got.
+enum Ahead {
+    Batch(Result<std::vec::IntoIter<ProbeRecord>, DatasetError>),
+    End,
+}
+
+/// [`Records`], read ahead.
+pub struct ReadAhead {
+    dataset: PathBuf,
+    /// `None` after the end.
+    batches: Option<Receiver<Ahead>>,
+    ready: std::vec::IntoIter<ProbeRecord>,
+}
+
+impl Iterator for ReadAhead {
+    type Item = Result<ProbeRecord, DatasetError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(record) = self.ready.next() {
+                return Some(Ok(record));
+            }
+            match self.batches.as_ref()?.recv() {
+                Ok(Ahead::Batch(Ok(ready))) => self.ready = ready,
+                Ok(Ahead::Batch(Err(error))) => return Some(Err(error)),
+                Ok(Ahead::End) => self.batches = None,
+                Err(_) => {
+                    self.batches = None;
+                    let gone = io::Error::other("the thread that reads it has gone");
+                    return Some(Err(DatasetError::from_io(&self.dataset, "read", gone)));
+                }
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for ReadAhead {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReadAhead").field("dataset", &self.dataset).finish_non_exhaustive()
     }
 }
 

@@ -14,11 +14,14 @@ use arrow_array::builder::{BooleanBuilder, Float64Builder, Int32Builder, Int64Bu
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Float64Type, Int32Type, Int64Type};
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
+    Array, ArrayRef, BooleanArray, DictionaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray,
 };
 use arrow_schema::{DataType, Field, Schema};
 use parquet::arrow::ArrowWriter;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
@@ -27,8 +30,10 @@ use parquet::file::properties::WriterProperties;
 use super::batch::Row;
 use super::columns::{self, COLUMNS, Cell, Column, ColumnType, FORMAT_VERSION};
 use super::disk::DiskFile;
+use super::quick::{Batch, Meanings};
 use super::round::{RoundHeader, SealedFile};
 use super::{DatasetError, ProbeRecord, folder};
+use crate::model::Name;
 
 /// The key under which a file says its format version.
 const VERSION_KEY: &str = "tetherline.format";
@@ -291,7 +296,8 @@ pub(super) struct Reader {
     batches: ParquetRecordBatchReader,
     path: PathBuf,
     /// Who measured; `None` where a column says it.
-    vantage: Option<String>,
+    vantage: Option<Name>,
+    meanings: Meanings,
     row: u64,
 }
 
@@ -313,14 +319,15 @@ impl Reader {
 
     fn begin(file: File, path: &Path) -> Result<Self, DatasetError> {
         let damaged = |error: ParquetError| DatasetError::damaged(path, error);
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(damaged)?;
+        let metadata = shared_texts(&file).map_err(damaged)?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
         let pairs = builder.metadata().file_metadata().key_value_metadata();
         let pairs = pairs.map_or(&[] as &[KeyValue], Vec::as_slice);
         check_version(path, pairs)?;
         let has_column = builder.schema().column_with_name(VANTAGE_COLUMN.name).is_some();
-        let vantage = if has_column { None } else { Some(metadata(path, pairs, VANTAGE_KEY)?.to_owned()) };
+        let vantage = if has_column { None } else { Some(vantage(path, pairs)?) };
         let batches = builder.with_batch_size(BATCH).build().map_err(damaged)?;
-        Ok(Self { batches, path: path.to_owned(), vantage, row: 0 })
+        Ok(Self { batches, path: path.to_owned(), vantage, meanings: Meanings::default(), row: 0 })
     }
 
     /// The next records; `None` at the end. Nothing can be read after an error.
@@ -332,17 +339,43 @@ impl Reader {
 
     fn records(&mut self, batch: &RecordBatch) -> Result<Vec<ProbeRecord>, DatasetError> {
         let columns = read_columns(&self.path, batch, usize::from(self.vantage.is_some()))?;
-        let vantage = self.vantage.as_deref();
+        let vantage = self.vantage.as_ref();
+        let quick = Batch::new(&mut self.meanings, vantage, &columns);
         let record = |index| {
             self.row = self.row.saturating_add(1);
-            let vantage = vantage.map(|name| Cell::Text(name.into()));
-            let cells: Vec<Cell<'_>> =
-                vantage.into_iter().chain(columns.iter().map(|column| column.cell(index))).collect();
-            columns::record(&cells)
+            if let Some(record) = quick.as_ref().and_then(|quick| quick.record(index)) {
+                return Ok(record);
+            }
+            columns::record(&row_of(vantage, &columns, index))
                 .map_err(|bad| DatasetError::damaged(&self.path, format_args!("row {}: {bad}", self.row)))
         };
         (0..batch.num_rows()).map(record).collect()
     }
+}
+
+fn row_of<'a>(vantage: Option<&'a Name>, columns: &[ColumnArray<'a>], index: usize) -> Vec<Cell<'a>> {
+    let vantage = vantage.map(|name| Cell::Text(name.as_str().into()));
+    vantage.into_iter().chain(columns.iter().map(|column| column.cell(index))).collect()
+}
+
+/// What a file says of itself; its columns of texts are read with each text once, and rows that share it.
+fn shared_texts(file: &File) -> Result<ArrowReaderMetadata, ParquetError> {
+    let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new())?;
+    let shared = |field: &Arc<Field>| match field.data_type() {
+        DataType::Utf8 => {
+            let shared = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            Arc::new(Field::new(field.name(), shared, field.is_nullable()))
+        }
+        _ => Arc::clone(field),
+    };
+    let fields: Vec<Arc<Field>> = metadata.schema().fields().iter().map(shared).collect();
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
+    ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
+}
+
+fn vantage(path: &Path, pairs: &[KeyValue]) -> Result<Name, DatasetError> {
+    let name = metadata(path, pairs, VANTAGE_KEY)?;
+    name.parse().map_err(|bad| DatasetError::damaged(path, format_args!("{VANTAGE_KEY}: {bad}")))
 }
 
 thread_local! {
@@ -405,8 +438,8 @@ fn metadata<'a>(path: &Path, pairs: &'a [KeyValue], key: &str) -> Result<&'a str
 }
 
 /// A column of a batch.
-enum ColumnArray<'a> {
-    Text(&'a StringArray),
+pub(super) enum ColumnArray<'a> {
+    Text(&'a DictionaryArray<Int32Type>),
     Bool(&'a BooleanArray),
     Int32(&'a Int32Array),
     Int64(&'a Int64Array),
@@ -416,7 +449,7 @@ enum ColumnArray<'a> {
 impl<'a> ColumnArray<'a> {
     fn cell(&self, index: usize) -> Cell<'a> {
         match self {
-            Self::Text(array) if array.is_valid(index) => Cell::Text(array.value(index).into()),
+            Self::Text(array) => text(array, index).map_or(Cell::Empty, |text| Cell::Text(text.into())),
             Self::Bool(array) if array.is_valid(index) => Cell::Bool(array.value(index)),
             Self::Int32(array) if array.is_valid(index) => Cell::Int(array.value(index).into()),
             Self::Int64(array) if array.is_valid(index) => Cell::Int(array.value(index)),
@@ -424,6 +457,32 @@ impl<'a> ColumnArray<'a> {
             _ => Cell::Empty,
         }
     }
+
+    pub(super) const fn text(&self) -> Option<&'a DictionaryArray<Int32Type>> {
+        if let Self::Text(array) = self { Some(array) } else { None }
+    }
+
+    pub(super) const fn truth(&self) -> Option<&'a BooleanArray> {
+        if let Self::Bool(array) = self { Some(array) } else { None }
+    }
+
+    pub(super) const fn int32(&self) -> Option<&'a Int32Array> {
+        if let Self::Int32(array) = self { Some(array) } else { None }
+    }
+
+    pub(super) const fn int64(&self) -> Option<&'a Int64Array> {
+        if let Self::Int64(array) = self { Some(array) } else { None }
+    }
+
+    pub(super) const fn real(&self) -> Option<&'a Float64Array> {
+        if let Self::Real(array) = self { Some(array) } else { None }
+    }
+}
+
+fn text(array: &DictionaryArray<Int32Type>, index: usize) -> Option<&str> {
+    let texts = array.values().as_any().downcast_ref::<StringArray>()?;
+    let key = array.key(index).filter(|key| *key < texts.len() && texts.is_valid(*key))?;
+    Some(texts.value(key))
 }
 
 fn read_columns<'a>(
@@ -434,7 +493,7 @@ fn read_columns<'a>(
     let column = |column: &Column| {
         let array = batch.column_by_name(column.name);
         let array = array.and_then(|array| match column.holds {
-            ColumnType::Text => array.as_string_opt().map(ColumnArray::Text),
+            ColumnType::Text => array.as_dictionary_opt::<Int32Type>().map(ColumnArray::Text),
             ColumnType::Bool => array.as_boolean_opt().map(ColumnArray::Bool),
             ColumnType::Int32 => array.as_primitive_opt::<Int32Type>().map(ColumnArray::Int32),
             ColumnType::Int64 => array.as_primitive_opt::<Int64Type>().map(ColumnArray::Int64),
@@ -446,4 +505,20 @@ fn read_columns<'a>(
         })
     };
     COLUMNS.iter().skip(left_out).map(column).collect()
+}
+
+/// A row as it comes back from a file, read the quick way and the long way.
+#[cfg(test)]
+pub(super) fn both_ways(row: &Row<'_>) -> (Option<ProbeRecord>, Result<ProbeRecord, columns::BadCell>) {
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let mut writer = Writer::begin(Buffer(Arc::clone(&written)), 0, None).unwrap();
+    writer.push(row).unwrap();
+    writer.end().unwrap();
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(&written.lock().unwrap()).unwrap();
+    let mut reader = Reader::begin(file, Path::new("row")).unwrap();
+    let batch = reader.batches.next().unwrap().unwrap();
+    let columns = read_columns(&reader.path, &batch, 0).unwrap();
+    let quick = Batch::new(&mut reader.meanings, None, &columns).unwrap().record(0);
+    (quick, columns::record(&row_of(None, &columns, 0)))
 }

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
-use crate::model::{Asked, Event, LinkChange, Method, Name, Prefix, RoundId, Ttl, Unit, WallTime};
+use crate::model::{
+    Asked, Event, LinkChange, Method, Name, Outcome, Prefix, RoundId, RttSource, Ttl, Unit, WallTime,
+};
 
 use super::*;
 
@@ -134,6 +136,8 @@ proptest! {
         dataset.seal(RoundId(7), &Ledger::default(), true).unwrap();
         prop_assert_eq!(&dataset.recorded(RoundId(7)).unwrap(), &given);
         prop_assert_eq!(&all(&dataset), &given);
+        let ahead: Result<Vec<ProbeRecord>, _> = dataset.records().unwrap().read_ahead().unwrap().collect();
+        prop_assert_eq!(&ahead.unwrap(), &given);
     }
 
     #[test]
@@ -146,6 +150,48 @@ proptest! {
         if let Ok(back) = columns::record(&row) {
             prop_assert_eq!(columns::record(&cells(&back)).unwrap(), back);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_row_is_read_the_quick_way_as_the_long_way_or_left_to_it(
+        given in arbitrary::record(RoundId(7)), altered in proptest::option::of((0..26_usize, any_cell()))
+    ) {
+        let mut row = cells(&given);
+        let optional = |column: usize| COLUMNS[column].optional;
+        match altered {
+            Some((column, Cell::Empty)) if !optional(column) => {}
+            Some((column, cell)) if optional(column) || fits(&cell, COLUMNS[column].holds) => row[column] = cell,
+            _ => {}
+        }
+        let unaltered = row == cells(&given);
+        let (quick, long) = sealed::both_ways(&row);
+        match quick {
+            Some(quick) => prop_assert_eq!(Ok(quick), long),
+            // Only what is rare is left to the long way.
+            None => prop_assert!(!unaltered || !is_usual(&given), "{:?}", given),
+        }
+    }
+}
+
+fn fits(cell: &Cell<'_>, holds: ColumnType) -> bool {
+    matches!(
+        (cell, holds),
+        (Cell::Text(_), ColumnType::Text)
+            | (Cell::Bool(_), ColumnType::Bool)
+            | (Cell::Int(_), ColumnType::Int64)
+            | (Cell::Real(_), ColumnType::Real)
+    ) || matches!((cell, holds), (Cell::Int(number), ColumnType::Int32) if i32::try_from(*number).is_ok())
+}
+
+fn is_usual(record: &ProbeRecord) -> bool {
+    match &record.outcome {
+        Outcome::Silent => true,
+        Outcome::Answered { rtt, .. } | Outcome::Late { rtt, .. } => rtt.source != RttSource::NotTold,
+        _ => false,
     }
 }
 

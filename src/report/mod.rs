@@ -41,5 +41,5 @@ pub use recompute::{CONFIDENCE, RecomputeError, findings, load_origins, looked_u
 pub use tables::csv_files;
 pub use terminal::{Style, terminal};
 pub use timeline_figure::timeline_svg;
-pub use ways::{AllWays, all_ways};
+pub use ways::{AllWays, all_ways, findings_and_ways};
 pub use write::{ReportError, write_all, write_ways};

@@ -56,7 +56,7 @@ pub(super) fn from_records<T>(
 ) -> Result<T, RecomputeError> {
     let table = origin_table(dataset, origins)?;
     let mut broken = None;
-    let records = dataset.records()?;
+    let records = dataset.records()?.read_ahead()?;
     let mut sound = records.map_while(|record| record.map_err(|error| broken = Some(error)).ok());
     let made = analysis(&question(dataset, &table)?, &table, &mut sound);
     broken.map_or(Ok(made), |error| Err(error.into()))

@@ -8,10 +8,11 @@ use std::path::PathBuf;
 use csv::{Terminator, Writer, WriterBuilder};
 
 use super::recompute::{self, RecomputeError};
+use crate::analyse::compare::{Findings, analyse};
 use crate::analyse::origin::OriginTable;
 use crate::analyse::voices::{Voice, Voices};
 use crate::analyse::ways::{Censuses, Searches, UnitWays, Ways, WaysHop, WaysLink};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, ProbeRecord};
 use crate::model::{Method, Name, RoundId, Ttl};
 
 /// The columns that say which search a row is about.
@@ -55,23 +56,59 @@ pub struct AllWays {
 /// # Errors
 /// If the dataset or a table cannot be read.
 pub fn all_ways(dataset: &Dataset, origins: &[PathBuf]) -> Result<AllWays, RecomputeError> {
-    let origins = recompute::origin_table(dataset, origins)?;
-    let (mut searches, mut censuses, mut voices) =
-        (Searches::default(), Censuses::default(), Voices::default());
-    let rounds = dataset.rounds()?;
-    for round in rounds.iter().filter(|round| round.header.method == Method::Census) {
-        let asked = dataset.asked(round.header.id)?;
-        censuses.add_asked(&dataset.manifest().vantage, round.header.id, &asked);
+    let mut open = OpenWays::new(dataset)?;
+    for record in dataset.records()?.read_ahead()? {
+        open.add(&record?);
     }
-    for record in dataset.records()? {
-        let record = record?;
-        searches.add(&record);
-        censuses.add(&record);
-        voices.add(&record);
+    open.finish(dataset, recompute::origin_table(dataset, origins)?)
+}
+
+/// The same together with the findings, for which the records are read but once.
+///
+/// # Errors
+/// If the dataset or a table cannot be read.
+pub fn findings_and_ways(
+    dataset: &Dataset,
+    origins: &[PathBuf],
+) -> Result<(Findings, AllWays), RecomputeError> {
+    let mut open = OpenWays::new(dataset)?;
+    let findings = recompute::from_records(dataset, origins, |question, table, records| {
+        analyse(question, table, records.inspect(|record| open.add(record)))
+    })?;
+    let ways = open.finish(dataset, recompute::origin_table(dataset, origins)?)?;
+    Ok((findings, ways))
+}
+
+/// Ways in the making.
+struct OpenWays {
+    searches: Searches,
+    censuses: Censuses,
+    voices: Voices,
+}
+
+impl OpenWays {
+    fn new(dataset: &Dataset) -> Result<Self, RecomputeError> {
+        let mut censuses = Censuses::default();
+        for round in dataset.rounds()?.iter().filter(|round| round.header.method == Method::Census) {
+            let asked = dataset.asked(round.header.id)?;
+            censuses.add_asked(&dataset.manifest().vantage, round.header.id, &asked);
+        }
+        Ok(Self { searches: Searches::default(), censuses, voices: Voices::default() })
     }
-    let probers = rounds.into_iter().map(|round| (round.header.id, round.header.prober)).collect();
-    let (searches, units, voices) = (searches.finish(), censuses.finish(), voices.finish());
-    Ok(AllWays { searches, units, voices, probers, origins })
+
+    fn add(&mut self, record: &ProbeRecord) {
+        self.searches.add(record);
+        self.censuses.add(record);
+        self.voices.add(record);
+    }
+
+    fn finish(self, dataset: &Dataset, origins: OriginTable) -> Result<AllWays, RecomputeError> {
+        let rounds = dataset.rounds()?.into_iter();
+        let probers = rounds.map(|round| (round.header.id, round.header.prober)).collect();
+        let (searches, units, voices) =
+            (self.searches.finish(), self.censuses.finish(), self.voices.finish());
+        Ok(AllWays { searches, units, voices, probers, origins })
+    }
 }
 
 impl AllWays {
