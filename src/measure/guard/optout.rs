@@ -14,6 +14,9 @@ use crate::model::{BadPrefix, FileError, FileErrors, Prefix, Untrusted};
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 16 << 20;
 
+/// So many lines in error are told one by one.
+const MOST_TOLD: usize = 100;
+
 /// A prefix that is not to be probed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OptOut {
@@ -37,11 +40,11 @@ impl OptOut {
     /// Reads the text of a file.
     ///
     /// # Errors
-    /// Every line that is neither a prefix nor an address. A file with an error must not be used in part:
+    /// Every line that is neither a prefix nor an address, up to a hundred of them. A file with an error must not be used in part:
     /// the line in error may be the one that matters.
     pub fn parse_file(file: &str, text: &str) -> Result<Vec<Self>, FileErrors> {
         let mut opt_outs = Vec::new();
-        let mut errors = Vec::new();
+        let (mut errors, mut more) = (Vec::new(), 0_u64);
         for (number, line) in (1..).zip(text.lines()) {
             let (prefix, reference) = line.split_once('#').unwrap_or((line, ""));
             let prefix = prefix.trim();
@@ -50,6 +53,7 @@ impl OptOut {
             }
             match prefix_or_address(prefix) {
                 Ok(prefix) => opt_outs.push(Self { prefix, reference: Untrusted::new(reference.trim()) }),
+                Err(_) if errors.len() >= MOST_TOLD => more = more.saturating_add(1),
                 Err(error) => errors.push(FileError {
                     file: file.to_owned(),
                     line: Some(number),
@@ -57,6 +61,10 @@ impl OptOut {
                     rule: format!("{error}; write \"prefix  # who, when, reference\""),
                 }),
             }
+        }
+        if more > 0 {
+            let rule = format!("{more} more lines are wrong");
+            errors.push(FileError { file: file.to_owned(), line: None, found: String::new(), rule });
         }
         if errors.is_empty() { Ok(opt_outs) } else { Err(FileErrors(errors)) }
     }
@@ -110,6 +118,9 @@ mod tests {
         assert!(lines[1].starts_with("optout.txt:3: 175.45.177.1/24:"), "{errors}");
         assert!(lines[1].contains("did you mean 175.45.177.0/24"), "{errors}");
         assert_eq!(lines.len(), 2);
+        let many = OptOut::parse_file("optout.txt", &"x\n".repeat(5000)).unwrap_err().to_string();
+        assert_eq!(many.lines().count(), 101);
+        assert!(many.ends_with("optout.txt: 4900 more lines are wrong"), "{many}");
     }
 
     #[test]

@@ -9,13 +9,14 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue, Deserializer, Error};
 
-/// So many are found at most: each costs another reading.
+/// So many are told at most: each costs another reading, or to count the lines before it.
 const MOST: usize = 20;
 
 /// The mistakes, in no order; none if the text is right.
 pub(super) fn faults<T: DeserializeOwned>(text: &str) -> Vec<Error> {
     let (mut rest, mut faults) = DeTable::parse_recoverable(text);
     if !faults.is_empty() {
+        faults.truncate(MOST);
         return faults;
     }
     let mut gone = Vec::new();
