@@ -29,6 +29,7 @@ use std::path::PathBuf;
 
 pub use detect::Format;
 pub use pipeline::import;
+pub use reader::read_measurements;
 
 use crate::dataset::DatasetError;
 use crate::model::{FlowId, Method, Name, Outcome, Port, Prefix, Protocol, Ttl, WallTime};

@@ -1,5 +1,7 @@
 //! Any file, one step after the other: a record, an object or a line at a time.
 
+use std::io::{self, BufRead};
+
 use super::detect::Format;
 use super::input::{Input, Line};
 use super::pieces::{Piece, Pieces};
@@ -8,6 +10,30 @@ use crate::model::WallTime;
 
 /// The longest line of a format of lines, in bytes.
 const LONGEST_LINE: usize = 64 * 1024;
+
+/// Reads a file without making a dataset of it, and gives what is found to `take`, a step at a time. What the file is
+/// tells `format`, or its content; `written_at` dates what tells no time.
+///
+/// # Errors
+/// If it cannot be read at all, or its content does not tell what it is. What is damaged inside is no error.
+pub fn read_measurements(
+    input: impl BufRead + 'static,
+    format: Option<Format>,
+    written_at: WallTime,
+    mut take: impl FnMut(Batch),
+) -> io::Result<Format> {
+    let mut input = Input::new(input)?;
+    let format = format.or_else(|| Format::of(&mut input)).ok_or(io::ErrorKind::InvalidData)?;
+    let mut reader = Reader::new(format, input, written_at);
+    loop {
+        let mut batch = Batch::default();
+        let more = reader.step(&mut batch);
+        take(batch);
+        if !more {
+            return Ok(format);
+        }
+    }
+}
 
 /// A file as it is read.
 pub(super) struct Reader {
