@@ -147,7 +147,8 @@ fn trace(round: u32, target: u32) -> Trace {
     };
     let unit = Unit(Prefix::covering(key.target, 24).unwrap());
     let end = TraceEnd::Gap { hops: 1 };
-    Trace { key, unit, control: false, sent: None, heard: None, hops, end, looped: false }
+    let hops = std::sync::Arc::new(hops);
+    Trace { key, unit, control: false, sent: None, heard: None, hops, end, rtt: None, looped: false }
 }
 
 fn hop(ttl: u8, from: IpAddr) -> Hop {

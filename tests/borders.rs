@@ -129,7 +129,8 @@ fn trace(path: &TruePath, target: IpAddr, round: u64) -> Trace {
         flow: FlowId(0),
     };
     let unit = Unit(Prefix::covering(target, 24).unwrap());
-    Trace { key, unit, control: false, sent: None, heard: None, hops, end, looped: false }
+    let hops = std::sync::Arc::new(hops);
+    Trace { key, unit, control: false, sent: None, heard: None, hops, end, rtt: None, looped: false }
 }
 
 fn hop_of(ttl: u8, from: Option<IpAddr>, kind: ReplyKind) -> Hop {
@@ -247,7 +248,7 @@ impl Scores {
 
     /// Every hop of every trace counts: a router that is on a thousand traces a thousand times.
     fn judge_hops(&mut self, world: &World, seen: &Seen, routers: &RouterAses) {
-        let hops = seen.traces.iter().flat_map(|trace| &trace.hops).filter_map(Hop::address);
+        let hops = seen.traces.iter().flat_map(|trace| trace.hops.iter()).filter_map(Hop::address);
         for address in hops {
             let Some((truth, _)) = seen.routers.get(&address) else { continue };
             let by_address = world.origins.lookup(address).asn;

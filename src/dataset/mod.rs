@@ -44,7 +44,7 @@ pub use folder::ensure_room;
 pub use imported::{ImportFolder, Imported, ImportedFile, ImportedFrom, ImportedRound, Importing};
 pub use ledger::Ledger;
 pub use manifest::{Manifest, UnitInfo};
-pub use reader::{ReadAhead, Records};
+pub use reader::{Read, ReadAhead, Records};
 pub use record::{ProbeRecord, Progress};
 pub use round::{OpenRound, RoundHeader, RoundState, RoundSummary, SealedFile};
 pub use sealed::write_parquet;

@@ -22,8 +22,30 @@ pub struct Records {
     catalogue: Catalogue,
     rounds: VecDeque<RoundSummary>,
     imported: VecDeque<SealedFile>,
+    /// Whether imported files are being read.
+    imports: bool,
     source: Option<Source>,
     ready: std::vec::IntoIter<ProbeRecord>,
+}
+
+/// A record, or that a round is over.
+#[derive(Clone, Debug)]
+pub enum Read {
+    /// A record.
+    Record(ProbeRecord),
+    /// Of the rounds of which records were given so far, no other record will come.
+    RoundOver,
+}
+
+impl Read {
+    /// The record, if it is one.
+    #[must_use]
+    pub fn record(self) -> Option<ProbeRecord> {
+        match self {
+            Self::Record(record) => Some(record),
+            Self::RoundOver => None,
+        }
+    }
 }
 
 /// Where the records of a round come from.
@@ -41,7 +63,14 @@ impl Records {
         imported: Vec<SealedFile>,
     ) -> Self {
         let ready = Vec::new().into_iter();
-        Self { dataset, catalogue, rounds: rounds.into(), imported: imported.into(), source: None, ready }
+        let (rounds, imported) = (rounds.into(), imported.into());
+        Self { dataset, catalogue, rounds, imported, imports: false, source: None, ready }
+    }
+
+    /// Whether none of the records still to come belongs to a round of which some were given already. Of what was imported
+    /// that is not known.
+    fn is_between_rounds(&self) -> bool {
+        self.source.is_none() && !self.imports
     }
 
     /// Fills `ready` from the source at hand, or opens the next. `None` when everything was read.
@@ -66,6 +95,7 @@ impl Records {
     }
 
     fn open_imported(&mut self, file: &SealedFile) -> Result<(), DatasetError> {
+        self.imports = true;
         self.source = Some(self.open_sealed(file)?);
         Ok(())
     }
@@ -110,7 +140,9 @@ impl Records {
     fn pass_on(mut self, to: &SyncSender<Ahead>) {
         while let Some(filled) = self.refill() {
             let batch = filled.map(|()| std::mem::take(&mut self.ready));
-            if to.send(Ahead::Batch(batch)).is_err() {
+            let over = self.is_between_rounds().then_some(Ahead::RoundOver);
+            let sent = std::iter::once(Ahead::Batch(batch)).chain(over).try_for_each(|news| to.send(news));
+            if sent.is_err() {
                 return;
             }
         }
@@ -122,10 +154,11 @@ impl Records {
 /// What the reading thread has got.
 enum Ahead {
     Batch(Result<std::vec::IntoIter<ProbeRecord>, DatasetError>),
+    RoundOver,
     End,
 }
 
-/// [`Records`], read ahead.
+/// [`Records`], read ahead, with word of where a round is over.
 pub struct ReadAhead {
     dataset: PathBuf,
     /// `None` after the end.
@@ -134,16 +167,17 @@ pub struct ReadAhead {
 }
 
 impl Iterator for ReadAhead {
-    type Item = Result<ProbeRecord, DatasetError>;
+    type Item = Result<Read, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let Some(record) = self.ready.next() {
-                return Some(Ok(record));
+                return Some(Ok(Read::Record(record)));
             }
             match self.batches.as_ref()?.recv() {
                 Ok(Ahead::Batch(Ok(ready))) => self.ready = ready,
                 Ok(Ahead::Batch(Err(error))) => return Some(Err(error)),
+                Ok(Ahead::RoundOver) => return Some(Ok(Read::RoundOver)),
                 Ok(Ahead::End) => self.batches = None,
                 Err(_) => {
                     self.batches = None;

@@ -136,8 +136,10 @@ proptest! {
         dataset.seal(RoundId(7), &Ledger::default(), true).unwrap();
         prop_assert_eq!(&dataset.recorded(RoundId(7)).unwrap(), &given);
         prop_assert_eq!(&all(&dataset), &given);
-        let ahead: Result<Vec<ProbeRecord>, _> = dataset.records().unwrap().read_ahead().unwrap().collect();
-        prop_assert_eq!(&ahead.unwrap(), &given);
+        let ahead: Vec<Read> = dataset.records().unwrap().read_ahead().unwrap().map(Result::unwrap).collect();
+        prop_assert!(matches!(ahead.last(), Some(Read::RoundOver)));
+        let ahead: Vec<ProbeRecord> = ahead.into_iter().filter_map(Read::record).collect();
+        prop_assert_eq!(&ahead, &given);
     }
 
     #[test]

@@ -171,7 +171,7 @@ impl fmt::Display for Bytes {
 }
 
 /// A round-trip time and the clock that it was taken with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Rtt {
     /// The span; zero where nobody told it.
     pub span: Duration,

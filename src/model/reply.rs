@@ -157,7 +157,7 @@ impl MatchQuality {
 }
 
 /// One entry of an MPLS label stack (RFC 3032 §2.1), as RFC 4950 quotes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MplsLabel {
     /// The label: 20 bits.
     pub label: u32,

@@ -15,7 +15,7 @@ use csv::{Terminator, WriterBuilder};
 
 use crate::analyse::compare::{RoutedTrace, routed_traces};
 use crate::analyse::path::{Hop, HopAnswer, HopAs, NoUpstream, TraceKey};
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Read};
 use crate::model::{Asn, FlowId, Name, Port, Protocol, RoundId, Untrusted};
 
 use super::recompute::{self, RecomputeError};
@@ -78,8 +78,8 @@ pub struct Paths {
 /// # Errors
 /// If the dataset or a table cannot be read.
 pub fn paths(dataset: &Dataset, origins: &[PathBuf]) -> Result<Paths, RecomputeError> {
-    let traces = recompute::from_records(dataset, origins, |question, origins, records| {
-        routed_traces(question, origins, records)
+    let traces = recompute::from_records(dataset, origins, |question, origins, read| {
+        routed_traces(question, origins, read.filter_map(Read::record))
     })?;
     let rounds = dataset.rounds()?.into_iter();
     let probers = rounds.map(|round| (round.header.id, round.header.prober)).collect();

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use crate::analyse::compare::{AskedRound, Findings, Question, analyse};
+use crate::analyse::compare::{AskedRound, Findings, Question, analyse_read};
 use crate::analyse::origin::OriginTable;
-use crate::dataset::{Dataset, DatasetError, Manifest, ProbeRecord, RoundState, RoundSummary};
+use crate::dataset::{Dataset, DatasetError, Manifest, Read, RoundState, RoundSummary};
 use crate::formats::as_names::load_as_names;
 use crate::formats::dns::DnsCache;
 use crate::formats::origins::{self, OriginFile};
@@ -42,7 +42,7 @@ pub enum RecomputeError {
 /// # Errors
 /// If the dataset or a table cannot be read.
 pub fn findings(dataset: &Dataset, origins: &[PathBuf]) -> Result<Findings, RecomputeError> {
-    from_records(dataset, origins, |question, table, records| analyse(question, table, records))
+    from_records(dataset, origins, |question, table, read| analyse_read(question, table, read))
 }
 
 /// What an analysis makes of the records of a dataset.
@@ -52,7 +52,7 @@ pub fn findings(dataset: &Dataset, origins: &[PathBuf]) -> Result<Findings, Reco
 pub(super) fn from_records<T>(
     dataset: &Dataset,
     origins: &[PathBuf],
-    analysis: impl FnOnce(&Question, &OriginTable, &mut dyn Iterator<Item = ProbeRecord>) -> T,
+    analysis: impl FnOnce(&Question, &OriginTable, &mut dyn Iterator<Item = Read>) -> T,
 ) -> Result<T, RecomputeError> {
     let table = origin_table(dataset, origins)?;
     let mut broken = None;

@@ -8,11 +8,11 @@ use std::path::PathBuf;
 use csv::{Terminator, Writer, WriterBuilder};
 
 use super::recompute::{self, RecomputeError};
-use crate::analyse::compare::{Findings, analyse};
+use crate::analyse::compare::{Findings, analyse_read};
 use crate::analyse::origin::OriginTable;
 use crate::analyse::voices::{Voice, Voices};
 use crate::analyse::ways::{Censuses, Searches, UnitWays, Ways, WaysHop, WaysLink};
-use crate::dataset::{Dataset, ProbeRecord};
+use crate::dataset::{Dataset, ProbeRecord, Read};
 use crate::model::{Method, Name, RoundId, Ttl};
 
 /// The columns that say which search a row is about.
@@ -58,7 +58,7 @@ pub struct AllWays {
 pub fn all_ways(dataset: &Dataset, origins: &[PathBuf]) -> Result<AllWays, RecomputeError> {
     let mut open = OpenWays::new(dataset)?;
     for record in dataset.records()?.read_ahead()? {
-        open.add(&record?);
+        record?.record().iter().for_each(|record| open.add(record));
     }
     open.finish(dataset, recompute::origin_table(dataset, origins)?)
 }
@@ -72,8 +72,13 @@ pub fn findings_and_ways(
     origins: &[PathBuf],
 ) -> Result<(Findings, AllWays), RecomputeError> {
     let mut open = OpenWays::new(dataset)?;
-    let findings = recompute::from_records(dataset, origins, |question, table, records| {
-        analyse(question, table, records.inspect(|record| open.add(record)))
+    let findings = recompute::from_records(dataset, origins, |question, table, read| {
+        let noted = read.inspect(|read| {
+            if let Read::Record(record) = read {
+                open.add(record);
+            }
+        });
+        analyse_read(question, table, noted)
     })?;
     let ways = open.finish(dataset, recompute::origin_table(dataset, origins)?)?;
     Ok((findings, ways))

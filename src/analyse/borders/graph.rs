@@ -81,7 +81,7 @@ impl Graph {
     fn add(&mut self, trace: &Trace, origins: &OriginTable) {
         let target = origins.lookup(trace.key.target).asn;
         let mut before: Option<(Place, u8)> = None;
-        for hop in &trace.hops {
+        for hop in trace.hops.iter() {
             let Some(address) = hop.address() else { continue };
             let ttl = hop.ttl.get();
             if is_end(hop) {

@@ -16,9 +16,9 @@ use super::unit::{Scale, UnitView};
 use super::verdict::Verdict;
 use super::watch::{Samples, Watcher};
 use crate::analyse::origin::OriginTable;
-use crate::analyse::path::{Trace, TraceEnd, Traces};
+use crate::analyse::path::{Shapes, Trace, TraceEnd, Traces};
 use crate::analyse::ways::{Censuses, Searches};
-use crate::dataset::ProbeRecord;
+use crate::dataset::{ProbeRecord, Read};
 use crate::model::{Asn, Method, Outcome, Unit, WallTime};
 
 /// What the records of a campaign say about it. The order of the records does not matter.
@@ -28,9 +28,23 @@ pub fn analyse(
     origins: &OriginTable,
     records: impl IntoIterator<Item = ProbeRecord>,
 ) -> Findings {
+    analyse_read(question, origins, records.into_iter().map(Read::Record))
+}
+
+/// The same of records among which it is said where rounds are over: what is kept of a round that is over takes less
+/// room.
+#[must_use]
+pub fn analyse_read(
+    question: &Question,
+    origins: &OriginTable,
+    read: impl IntoIterator<Item = Read>,
+) -> Findings {
     let mut intake = Intake::new(question);
-    for record in records {
-        intake.take(&record);
+    for read in read {
+        match read {
+            Read::Record(record) => intake.take(&record),
+            Read::RoundOver => intake.close(),
+        }
     }
     intake.conclude(question, origins)
 }
@@ -61,7 +75,10 @@ struct Intake {
     controls: BTreeMap<Unit, bool>,
     round_starts: BTreeMap<RoundKey, WallTime>,
     tally: Tally,
+    /// Those of rounds that may not be over.
     traces: Traces,
+    closed: Vec<Trace>,
+    shapes: Shapes,
     searches: Searches,
     censuses: Censuses,
 }
@@ -78,6 +95,8 @@ impl Intake {
             round_starts: BTreeMap::new(),
             tally: Tally::default(),
             traces: Traces::default(),
+            closed: Vec::new(),
+            shapes: Shapes::default(),
             searches: Searches::default(),
             censuses,
         }
@@ -111,12 +130,21 @@ impl Intake {
         self.period.unwrap_or((question.started_at, question.started_at))
     }
 
+    /// Takes all traces for whole.
+    fn close(&mut self) {
+        for trace in std::mem::take(&mut self.traces).finish() {
+            self.count_trace(&trace);
+            let shared = self.shapes.shared(trace);
+            self.closed.push(shared);
+        }
+    }
+
     fn conclude(mut self, question: &Question, origins: &OriginTable) -> Findings {
         let period = self.period(question);
-        let traces: Vec<Trace> = std::mem::take(&mut self.traces).finish().collect();
-        for trace in &traces {
-            self.count_trace(trace);
-        }
+        self.close();
+        drop(std::mem::take(&mut self.shapes));
+        let mut traces = std::mem::take(&mut self.closed);
+        traces.sort_unstable_by(|one, other| one.key.cmp(&other.key));
         let declared = Epochs::new(&question.events, period);
         let mut routes = routes::routes(question, origins, &declared, &traces);
         let found = found::changes(&routes);

@@ -101,7 +101,7 @@ fn evidence<'a>(
     let told: Vec<&'a Route> = view.routes.iter().copied().filter(|route| route.upstream.is_ok()).collect();
     let sightings: Vec<Sighting<'a>> = told.iter().filter_map(|route| sighting(route)).collect();
     let found: Vec<&Found> = ways.found.iter().filter(|found| found.unit == view.unit).collect();
-    let names = told.iter().map(|route| &route.round.0).chain(found.iter().map(|found| &found.vantage));
+    let names = told.iter().map(|route| &route.key.vantage).chain(found.iter().map(|found| &found.vantage));
     let names: BTreeSet<&Name> = names.collect();
     let vantages: BTreeMap<&Name, usize> = names.into_iter().zip(0..).collect();
     let in_epoch = |epoch: usize| {
@@ -149,7 +149,7 @@ fn seen(told: &[&Route], found: &[&Found], vantages: &BTreeMap<&Name, usize>) ->
     let number = |name: &Name| vantages.get(name).copied().unwrap_or_default();
     for route in told {
         let before = route.arrival.map_or(0, |(ttl, _)| usize::from(ttl).saturating_sub(1));
-        let mut routers = route.routers.clone();
+        let mut routers = route.routers.to_vec();
         routers.resize(before.max(routers.len()), None);
         evidence.add_way(number(&route.key.vantage), &routers, route.arrival.is_some());
     }

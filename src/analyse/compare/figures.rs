@@ -57,7 +57,7 @@ impl Timeline<'_> {
             point.answered = point.answered.saturating_add(share.part);
         }
         for route in &view.routes {
-            let Some(point) = self.point(view.unit, &route.round) else { continue };
+            let Some(point) = self.point(view.unit, &route.round()) else { continue };
             let upstream = route.upstream.ok().map(|upstream| upstream.asn);
             let flows = point.upstreams.entry(upstream).or_default();
             *flows = flows.saturating_add(1);

@@ -31,7 +31,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
-pub use analyse::{analyse, routed_traces};
+pub use analyse::{analyse, analyse_read, routed_traces};
 pub use findings::{
     AsEdge, Change, Epoch, Estimate, Findings, FoundChange, Metric, Outage, OutageState, PathCount,
     PathThen, Proof, Reach, Reachability, TimelinePoint, Trouble, UnitEpoch, UnitFindings, UpstreamShare,

@@ -1,7 +1,8 @@
 //! Traces, each placed in its epoch, with its way from AS to AS and its upstream.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::epochs::Epochs;
@@ -13,14 +14,13 @@ use crate::analyse::path::{
     Approach, AsPath, DeclaredLinks, Entrances, Hop, NoUpstream, RouterAses, Setting, Trace, TraceEnd,
     TraceKey, Upstream, Walk,
 };
-use crate::model::{Asn, Name, RttSource, Unit, WallTime};
+use crate::model::{Asn, Name, Unit, WallTime};
 
 /// A trace as the comparison needs it.
 #[derive(Clone, Debug)]
 pub(super) struct Route {
     pub(super) unit: Unit,
     pub(super) control: bool,
-    pub(super) round: RoundKey,
     pub(super) epoch: usize,
     /// What was asked: the same flow is asked in every round.
     pub(super) key: TraceKey,
@@ -32,11 +32,18 @@ pub(super) struct Route {
     pub(super) own: Option<Asn>,
     pub(super) upstream: Result<Upstream, NoUpstream>,
     /// Up to the origin where the upstream is told, and otherwise up to what lies before the origin.
-    pub(super) walk: Walk,
+    pub(super) walk: Arc<Walk>,
     /// The routers, silent ones as `None`, without the target and without silence at the end.
-    pub(super) routers: Vec<Option<IpAddr>>,
+    pub(super) routers: Arc<[Option<IpAddr>]>,
     /// At which TTL the target answered, and the shortest round-trip time of its answers that counts.
     pub(super) arrival: Option<(u8, Option<Duration>)>,
+}
+
+impl Route {
+    /// In which round it was traced.
+    pub(super) fn round(&self) -> RoundKey {
+        (self.key.vantage.clone(), self.key.round)
+    }
 }
 
 /// A trace, its way from AS to AS, and its upstream.
@@ -57,11 +64,28 @@ pub struct RoutedTrace {
 /// A trace that lies within one epoch and whose upstream is not yet judged.
 struct Open<'a> {
     trace: &'a Trace,
+    shown: Arc<Shown>,
+    sent: (WallTime, WallTime),
+    epoch: usize,
+}
+
+/// What all traces show that share their hops.
+#[derive(Clone)]
+struct Shown {
     path: AsPath,
     approach: Option<Approach>,
     origin: Option<Asn>,
-    sent: (WallTime, WallTime),
-    epoch: usize,
+    routers: Arc<[Option<IpAddr>]>,
+}
+
+/// What tells one from another: where the hops stand in memory, and what else decides.
+type ShapeKey = (usize, IpAddr, TraceEnd, bool);
+
+/// By shape.
+struct AllShown<'a> {
+    origins: &'a OriginTable,
+    routers: &'a RouterAses,
+    known: HashMap<ShapeKey, Arc<Shown>>,
 }
 
 /// A trace whose upstream is judged.
@@ -78,7 +102,8 @@ pub(super) fn routes(
     epochs: &Epochs,
     traces: &[Trace],
 ) -> Vec<Route> {
-    judged(question, origins, epochs, traces).into_iter().map(Judged::route).collect()
+    let mut walks = Walks::new();
+    judged(question, origins, epochs, traces).into_iter().map(|judged| judged.route(&mut walks)).collect()
 }
 
 /// Places routes in these epochs; those that lie in two are taken away.
@@ -100,8 +125,9 @@ pub(super) fn routed(
 ) -> Vec<RoutedTrace> {
     let judged = judged(question, origins, declared, &traces);
     let placed = judged.into_iter().filter_map(|judged| {
-        let Judged { open: Open { trace, path, origin, sent, .. }, upstream, .. } = judged;
+        let Judged { open: Open { trace, shown, sent, .. }, upstream, .. } = judged;
         let epoch = all.of_both(sent)?;
+        let Shown { path, origin, .. } = Arc::unwrap_or_clone(shown);
         Some((trace.key.clone(), (path, origin, epoch, upstream)))
     });
     let mut placed: BTreeMap<TraceKey, _> = placed.collect();
@@ -121,22 +147,31 @@ fn judged<'a>(
     traces: &'a [Trace],
 ) -> Vec<Judged<'a>> {
     let routers = routers_of(origins, traces);
+    let mut shown = AllShown { origins, routers: &routers, known: HashMap::new() };
     let open: Vec<Open<'_>> =
-        traces.iter().filter_map(|trace| Open::new(trace, origins, &routers, epochs)).collect();
+        traces.iter().filter_map(|trace| Open::new(trace, &mut shown, epochs)).collect();
+    drop(shown);
     let own = own_ases(question, &open);
     let links = DeclaredLinks::new(&question.events);
-    let approaches = open.iter().filter_map(|open| Some((open.approach.as_ref()?, open.epoch)));
-    let entrances = Entrances::learn(approaches);
+    let entrances = Entrances::learn(each_once(&open).iter().copied());
     let judge = |open: Open<'a>| {
         let own = own.get(&open.trace.key.vantage).copied();
         let setting = Setting { own, epoch: open.epoch, at: open.sent.1 };
-        let upstream = match &open.approach {
+        let upstream = match &open.shown.approach {
             Some(approach) => entrances.upstream(approach, &links, setting),
             None => Err(NoUpstream::OriginUnknown),
         };
         Judged { open, own, upstream }
     };
     open.into_iter().map(judge).collect()
+}
+
+/// What the traces of each epoch show of how origins are entered. It is learnt from sets: what is shown twice teaches
+/// nothing.
+fn each_once<'a>(open: &'a [Open<'_>]) -> Vec<(&'a Approach, usize)> {
+    let mut seen = HashSet::new();
+    let new = open.iter().filter(|open| seen.insert((Arc::as_ptr(&open.shown).addr(), open.epoch)));
+    new.filter_map(|open| Some((open.shown.approach.as_ref()?, open.epoch))).collect()
 }
 
 /// Whose routers the addresses are on; where no relations are known, their addresses alone tell.
@@ -152,7 +187,7 @@ fn routers_of(origins: &OriginTable, traces: &[Trace]) -> RouterAses {
 fn own_ases(question: &Question, open: &[Open<'_>]) -> BTreeMap<Name, Asn> {
     let mut votes: BTreeMap<&Name, BTreeMap<Asn, u64>> = BTreeMap::new();
     for open in open {
-        if let Some(first) = open.path.ases().next() {
+        if let Some(first) = open.shown.path.ases().next() {
             let vote = votes.entry(&open.trace.key.vantage).or_default().entry(first).or_default();
             *vote = vote.saturating_add(1);
         }
@@ -169,15 +204,33 @@ fn own_ases(question: &Question, open: &[Open<'_>]) -> BTreeMap<Name, Asn> {
 }
 
 impl<'a> Open<'a> {
-    fn new(trace: &'a Trace, origins: &OriginTable, routers: &RouterAses, epochs: &Epochs) -> Option<Self> {
+    fn new(trace: &'a Trace, shown: &mut AllShown<'_>, epochs: &Epochs) -> Option<Self> {
         let sent = trace.sent?;
         let epoch = epochs.of_both(sent)?;
+        Some(Self { trace, shown: shown.of(trace), sent, epoch })
+    }
+}
+
+impl AllShown<'_> {
+    fn of(&mut self, trace: &Trace) -> Arc<Shown> {
+        let key = (Arc::as_ptr(&trace.hops).addr(), trace.key.target, trace.end, trace.looped);
+        let (origins, routers) = (self.origins, self.routers);
+        let shown = self.known.entry(key).or_insert_with(|| Arc::new(Shown::new(trace, origins, routers)));
+        Arc::clone(shown)
+    }
+}
+
+impl Shown {
+    fn new(trace: &Trace, origins: &OriginTable, routers: &RouterAses) -> Self {
         let path = AsPath::with_routers(trace, origins, routers);
         let origin = origins.lookup(trace.key.target).asn;
         let approach = origin.map(|origin| Approach::new(&path, origin));
-        Some(Self { trace, path, approach, origin, sent, epoch })
+        Self { path, approach, origin, routers: self::routers(trace).into() }
     }
 }
+
+/// Walks by what was shown, the AS in which they begin, and whether their upstream is told.
+type Walks = HashMap<(usize, Option<Asn>, bool), Arc<Walk>>;
 
 impl RoutedTrace {
     /// A trace that was not sent, or on both sides of an event.
@@ -190,38 +243,43 @@ impl RoutedTrace {
 }
 
 impl Judged<'_> {
-    fn route(self) -> Route {
+    fn route(self, walks: &mut Walks) -> Route {
+        let walk = self.walk(walks);
         let Self { open, own, upstream } = self;
-        let walk = Walk::new(&open.path, own);
-        let walk = match open.origin {
-            Some(origin) if upstream.is_ok() => walk.to_origin(origin),
-            Some(origin) => walk.before(origin),
-            None => walk,
-        };
         Route {
             unit: open.trace.unit,
             control: open.trace.control,
-            round: (open.trace.key.vantage.clone(), open.trace.key.round),
             epoch: open.epoch,
             key: open.trace.key.clone(),
             sent: open.sent,
             heard: open.trace.heard.unwrap_or(open.sent.1),
-            origin: open.origin,
+            origin: open.shown.origin,
             own,
             upstream,
             walk,
-            routers: routers(open.trace),
+            routers: Arc::clone(&open.shown.routers),
             arrival: arrival(open.trace),
         }
     }
+
+    fn walk(&self, walks: &mut Walks) -> Arc<Walk> {
+        let (shown, told) = (&self.open.shown, self.upstream.is_ok());
+        let key = (Arc::as_ptr(shown).addr(), self.own, told);
+        let walk = walks.entry(key).or_insert_with(|| {
+            let walk = Walk::new(&shown.path, self.own);
+            Arc::new(match shown.origin {
+                Some(origin) if told => walk.to_origin(origin),
+                Some(origin) => walk.before(origin),
+                None => walk,
+            })
+        });
+        Arc::clone(walk)
+    }
 }
 
-/// Round-trip times of the unprivileged engine are those of its own doing, and do not count.
 fn arrival(trace: &Trace) -> Option<(u8, Option<Duration>)> {
     let TraceEnd::Reached { ttl } = trace.end else { return None };
-    let answers = trace.hops.last().into_iter().flat_map(|hop| &hop.answers);
-    let counts = answers.filter(|answer| answer.rtt.source != RttSource::UserSpace);
-    Some((ttl.get(), counts.map(|answer| answer.rtt.span).min()))
+    Some((ttl.get(), trace.rtt))
 }
 
 fn routers(trace: &Trace) -> Vec<Option<IpAddr>> {

@@ -88,7 +88,7 @@ impl UnitView<'_> {
         let origin = self.origin?;
         let to_origin = || told.iter().filter(|route| route.origin == Some(origin));
         let own: BTreeSet<Asn> = to_origin().filter_map(|route| route.own).collect();
-        Some(AsGraph::new(to_origin().map(|route| &route.walk), &own, origin))
+        Some(AsGraph::new(to_origin().map(|route| &*route.walk), &own, origin))
     }
 }
 

@@ -135,7 +135,7 @@ impl AsPath {
     pub fn with_routers(trace: &Trace, origins: &OriginTable, routers: &RouterAses) -> Self {
         let origin = origins.lookup(trace.key.target).asn;
         let mut hops: Vec<HopAs> = Vec::with_capacity(trace.hops.len());
-        for hop in &trace.hops {
+        for hop in trace.hops.iter() {
             let by_address = HopAs::new(hop, origins);
             let before = hops.iter().rev().find_map(|hop| hop.asn);
             let is_target =

@@ -20,6 +20,6 @@ mod tests;
 
 pub use as_path::{AsPath, HopAs, HopRule, Segment};
 pub use router::{Confidence, RouterAs, RouterAses, RouterRule};
-pub use trace::{Hop, HopAnswer, HopState, Trace, TraceEnd, TraceKey, Traces};
+pub use trace::{Hop, HopAnswer, HopState, Shapes, Trace, TraceEnd, TraceKey, Traces};
 pub use upstream::{Approach, DeclaredLinks, Entrances, NoUpstream, Setting, Upstream};
 pub use walk::{Step, Walk};

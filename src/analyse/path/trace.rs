@@ -1,14 +1,16 @@
 //! Records → traces: all that was asked and answered along one flow in one round, in the order of TTLs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use super::clean;
 use crate::dataset::ProbeRecord;
 use crate::limits::Train;
 use crate::model::{
-    FlowId, Method, MplsLabel, Name, Outcome, Port, Protocol, Reply, ReplyKind, RoundId, Rtt, Ttl, Unit,
-    Unreachable, WallTime,
+    FlowId, Method, MplsLabel, Name, Outcome, Port, Protocol, Reply, ReplyKind, RoundId, Rtt, RttSource,
+    Ttl, Unit, Unreachable, WallTime,
 };
 
 /// What names a trace.
@@ -43,15 +45,24 @@ pub struct Trace {
     /// by then, however long its probes into silence went on.
     pub heard: Option<WallTime>,
     /// Its hops, by rising TTL. TTLs are missing where a loop was cut.
-    pub hops: Vec<Hop>,
+    pub hops: Arc<Vec<Hop>>,
     /// How it ended.
     pub end: TraceEnd,
+    /// The shortest round-trip time of the target's answers; `None` if it did not answer. Those of the unprivileged
+    /// engine are of its own doing, and do not count.
+    pub rtt: Option<Duration>,
     /// Whether a loop was cut out of it.
     pub looped: bool,
 }
 
+/// Hops of traces, each only once: in round after round most traces show the same.
+#[derive(Debug, Default)]
+pub struct Shapes {
+    known: HashSet<Arc<Vec<Hop>>>,
+}
+
 /// What was asked and answered at one TTL.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Hop {
     /// The TTL.
     pub ttl: Ttl,
@@ -69,7 +80,7 @@ pub struct Hop {
 }
 
 /// One answer at one TTL.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HopAnswer {
     /// Which attempt it answers.
     pub attempt: u8,
@@ -119,7 +130,7 @@ impl HopState {
 }
 
 /// How a trace ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TraceEnd {
     /// The target answered, at this TTL.
     Reached {
@@ -232,14 +243,54 @@ impl OpenTrace {
             control: self.control,
             sent: self.sent,
             heard: self.heard,
-            hops: cleaned.hops,
+            rtt: shortest(&cleaned),
+            hops: Arc::new(cleaned.hops),
             end: cleaned.end,
             looped: cleaned.looped,
         }
     }
 }
 
+fn shortest(cleaned: &clean::Cleaned) -> Option<Duration> {
+    let reached = matches!(cleaned.end, TraceEnd::Reached { .. });
+    let last = cleaned.hops.last().filter(|_| reached)?;
+    let counts = last.answers.iter().filter(|answer| answer.rtt.source != RttSource::UserSpace);
+    counts.map(|answer| answer.rtt.span).min()
+}
+
+impl Shapes {
+    /// The same trace with nothing of its hops but what tells of the way, which it shares with all that show the same:
+    /// who answered, and with what.
+    #[must_use]
+    pub fn shared(&mut self, trace: Trace) -> Trace {
+        let hops: Vec<Hop> = trace.hops.iter().map(Hop::bare).collect();
+        let shared = self.known.get(&hops).cloned();
+        let hops = shared.unwrap_or_else(|| {
+            let hops = Arc::new(hops);
+            self.known.insert(Arc::clone(&hops));
+            hops
+        });
+        Trace { hops, ..trace }
+    }
+}
+
 impl Hop {
+    /// Without what differs from round to round although the way is the same.
+    fn bare(&self) -> Self {
+        let rtt = Rtt { span: Duration::ZERO, source: RttSource::NotTold };
+        let bare = |answer: &HopAnswer| HopAnswer {
+            attempt: 0,
+            from: answer.from,
+            kind: answer.kind,
+            rtt,
+            late: false,
+            reply_ttl: None,
+            quoted_ttl: answer.quoted_ttl,
+            mpls: Vec::new(),
+        };
+        Self { answers: self.answers.iter().map(bare).collect(), ..*self }
+    }
+
     /// A hop of which nothing was asked.
     pub(super) const fn empty(ttl: Ttl) -> Self {
         Self { ttl, answers: Vec::new(), sent: 0, silent: 0, not_sent: 0, hidden: false }

@@ -12,7 +12,7 @@ use crate::analyse::path::Walk;
 use crate::analyse::topology::{
     Announcement, Because, Change, Lost, MeasuredWay, Merged, Routes, Ties, Topology,
 };
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Read};
 use crate::model::{AsLink, AsRelation, Asn, Event, LinkChange, Unit};
 use crate::report::number;
 use crate::report::recompute::{self, RecomputeError};
@@ -33,7 +33,8 @@ pub struct MeasuredWalk {
 /// # Errors
 /// If the dataset or a table cannot be read.
 pub fn measured_walks(dataset: &Dataset, origins: &[PathBuf]) -> Result<Vec<MeasuredWalk>, RecomputeError> {
-    recompute::from_records(dataset, origins, |question, table, records| {
+    recompute::from_records(dataset, origins, |question, table, read| {
+        let records = read.filter_map(Read::record);
         let walk = |routed: RoutedTrace| {
             let own = question.vantage_as.get(&routed.trace.key.vantage).copied();
             let upstream = routed.upstream.ok().filter(|_| !routed.trace.control)?;
