@@ -14,7 +14,9 @@ pub(super) struct Way {
     /// The links that it crossed.
     pub(super) links: BTreeSet<Crossing>,
     /// The ASes behind which it shows who comes next.
-    known: BTreeSet<Asn>,
+    left: BTreeSet<Asn>,
+    /// The ASes before which it shows who came: no way enters an AS twice.
+    entered: BTreeSet<Asn>,
     /// Whether it shows the whole way, up to the upstream of its origin.
     whole: bool,
     /// Where it begins.
@@ -57,18 +59,20 @@ impl Way {
     /// What a trace says. A link across silent hops counts if nobody is seen elsewhere who may stand there. The link
     /// from the upstream into the origin counts if the upstream is told.
     pub(super) fn new(route: &Route, solid: &Solid) -> Self {
-        let (mut links, mut known, mut whole) = (BTreeSet::new(), BTreeSet::new(), route.upstream.is_ok());
+        let (mut links, mut whole) = (BTreeSet::new(), route.upstream.is_ok());
+        let (mut left, mut entered) = (BTreeSet::new(), BTreeSet::new());
         for (from, to, gap) in route.walk.links() {
             let into_origin = route.upstream.is_ok_and(|up| up.asn == from) && route.origin == Some(to);
             if gap && !into_origin && solid.may_hide((from, to)) {
                 whole = false;
             } else {
                 links.insert((from, to));
-                known.insert(from);
+                left.insert(from);
+                entered.insert(to);
             }
         }
         let start = route.walk.steps.first().map(|step| step.asn);
-        Self { links, known, whole, start }
+        Self { links, left, entered, whole, start }
     }
 
     /// Who comes next behind an AS, where that is shown.
@@ -94,7 +98,8 @@ impl Way {
         if self.links.contains(&link) {
             Some(true)
         } else {
-            (self.whole || self.known.contains(&link.0)).then_some(false)
+            let told = self.whole || self.left.contains(&link.0) || self.entered.contains(&link.1);
+            told.then_some(false)
         }
     }
 }
