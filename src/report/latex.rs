@@ -42,7 +42,7 @@ fn reachability_lines(_: &UnitFindings, epoch: &UnitEpoch) -> Vec<[String; 3]> {
 
 fn upstreams(findings: &Findings) -> String {
     let caption = format!(
-        "Traced flows by upstream, of those whose upstream is known, with {} Wilson intervals.",
+        "Traced flows by upstream, of those whose upstream is known, with {} Wilson intervals by cluster.",
         wording::confidence(findings)
     );
     let head = ["Unit", "Epoch", "Upstream", "Flows", r"Share [\%]"];

@@ -9,9 +9,11 @@ pub(super) fn notes(findings: &Findings) -> Vec<String> {
     let level = wording::confidence(findings);
     let mut notes = vec![
         format!(
-            "Shares stand with their {level} interval in brackets, in percent (Wilson's score interval). It takes \
-             probes and flows as independent; the same addresses and flows are asked in every round and can fail \
-             together, so the truth is wider."
+            "Shares stand with their {level} interval in brackets, in percent (Wilson's score interval). That of answers takes \
+             probes as independent; addresses can fall silent together, so the truth is wider. That of flows through an \
+             upstream takes as one sample a target with all its traces, or, with fewer than 8 targets, a flow with all its \
+             rounds, unless all flows to each target go one way: as many samples as their spread shows them to be worth \
+             (Korn and Graubard 1998)."
         ),
         "Answers are counted only from addresses that answered by the same method at least once in the \
          campaign, so a silent address does not look like an outage. A unit is \"not observable\" where nothing \
@@ -20,7 +22,7 @@ pub(super) fn notes(findings: &Findings) -> Vec<String> {
             .to_owned(),
         format!(
             "A change is the later epoch minus the one before, in percentage points for shares, with a {level} \
-             interval (Newcombe's hybrid score interval). The null is that both epochs have the same share: an \
+             interval (made of the two as Newcombe's hybrid score interval is). The null is that both epochs have the same share: an \
              interval that holds 0 does not tell them apart. The intervals are not corrected for how many there \
              are. Numbers of paths are counts of what was seen: no interval is claimed for them, and more effort \
              finds more."

@@ -8,8 +8,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tetherline::analyse::compare::{Findings, OutageState, UnitFindings};
-use tetherline::model::LinkChange;
+use tetherline::analyse::compare::{Estimate, Findings, Metric, OutageState, UnitFindings};
+use tetherline::model::{Asn, LinkChange, WallTime};
 
 use crate::internet::{Internet, Plot, ROUND};
 use crate::stage;
@@ -21,15 +21,59 @@ struct Tally {
     quiet: u64,
     /// Quiet campaigns with a change of a link, and seeds of campaigns of all kinds with one that is none.
     alarms: Vec<u64>,
-    /// Link losses and additions: how many, and seeds of those not found, or not in time.
+    /// Link losses and additions: how many, and seeds of those not found, or not in time; of links that carried a
+    /// tenth of the flows and more, and on which enough were dealt out.
     events: [u64; 2],
     missed: Vec<u64>,
     late: Vec<u64>,
+    /// The same of links that carried less, or fewer.
+    small: u64,
+    small_missed: Vec<u64>,
+    /// Shares of flows by an upstream, and differences between epochs, by whether the interval holds the truth.
+    shares: Coverage,
+    differences: Coverage,
     /// Units that were up, times campaigns, and seeds in which one was called down.
     up: u64,
     called_down: Vec<u64>,
     vantage_down: u64,
     panicked: Vec<u64>,
+}
+
+/// A link on which fewer flows or targets are dealt out can be deserted by chance.
+const ENOUGH: f64 = 10.0;
+
+/// How often intervals held the truth, or lay above or below it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Coverage {
+    held: u32,
+    above: u32,
+    below: u32,
+}
+
+impl Coverage {
+    fn note(&mut self, (low, high): (f64, f64), truth: f64) {
+        // Truths are sums of fractions: at 0 and 1 they may lie beside them by rounding.
+        const NEAR: f64 = 1e-9;
+        match () {
+            () if truth < low - NEAR => self.above += 1,
+            () if truth > high + NEAR => self.below += 1,
+            () => self.held += 1,
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        self.held += other.held;
+        self.above += other.above;
+        self.below += other.below;
+    }
+}
+
+impl fmt::Display for Coverage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = self.held + self.above + self.below;
+        let share = f64::from(self.held) * 100.0 / f64::from(all.max(1));
+        write!(f, "{} of {all}, {share:.1} %; {} above, {} below", self.held, self.above, self.below)
+    }
 }
 
 impl Tally {
@@ -38,6 +82,9 @@ impl Tally {
         self.quiet += other.quiet;
         self.up += other.up;
         self.vantage_down += other.vantage_down;
+        self.small += other.small;
+        self.shares.add(other.shares);
+        self.differences.add(other.differences);
         for (sum, more) in self.events.iter_mut().zip(other.events) {
             *sum += more;
         }
@@ -45,6 +92,7 @@ impl Tally {
             (&mut self.alarms, &other.alarms),
             (&mut self.missed, &other.missed),
             (&mut self.late, &other.late),
+            (&mut self.small_missed, &other.small_missed),
             (&mut self.called_down, &other.called_down),
             (&mut self.panicked, &other.panicked),
         ];
@@ -70,9 +118,16 @@ impl fmt::Display for Tally {
             self.alarms.len(),
             self.alarms
         )?;
-        writeln!(f, "links lost: {lost}; added: {added}")?;
+        writeln!(
+            f,
+            "links lost: {lost}; added: {added}; of a tenth of the flows or more, and {ENOUGH} dealt out"
+        )?;
         writeln!(f, "  not found, or not by name: {} {:?}", self.missed.len(), self.missed)?;
         writeln!(f, "  not within one round: {} {:?}", self.late.len(), self.late)?;
+        let small_missed = self.small_missed.len();
+        writeln!(f, "of smaller ones: {}; not found: {small_missed} {:?}", self.small, self.small_missed)?;
+        writeln!(f, "shares of flows by an upstream, held by their interval: {}", self.shares)?;
+        writeln!(f, "differences of such shares: {}", self.differences)?;
         writeln!(
             f,
             "units that were up: {}; called down: {} {:?}",
@@ -109,24 +164,27 @@ fn play(seed: u64) -> Tally {
         Some(_) => judge_event(seed, &internet, &findings, &mut tally),
     }
     judge_outages(seed, &findings, &mut tally);
+    judge_intervals(&internet, &findings, &mut tally);
     tally
 }
 
 fn judge_event(seed: u64, internet: &Internet, findings: &Findings, tally: &mut Tally) {
     let Some((change, link, at)) = internet.event else { return };
-    assert!(internet.share >= 0.1);
-    tally.events[usize::from(change == LinkChange::Added)] = 1;
+    let share = internet.share_of_event().expect("an event");
+    let small = share < 0.1 || share * f64::from(internet.dealt) < ENOUGH;
+    tally.small = u64::from(small);
+    tally.events[usize::from(change == LinkChange::Added)] = u64::from(!small);
     let found: Vec<_> =
         findings.found.iter().filter(|found| found.link == link && found.change == change).collect();
     let of_it = found.iter().filter(|found| found.from <= at && at <= found.to);
     let Some(first) = of_it.min_by_key(|found| found.to) else {
-        tally.missed.push(seed);
+        (if small { &mut tally.small_missed } else { &mut tally.missed }).push(seed);
         return;
     };
     // A round, and the time that its traces take. While the vantage's line is down there are no rounds.
     let mut most = ROUND.as_secs() * 2;
     most += internet.vantage_down.map_or(0, |(from, to)| to.since(from).as_secs());
-    if first.to.since(at).as_secs() > most {
+    if !small && first.to.since(at).as_secs() > most {
         tally.late.push(seed);
     }
 }
@@ -139,6 +197,31 @@ fn judge_outages(seed: u64, findings: &Findings, tally: &mut Tally) {
         let mut down = down.filter(|outage| outage.state == OutageState::Down);
         if !unit.control && down.next().is_some() {
             tally.called_down.push(seed);
+        }
+    }
+}
+
+/// The shares of the origin's first line. Differences are those of the epoch before.
+fn judge_intervals(internet: &Internet, findings: &Findings, tally: &mut Tally) {
+    let line = Asn::try_from(300).expect("an AS");
+    let truths: Vec<f64> = findings
+        .epochs
+        .iter()
+        .map(|epoch| {
+            let rounds = internet.rounds().filter(|at| epoch.start <= *at && *at < epoch.end);
+            internet.share(line, &rounds.collect::<Vec<WallTime>>())
+        })
+        .collect();
+    for unit in findings.units.iter().filter(|unit| !unit.control) {
+        for (found, truth) in unit.by_epoch.iter().zip(&truths) {
+            let share = found.upstreams.iter().find(|share| share.upstream == line);
+            if let Some(Estimate { low, high, .. }) = share.map(|share| share.share).or(found.unseen) {
+                tally.shares.note((low, high), *truth);
+            }
+        }
+        for change in unit.changes.iter().filter(|change| change.metric == Metric::Upstream(line)) {
+            let truth = truths[change.epoch] - truths[change.epoch - 1];
+            change.interval.into_iter().for_each(|interval| tally.differences.note(interval, truth));
         }
     }
 }

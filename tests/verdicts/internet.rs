@@ -1,6 +1,7 @@
 //! Internets drawn from a seed for calibration: an origin AS with several lines, units with hosts, control networks, and
 //! all that may be taken for an event and is none.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -11,10 +12,13 @@ use crate::dice::Dice;
 
 /// The origin of all units.
 pub(crate) const ORIGIN: u32 = 900;
+/// When it begins.
 const START: &str = "2017-10-01T00:00:00Z";
 /// From one round to the next.
 pub(crate) const ROUND: Duration = Duration::from_secs(300);
 pub(crate) const ROUNDS: u32 = 16;
+/// Flows that are traced to each target.
+const FLOWS: u32 = 4;
 
 /// What happens in the campaign, beside noise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,10 +35,22 @@ pub(crate) struct Internet {
     pub(crate) campaign: String,
     /// The event: what happened to which link, and when.
     pub(crate) event: Option<(LinkChange, (Asn, Asn), WallTime)>,
-    /// The share of flows that the link carries while it is there.
-    pub(crate) share: f64,
-    /// When the vantage's line was down, or a network's hosts were.
+    /// When the vantage's line was down.
     pub(crate) vantage_down: Option<(WallTime, WallTime)>,
+    /// How many the balancers before the lines deal out to them: flows, or targets where one goes by destination.
+    pub(crate) dealt: u32,
+    truth: Lines,
+}
+
+/// The origin's lines, and what deals the flows out to them.
+struct Lines {
+    count: u32,
+    near: u32,
+    /// The weight of links, by name, from a moment on; 1 before.
+    weights: BTreeMap<String, Vec<(WallTime, u32)>>,
+    /// The link between the networks `.0` and `.1`.
+    names: BTreeMap<(u32, u32), String>,
+    event: Option<(LinkChange, u32, WallTime)>,
 }
 
 struct Draft {
@@ -42,6 +58,11 @@ struct Draft {
     toml: String,
     events: String,
     links: usize,
+    /// Hosts of each unit that has any.
+    hosts: u32,
+    /// Whether a router before the lines goes by destination.
+    by_destination: bool,
+    truth: Lines,
 }
 
 /// A moment of the campaign, in seconds.
@@ -55,31 +76,78 @@ fn asn(number: u32) -> Asn {
 
 impl Internet {
     pub(crate) fn draw(seed: u64, plot: Plot) -> Self {
-        let mut draft = Draft {
-            dice: Dice::new(seed, "verdict"),
-            toml: String::new(),
-            events: String::new(),
-            links: 0,
-        };
-        draft.internet(seed, plot)
+        let mut dice = Dice::new(seed, "verdict");
+        let (near, count) = (dice.among(1..=2_u32), dice.among(2..=4_u32));
+        let truth = Lines { count, near, weights: BTreeMap::new(), names: BTreeMap::new(), event: None };
+        let hosts = dice.among(8..=16_u32);
+        let (toml, events) = (String::new(), String::new());
+        Draft { dice, toml, events, links: 0, hosts, by_destination: false, truth }.internet(seed, plot)
+    }
+
+    /// The share of the flows to the origin that its link to an AS carries, on average over these moments.
+    pub(crate) fn share(&self, line: Asn, at: &[WallTime]) -> f64 {
+        let share = |at: &WallTime| self.truth.share(line.get(), *at);
+        at.iter().map(share).sum::<f64>() / f64::from(u32::try_from(at.len()).expect("few"))
+    }
+
+    /// When rounds begin during which the vantage is connected.
+    pub(crate) fn rounds(&self) -> impl Iterator<Item = WallTime> + '_ {
+        let all = (0..ROUNDS).map(|round| at(ROUND.as_secs() * u64::from(round)));
+        all.filter(|at| self.vantage_down.is_none_or(|(from, to)| *at < from || to <= *at))
+    }
+
+    /// The share of the link of the event while it is there.
+    pub(crate) fn share_of_event(&self) -> Option<f64> {
+        let (change, (line, _), at) = self.event?;
+        let just_before = WallTime::from_nanos(at.as_nanos() - 1);
+        Some(self.truth.share(line.get(), if change == LinkChange::Lost { just_before } else { at }))
+    }
+}
+
+impl Lines {
+    fn share(&self, line: u32, at: WallTime) -> f64 {
+        let near: Vec<u32> = (200..200 + self.near).collect();
+        let all = near.iter().map(|near| self.weight((100, *near), at)).sum::<f64>();
+        near.iter()
+            .map(|near| self.weight((100, *near), at) / all * self.share_behind(*near, line, at))
+            .sum()
+    }
+
+    fn share_behind(&self, near: u32, line: u32, at: WallTime) -> f64 {
+        let weight = |line| if self.is_up(line, at) { self.weight((near, line), at) } else { 0.0 };
+        weight(line) / (300..300 + self.count).map(weight).sum::<f64>()
+    }
+
+    fn is_up(&self, line: u32, at: WallTime) -> bool {
+        self.event
+            .is_none_or(|(change, of, when)| of != line || (change == LinkChange::Lost) == (at < when))
+    }
+
+    fn weight(&self, between: (u32, u32), at: WallTime) -> f64 {
+        let set = self.weights.get(&self.names[&between]).into_iter().flatten();
+        f64::from(
+            set.filter(|(from, _)| *from <= at)
+                .max_by_key(|(from, _)| *from)
+                .map_or(1, |(_, weight)| *weight),
+        )
     }
 }
 
 impl Draft {
-    fn internet(&mut self, seed: u64, plot: Plot) -> Internet {
-        let near = self.dice.among(1..=2_u32);
-        let lines = self.dice.among(2..=3_u32);
+    fn internet(mut self, seed: u64, plot: Plot) -> Internet {
         let length = ROUND.as_secs() * u64::from(ROUNDS);
         self.head(seed, length);
-        self.ases(near, lines);
+        self.ases(self.truth.near, self.truth.count);
         self.units();
-        let share = 1.0 / f64::from(lines);
-        let event = self.plot(plot, lines, length);
-        let vantage_down = self.noise(near, length);
+        let event = self.plot(plot, self.truth.count, length);
+        let vantage_down = self.noise(self.truth.near, length);
         let toml = format!("{}{}", self.toml, self.events);
         let scenario = Scenario::parse("drawn.toml", &toml)
             .unwrap_or_else(|errors| panic!("a drawn scenario is refused:\n{errors}\n{toml}"));
-        Internet { scenario, toml, campaign: campaign(seed), event, share, vantage_down }
+        let targets = self.hosts * 2;
+        let dealt = if self.by_destination { targets } else { targets * FLOWS };
+        let campaign = campaign(seed, self.hosts);
+        Internet { scenario, toml, campaign, event, vantage_down, dealt, truth: self.truth }
     }
 
     fn head(&mut self, seed: u64, length: u64) {
@@ -114,17 +182,30 @@ impl Draft {
             (300..300 + lines).map(|number| self.routers(number, number - 300 + 40, None)).collect();
         let origin = self.routers(ORIGIN, 90, None);
         let controls = [self.routers(800, 80, None), self.routers(801, 81, None)];
-        for (near_in, near_out) in &near {
-            self.join(&gate.1, near_in);
-            for (line, _) in &lines {
-                self.join(near_out, line);
+        for ((near_in, near_out), near) in near.iter().zip(200..) {
+            self.deal(&gate.1, near_in, (100, near));
+            for ((line_in, _), line) in lines.iter().zip(300..) {
+                self.deal(near_out, line_in, (near, line));
             }
-            self.join(near_out, &controls[0].0);
+            self.join(near_out, &controls[0].0, 1);
         }
         for (_, line) in &lines {
-            self.join(line, &origin.0);
+            self.join(line, &origin.0, 1);
         }
-        self.join(&lines[0].1, &controls[1].0);
+        self.join(&lines[0].1, &controls[1].0, 1);
+    }
+
+    /// A link of which it matters how many flows are dealt out to it.
+    fn deal(&mut self, one: &str, other: &str, between: (u32, u32)) {
+        let weight = self.dice.among(1..=3_u32);
+        let start = WallTime::parse_rfc3339(START).expect("a time");
+        let name = format!("link-{}", self.links);
+        self.truth.weights.entry(name.clone()).or_default().push((start, weight));
+        self.truth.names.insert(between, name);
+        let router = self.toml.split(&format!("name = \"{one}\"")).nth(1).expect("a router");
+        let keys = router.split("\n\n").next().expect("its keys");
+        self.by_destination |= keys.contains("balance = \"per-destination\"");
+        self.join(one, other, weight);
     }
 
     fn asys(&mut self, number: u32, net: u32, providers: &str) {
@@ -154,11 +235,11 @@ impl Draft {
         }
         if shape == 3 {
             for (one, other) in [(0, 1), (0, 2), (1, 3), (2, 3)] {
-                self.join(&names[one], &names[other]);
+                self.join(&names[one], &names[other], 1);
             }
         } else {
             for pair in names.windows(2) {
-                self.join(&pair[0], &pair[1]);
+                self.join(&pair[0], &pair[1], 1);
             }
         }
         (names[0].clone(), names[count - 1].clone())
@@ -177,13 +258,14 @@ impl Draft {
         keys
     }
 
-    fn join(&mut self, one: &str, other: &str) {
+    fn join(&mut self, one: &str, other: &str, weight: u32) {
         let delay = self.dice.span(200..=9_000).as_micros();
         let name = format!("link-{}", self.links);
         self.links += 1;
         let _ = write!(
             self.toml,
-            "[[link]]\nname = \"{name}\"\nbetween = [\"{one}\", \"{other}\"]\ndelay = \"{delay}us\"\n"
+            "[[link]]\nname = \"{name}\"\nbetween = [\"{one}\", \"{other}\"]\ndelay = \"{delay}us\"\n\
+             weight = {weight}\n"
         );
         if self.dice.chance(0.15) {
             let loss = self.dice.among(1..=40_u32);
@@ -202,7 +284,7 @@ impl Draft {
 
     /// Three units of the origin, of which in the third nobody answers, and two controls.
     fn units(&mut self) {
-        for (third, hosts) in [(1, 4), (2, 4), (3, 0)] {
+        for (third, hosts) in [(1, self.hosts), (2, self.hosts), (3, 0)] {
             let _ = write!(
                 self.toml,
                 "[[network]]\nprefix = \"90.1.{third}.0/24\"\nrouter = \"{}\"\n\n",
@@ -246,6 +328,7 @@ impl Draft {
             Plot::Added => (LinkChange::Added, "added"),
         };
         self.event(seconds, &format!("{word} = \"AS{line}-AS{ORIGIN}\""));
+        self.truth.event = Some((change, line, at(seconds)));
         Some((change, (asn(line), asn(ORIGIN)), at(seconds)))
     }
 
@@ -255,6 +338,7 @@ impl Draft {
             let (seconds, link) = (self.dice.among(1..=length - 1), self.dice.among(0..=self.links - 1));
             let weight = self.dice.among(1..=20_u32);
             self.event(seconds, &format!("weight = {{ link = \"link-{link}\", weight = {weight} }}"));
+            self.truth.weights.entry(format!("link-{link}")).or_default().push((at(seconds), weight));
         }
         if self.dice.chance(0.4) {
             let seconds = self.dice.among(1..=length - 1);
@@ -283,29 +367,29 @@ impl Draft {
     }
 }
 
-/// Echoes to four addresses of each unit every five minutes, and eight flows traced to two of them.
-fn campaign(seed: u64) -> String {
-    let targets = |prefix: &str, hosts: &[u32], control: bool| {
+/// An echo to each address of each unit every five minutes, and four flows traced to it.
+fn campaign(seed: u64, hosts: u32) -> String {
+    let targets = |prefix: &str, hosts: u32, control: bool| {
         let net = prefix.trim_end_matches("0/24");
-        let list: Vec<String> = hosts.iter().map(|host| format!("\"{net}{host}\"")).collect();
+        let list: Vec<String> = (10..10 + hosts).map(|host| format!("\"{net}{host}\"")).collect();
         format!(
             "[[targets]]\nprefix = \"{prefix}\"\nselect = \"hitlist\"\nhitlist = [{}]\ncontrol = {control}\n\n",
             list.join(", ")
         )
     };
     let units: String = [
-        targets("90.1.1.0/24", &[10, 11, 12, 13], false),
-        targets("90.1.2.0/24", &[10, 11, 12, 13], false),
-        targets("90.1.3.0/24", &[10, 11], false),
-        targets("80.1.1.0/24", &[10], true),
-        targets("81.1.1.0/24", &[10], true),
+        targets("90.1.1.0/24", hosts, false),
+        targets("90.1.2.0/24", hosts, false),
+        targets("90.1.3.0/24", 2, false),
+        targets("80.1.1.0/24", 1, true),
+        targets("81.1.1.0/24", 1, true),
     ]
     .concat();
     format!(
         "[campaign]\nname = \"drawn\"\nseed = {}\nduration = \"{}s\"\n\n[vantage]\nname = \"vp\"\n\n[rates]\ntotal = 200\n\
          burst = 10\nper_unit = 50\nper_responder = 50\nliveness_per_unit_hour = 600\n\n{units}\
          [[probers]]\nname = \"echo\"\nkind = \"echo\"\nevery = \"5m\"\n\n\
-         [[probers]]\nname = \"trace\"\nkind = \"trace\"\nevery = \"5m\"\nflows = 4\nattempts = 2\ngap_limit = 3\n\n\
+         [[probers]]\nname = \"trace\"\nkind = \"trace\"\nevery = \"5m\"\nflows = {FLOWS}\nattempts = 2\ngap_limit = 3\n\n\
          [output]\nmin_free = \"0KiB\"\n",
         seed & 0xffff_ffff,
         ROUND.as_secs() * u64::from(ROUNDS),

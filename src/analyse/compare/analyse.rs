@@ -271,7 +271,7 @@ fn units(views: &[UnitView<'_>], scale: &Scale<'_>, found_changes: &[FoundChange
         for (earlier, (before, after)) in pairs {
             let later = earlier.saturating_add(1);
             if well(earlier) && well(later) {
-                changes.extend(change::changes(later, before, after, scale.level));
+                changes.extend(change::changes(later, before, after));
             }
         }
         change::sort(&mut changes);

@@ -1,31 +1,33 @@
 //! What differs between an epoch and the one before.
 //!
-//! Shares carry Newcombe's interval. Counts of what was seen carry none: resampling cannot show what was not
+//! Shares carry an interval made of theirs as Newcombe's is. Counts of what was seen carry none: resampling cannot show what was not
 //! seen, so an interval by bootstrap would be too narrow by construction.
 
 use std::collections::BTreeSet;
 
-use super::findings::{Change, Metric, UnitEpoch};
-use super::interval::{Level, Share, float};
+use super::findings::{Change, Estimate, Metric, UnitEpoch};
+use super::interval::{Share, difference, float};
 use crate::model::{Asn, Method};
 
 /// All differences of epoch `epoch` from the one before, in no order.
-pub(super) fn changes(epoch: usize, before: &UnitEpoch, after: &UnitEpoch, level: Level) -> Vec<Change> {
-    let shares = [Method::Echo, Method::Tcp]
+pub(super) fn changes(epoch: usize, before: &UnitEpoch, after: &UnitEpoch) -> Vec<Change> {
+    let answers = [Method::Echo, Method::Tcp]
         .into_iter()
         .map(|method| (Metric::Answered(method), answered(before, method), answered(after, method)));
     let upstreams = all_upstreams(before, after)
         .into_iter()
-        .map(|asn| (Metric::Upstream(asn), through(before, asn), through(after, asn)));
-    let of_shares = shares.chain(upstreams).filter_map(|(metric, before, after)| {
-        let difference = level.difference(before, after)?;
+        .map(|asn| (Metric::Upstream(asn), share(before, asn), share(after, asn)));
+    let of_shares = answers.chain(upstreams).filter_map(|(metric, before, after)| {
+        let (before, after) = (before?, after?);
+        let found = difference(before, after);
+        let interval = Some((found.low, found.high));
         Some(Change {
             epoch,
             metric,
-            before: level.wilson(before)?.value,
-            after: level.wilson(after)?.value,
-            difference: difference.value,
-            interval: Some((difference.low, difference.high)),
+            before: before.value,
+            after: after.value,
+            difference: found.value,
+            interval,
         })
     });
     let counts = [
@@ -62,6 +64,12 @@ pub(super) fn through(epoch: &UnitEpoch, asn: Asn) -> Share {
     Share { part: of.map_or(0, |share| share.flows), whole: told(epoch) }
 }
 
+/// Their share with its interval; `None` if no upstream is told.
+pub(super) fn share(epoch: &UnitEpoch, asn: Asn) -> Option<Estimate> {
+    let of = epoch.upstreams.iter().find(|share| share.upstream == asn);
+    of.map(|of| of.share).or(epoch.unseen)
+}
+
 /// Traced flows whose upstream is told.
 pub(super) fn told(epoch: &UnitEpoch) -> u64 {
     epoch.traced.saturating_sub(epoch.unattributed)
@@ -71,9 +79,8 @@ fn all_upstreams(before: &UnitEpoch, after: &UnitEpoch) -> BTreeSet<Asn> {
     before.upstreams.iter().chain(&after.upstreams).map(|share| share.upstream).collect()
 }
 
-fn answered(epoch: &UnitEpoch, method: Method) -> Share {
-    let of = epoch.reachability.iter().find(|of| of.method == method);
-    of.map_or(Share::default(), |of| Share { part: of.answered, whole: of.probes })
+fn answered(epoch: &UnitEpoch, method: Method) -> Option<Estimate> {
+    epoch.reachability.iter().find(|of| of.method == method)?.share
 }
 
 /// `None` where no path was told: nothing seen is not a number of paths.

@@ -288,6 +288,8 @@ pub struct UnitEpoch {
     pub reachability: Vec<Reachability>,
     /// By upstream AS, largest share first. Together with `unattributed` they make up all traced flows.
     pub upstreams: Vec<UpstreamShare>,
+    /// What an upstream that was not seen may have carried: 0 with its interval; `None` if none is told.
+    pub unseen: Option<Estimate>,
     /// Traced flows whose upstream cannot be told, of all.
     pub unattributed: u64,
     /// Traced flows (target, flow, round).

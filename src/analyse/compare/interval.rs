@@ -1,6 +1,6 @@
 //! Intervals for shares and for differences of shares. Total: every input gives numbers within range.
 
-use statrs::distribution::{ContinuousCDF, Normal};
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 use super::findings::Estimate;
 
@@ -33,9 +33,38 @@ impl Level {
         self.z
     }
 
-    /// The share with its score interval (Wilson 1927); `None` of nothing.
+    /// The share with its score interval (Wilson 1927), every question for a sample of its own; `None` of nothing.
     pub(super) fn wilson(self, share: Share) -> Option<Estimate> {
-        let (value, n) = (share.value()?, float(share.whole));
+        Some(self.score(share, share.value()?, float(share.whole)))
+    }
+
+    /// The share of all clusters together, with the score interval of as many independent samples as their spread shows them
+    /// to be worth (Korn and Graubard 1998; with Wilson's interval: Dean and Pagano 2015). Clusters that agree
+    /// wholly are worth one sample each.
+    pub(super) fn clustered(self, clusters: &[Share]) -> Option<Estimate> {
+        let mut all = Share::default();
+        for cluster in clusters {
+            all.add(*cluster);
+        }
+        let value = all.value()?;
+        Some(self.score(all, value, self.worth(clusters, all, value)))
+    }
+
+    fn worth(self, clusters: &[Share], all: Share, value: f64) -> f64 {
+        let (number, whole) = (float(super::unit::count(clusters.len())), float(all.whole));
+        if all.part == 0 || all.part >= all.whole {
+            return number;
+        }
+        let Ok(student) = StudentsT::new(0.0, 1.0, number - 1.0) else { return 1.0 };
+        let residual = |cluster: &Share| float(cluster.part) - value * float(cluster.whole);
+        let squares: f64 = clusters.iter().map(|cluster| residual(cluster).powi(2)).sum();
+        let variance = number / (number - 1.0) * squares / (whole * whole);
+        // The spread itself is known from so few clusters.
+        let few = self.z / student.inverse_cdf(Normal::standard().cdf(self.z));
+        (value * (1.0 - value) / variance * few * few).clamp(1.0, whole)
+    }
+
+    fn score(self, share: Share, value: f64, n: f64) -> Estimate {
         let z2 = self.z * self.z;
         let middle = value + z2 / (2.0 * n);
         let spread = self.z * (value * (1.0 - value) / n + z2 / (4.0 * n * n)).sqrt();
@@ -45,18 +74,22 @@ impl Level {
         let high = ((middle + spread) / scale).clamp(value, 1.0);
         let low = if share.part == 0 { 0.0 } else { low };
         let high = if share.part >= share.whole { 1.0 } else { high };
-        Some(Estimate { value, low, high })
+        Estimate { value, low, high }
     }
 
     /// After minus before, with Newcombe's hybrid score interval (Newcombe 1998, method 10); `None` if
-    /// either is a share of nothing. It takes the flows for independent.
+    /// either is a share of nothing.
     pub(super) fn difference(self, before: Share, after: Share) -> Option<Estimate> {
-        let (before, after) = (self.wilson(before)?, self.wilson(after)?);
-        let value = after.value - before.value;
-        let down = (after.value - after.low).hypot(before.high - before.value);
-        let up = (after.high - after.value).hypot(before.value - before.low);
-        Some(Estimate { value, low: (value - down).max(-1.0), high: (value + up).min(1.0) })
+        Some(difference(self.wilson(before)?, self.wilson(after)?))
     }
+}
+
+/// After minus before, its interval made of theirs as Newcombe's is.
+pub(super) fn difference(before: Estimate, after: Estimate) -> Estimate {
+    let value = after.value - before.value;
+    let down = (after.value - after.low).hypot(before.high - before.value);
+    let up = (after.high - after.value).hypot(before.value - before.low);
+    Estimate { value, low: (value - down).max(-1.0), high: (value + up).min(1.0) }
 }
 
 impl Share {
@@ -116,6 +149,37 @@ mod tests {
             close(found.low, low);
             close(found.high, high);
         }
+    }
+
+    /// The width of the interval of flows that are each traced in so many rounds, the first of them over the link always
+    /// or, if they are not pinned, every other time.
+    fn width(flows: u64, rounds: u64, pinned: bool) -> f64 {
+        let part = |flow: u64| match pinned {
+            true if flow < flows / 2 => rounds,
+            true => 0,
+            false => rounds / 2 + flow % 2,
+        };
+        let clusters: Vec<Share> = (0..flows).map(|flow| share(part(flow), rounds)).collect();
+        let found = Level::new(0.95).clustered(&clusters).unwrap();
+        found.high - found.low
+    }
+
+    #[test]
+    fn rounds_of_a_pinned_flow_make_no_share_surer_and_rounds_of_one_that_is_dealt_out_each_time_do() {
+        close(width(20, 50, true), width(20, 1, true));
+        assert!(width(20, 50, false) < width(20, 1, true) / 4.0);
+        // Twenty pinned flows: 19 degrees of freedom, t = 2.0930, so worth 19 (1.9600/2.0930)^2 = 16.66 samples.
+        let wilson = 2.0 * 1.96 / (1.0 + 3.8415 / 16.662)
+            * (0.25_f64 / 16.662 + 3.8415 / (4.0 * 16.662 * 16.662)).sqrt();
+        close(width(20, 1, true), wilson);
+    }
+
+    #[test]
+    fn what_all_pinned_flows_agree_in_is_as_sure_as_they_are_many() {
+        let all = |flows| Level::new(0.95).clustered(&vec![share(7, 7); flows]).unwrap();
+        close(all(12).low, Level::new(0.95).wilson(share(12, 12)).unwrap().low);
+        close(all(1).low, Level::new(0.95).wilson(share(1, 1)).unwrap().low);
+        assert_eq!(Level::new(0.95).clustered(&[]), None);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 
 mod analyse;
 mod change;
+mod clusters;
 mod diverse;
 mod epochs;
 mod exact;

@@ -71,7 +71,7 @@ fn october_round(sheet: &mut Sheet, round: u64, at: WallTime, epoch: usize) {
         let target = format!("175.45.{block}.10");
         let aim = Aim { round, at, target: &target, flow: 0 };
         sheet.echo(aim, 5, if host { 5 } else { 0 });
-        for flow in 0..4_u16 {
+        for flow in 0..16_u16 {
             let side = usize::from(flow % 2);
             let way = match (epoch, block) {
                 (0, _) | (1, 177) => TO_UNICOM[side],
@@ -131,15 +131,15 @@ fn the_october_story_is_told_as_it_was() {
     assert_eq!(points(&dual), vec![vec![asn(4837)], vec![], vec![asn(20_485)]]);
     let disjoint: Vec<_> = dual.by_epoch.iter().map(|epoch| epoch.as_disjoint).collect();
     assert_eq!(disjoint, vec![Some(1), Some(2), Some(1)]);
-    assert_eq!(shares(&dual.by_epoch[0]), vec![(4837, 12, 12)]);
-    assert_eq!(shares(&dual.by_epoch[1]), vec![(4837, 6, 6), (20_485, 6, 6)]);
-    assert_eq!(shares(&dual.by_epoch[2]), vec![(20_485, 12, 12)]);
+    assert_eq!(shares(&dual.by_epoch[0]), vec![(4837, 48, 48)]);
+    assert_eq!(shares(&dual.by_epoch[1]), vec![(4837, 24, 24), (20_485, 24, 24)]);
+    assert_eq!(shares(&dual.by_epoch[2]), vec![(20_485, 48, 48)]);
     assert_eq!(dual.by_epoch[0].longest_gap, Some(3));
     assert!(dual.by_epoch.iter().all(|epoch| epoch.reach == Reach::Reachable));
     assert!(says(
         &dual,
-        "gained a second upstream, AS20485, between 2017-10-01 08:55:00 and 09:30:08 UTC (declared: 09:07:51): \
-         6 of 12 flows, was 0 of 12 (+50.0 points [+15.4, +74.6]); AS4837 is no longer on every path"
+        "gained a second upstream, AS20485, between 2017-10-01 08:55:00 and 09:30:04 UTC (declared: 09:07:51): \
+         24 of 48 flows, was 0 of 48 (+50.0 points [+19.1, +74.1]); AS4837 is no longer on every path"
     ));
     assert!(says(
         &dual,
@@ -152,18 +152,18 @@ fn the_october_story_is_told_as_it_was() {
     let single = found(&findings, "175.45.177.0/24");
     assert!(single.by_epoch.iter().all(|epoch| epoch.reach == Reach::NotObservable));
     assert_eq!(points(&single), vec![vec![asn(4837)], vec![asn(4837)], vec![]]);
-    assert_eq!(shares(&single.by_epoch[1]), vec![(4837, 12, 0)]);
+    assert_eq!(shares(&single.by_epoch[1]), vec![(4837, 48, 0)]);
     assert_eq!(shares(&single.by_epoch[2]), vec![]);
-    assert_eq!((single.by_epoch[2].unattributed, single.by_epoch[2].traced), (12, 12));
+    assert_eq!((single.by_epoch[2].unattributed, single.by_epoch[2].traced), (48, 48));
     assert_eq!(single.by_epoch[2].as_disjoint, None);
     assert!(says(&single, "cannot be judged: nothing there answers"));
     assert!(says(&single, "no upstream can be told after link AS4837-AS131279 was lost"));
-    assert!(says(&single, "AS1299, where a router says \"no route\" (6)"));
+    assert!(says(&single, "AS1299, where a router says \"no route\" (24)"));
     assert!(!says(&single, "cut off"));
 
     let silent = found(&findings, "175.45.179.0/24");
     assert_eq!(points(&silent), points(&dual));
-    assert_eq!(shares(&silent.by_epoch[1]), vec![(4837, 6, 0), (20_485, 6, 0)]);
+    assert_eq!(shares(&silent.by_epoch[1]), vec![(4837, 24, 0), (20_485, 24, 0)]);
     assert!(says(&silent, "what is said of the path is inferred"));
     assert!(silent.verdict[0].starts_with("gained a second upstream"), "what changed comes first");
 }
@@ -185,7 +185,7 @@ fn what_is_drawn_agrees_with_what_is_counted() {
     assert!(findings.edges.iter().all(|edge| edge.across_gap == (edge.to == asn(131_279))));
     assert_eq!(findings.timeline.len(), 9 * 5);
     let flows: u64 = findings.timeline.iter().flat_map(|point| point.upstreams.values()).sum();
-    assert_eq!(flows, 9 * 17);
+    assert_eq!(flows, 9 * 65);
     assert!(findings.timeline.is_sorted_by_key(|point| point.at));
     let named: Vec<u32> = findings.names.keys().map(|asn| asn.get()).collect();
     assert_eq!(named, vec![4837, 20_485], "only names that occur");

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::clusters::Clusters;
 use super::epochs::Epochs;
 use super::findings::{PathCount, Reach, Reachability, UnitEpoch, UpstreamShare, Watch};
 use super::interval::{Level, Share, float};
@@ -40,10 +41,12 @@ impl UnitView<'_> {
             self.routes.iter().copied().filter(|route| route.epoch == epoch).collect();
         let told: Vec<&Route> = routes.iter().copied().filter(|route| route.upstream.is_ok()).collect();
         let graph = self.graph(&told);
+        let clusters = Clusters::new(&told);
         UnitEpoch {
             reach: self.reach(epoch, scale),
             reachability: self.reachability(epoch, scale.level),
-            upstreams: upstreams(&told, scale.level),
+            upstreams: upstreams(&told, &clusters, scale.level),
+            unseen: scale.level.clustered(&clusters.through_none()),
             unattributed: count(routes.len().saturating_sub(told.len())),
             traced: count(routes.len()),
             longest_gap: told.iter().filter_map(|route| route.upstream.ok()).map(|up| up.gap).max(),
@@ -92,15 +95,14 @@ impl UnitView<'_> {
     }
 }
 
-fn upstreams(told: &[&Route], level: Level) -> Vec<UpstreamShare> {
+fn upstreams(told: &[&Route], clusters: &Clusters, level: Level) -> Vec<UpstreamShare> {
     let mut flows: BTreeMap<Asn, Share> = BTreeMap::new();
     for upstream in told.iter().filter_map(|route| route.upstream.ok()) {
         let entering = Share { part: u64::from(upstream.seen_entering), whole: 1 };
         flows.entry(upstream.asn).or_default().add(entering);
     }
     let share = |(upstream, flows): (Asn, Share)| {
-        let of_told = Share { part: flows.whole, whole: count(told.len()) };
-        let share = level.wilson(of_told)?;
+        let share = level.clustered(&clusters.through(upstream))?;
         Some(UpstreamShare { upstream, flows: flows.whole, share, seen_entering: flows.part })
     };
     let mut shares: Vec<UpstreamShare> = flows.into_iter().filter_map(share).collect();

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{self, through};
 use super::findings::{Epoch, Estimate, FoundChange, Outage, Reach, UnitEpoch};
-use super::interval::Share;
+use super::interval::{Share, difference};
 use super::moment::{self, Bracket, Turn};
 use super::number;
 use super::unit::{Scale, UnitView};
@@ -295,8 +295,8 @@ impl Verdict<'_> {
     }
 
     fn upstream_changed(&self, step: &Step<'_>, asn: Asn) -> Option<Weighed> {
+        let difference = difference(change::share(step.before, asn)?, change::share(step.after, asn)?);
         let (before, after) = (through(step.before, asn), through(step.after, asn));
-        let difference = self.scale.level.difference(before, after)?;
         let certain = difference.low > 0.0 || difference.high < 0.0;
         let flows = format!("{} flows, was {}", of(after), of(before));
         let numbers = format!("{flows}{}", points(difference));

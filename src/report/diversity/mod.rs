@@ -316,8 +316,7 @@ pub(super) fn notes(findings: &Findings) -> Vec<String> {
             "The intervals of diversity are those of a cluster bootstrap ({REPLICATES} draws, seeded from the \
              campaign): whole targets, or flows where there are fewer than 8 targets, are drawn again within each \
              vantage, with all their rounds, and a flow that was traced before and after an event is drawn for \
-             both. They speak of these vantages. The intervals of shares and of answers elsewhere in this report \
-             (Wilson, Newcombe) take every trace for a sample of its own and are narrower."
+             both. They speak of these vantages."
         ),
         "Effective numbers are 2^H, H being Shannon's entropy in bits: so many equally used ones would be as \
          diverse. Hegemony is the mean over the vantages that have a path of the share of traces that cross an \

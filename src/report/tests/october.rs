@@ -334,6 +334,7 @@ fn unit_epoch(habit: &Habit, epoch: usize, epochs: &[Epoch], timeline: &[Timelin
             _ => Vec::new(),
         },
         upstreams,
+        unseen: share(0, known),
     }
 }
 

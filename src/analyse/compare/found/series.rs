@@ -94,7 +94,8 @@ impl Series {
 }
 
 impl PinnedFlow {
-    fn of(route: &Route) -> Self {
+    /// The flow that a trace follows.
+    pub(in super::super) fn of(route: &Route) -> Self {
         let key = &route.key;
         Self { target: key.target, protocol: key.protocol, port: key.port, flow: key.flow }
     }
