@@ -34,8 +34,8 @@ pub(super) fn notes(findings: &Findings) -> Vec<String> {
          other than the vantage's own and the origin, that every measured path crosses."
             .to_owned(),
         format!(
-            "Changes of links that nobody declared are found in the pinned flows: a link is lost when all flows that used \
-             it were traced again and neither they nor any others use it, and gained the other way round. The null is \
+            "Changes of links that nobody declared are found in the pinned flows: a link is lost when most flows that used \
+             it were seen again elsewhere, and neither they nor any others use it, and gained the other way round. The null is \
              that a load balancer only dealt the flows out anew (Fisher's exact test, where several flows moved joined \
              with the probability that all others stayed; times the number of rounds in which any flow moved). {} such tests were made; what is told has a false discovery rate of at most 1 % among \
              them (Benjamini and Hochberg). Flows that fell silent are no evidence.",

@@ -88,9 +88,9 @@ pub struct FoundChange {
     pub at_once: bool,
     /// Where time is cut for it.
     pub cut: WallTime,
-    /// Of the flows on the side of the link's use, those that used it.
+    /// Of the flows on the side of the link's use, those that used it and were seen on the other side.
     pub used: u64,
-    /// All flows on that side.
+    /// All flows on that side, but those that used the link and were not seen on the other.
     pub flows: u64,
     /// The flows on the other side, of which none used it.
     pub others: u64,

@@ -4,7 +4,7 @@
 //! routes ─▶ ways (what a trace says of links) ─▶ series of pinned flows ─▶ runs without a link ─▶ tests ─▶ changes
 //! ```
 //!
-//! The same flows are traced in every round. A link is *lost* when all flows that used it were seen again, none of
+//! The same flows are traced in every round. A link is *lost* when most flows that used it were seen again, none of
 //! them nor any other uses it, and so clear a picture would be unlikely if a balancer had only dealt the flows out
 //! anew: Fisher's exact test over flows, times the number of rounds in which any flow came onto the link or left it,
 //! since each of these was a try. Where at least about four flows left, it also counts that the others stayed: dealt out
@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use self::runs::{Candidate, candidates};
 use self::series::Series;
-use self::way::Solid;
+use self::way::Followed;
 use super::exact;
 use super::findings::{FoundChange, Proof};
 use super::moment::{self, Bracket};
@@ -59,15 +59,15 @@ pub(super) fn changes(routes: &[Route]) -> Found {
     let mut all_series: Vec<Series> = Vec::new();
     let mut tested: Vec<Tested<'_>> = Vec::new();
     for (vantage, routes) in series::by_vantage(routes) {
-        let mut solid = Solid::default();
+        let mut followed = Followed::default();
         for route in &routes {
-            solid.add(route);
+            followed.add(route);
         }
-        let whole = Series::new(routes.iter().copied(), &solid);
+        let whole = Series::new(routes.iter().copied(), &followed);
         let units: BTreeSet<Unit> = routes.iter().map(|route| route.unit).collect();
         let parts = units.iter().map(|unit| {
             let of_unit = routes.iter().copied().filter(|route| route.unit == *unit);
-            (Some(*unit), Series::new(of_unit, &solid))
+            (Some(*unit), Series::new(of_unit, &followed))
         });
         for (unit, series) in std::iter::once((None, whole)).chain(parts.collect::<Vec<_>>()) {
             for link in series.links() {

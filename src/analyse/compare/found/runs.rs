@@ -1,5 +1,5 @@
-//! Runs without a link: the stretches between two uses of it in which every flow that had used it was traced
-//! again and went elsewhere. Each is tested against chance.
+//! Runs without a link: the stretches between two uses of it in which most flows that had used it were traced
+//! again, and all of these went elsewhere. Each is tested against chance.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -78,13 +78,14 @@ fn moves(looks: &[Look]) -> u64 {
 
 /// A stretch without use, seen from a last use on. In reversed time it ends with the first use.
 struct Run {
-    /// The latest look of each flow up to the last use.
+    /// The latest look of each flow up to the last use; of those that used the link, only if they were seen again.
     near: BTreeMap<usize, Look>,
     /// The first look of each flow in the stretch.
     far: BTreeMap<usize, Look>,
 }
 
-/// The runs in which every flow that had used the link was seen again.
+/// The runs in which most flows that had used the link were seen again. The others show nothing: where they went,
+/// nobody answers, or they are silent for reasons of their own; they are left out.
 fn runs(looks: &[Look]) -> Vec<Run> {
     let mut found = Vec::new();
     let mut near: BTreeMap<usize, Look> = BTreeMap::new();
@@ -108,8 +109,11 @@ fn run(near: &BTreeMap<usize, Look>, stretch: &[Look]) -> Option<Run> {
     for look in stretch {
         far.entry(look.flow).or_insert(*look);
     }
-    let complete = near.values().all(|look| !look.used || far.contains_key(&look.flow));
-    complete.then(|| Run { near: near.clone(), far })
+    let mut near = near.clone();
+    let users = near.values().filter(|look| look.used).count();
+    near.retain(|flow, look| !look.used || far.contains_key(flow));
+    let seen_again = near.values().filter(|look| look.used).count();
+    (seen_again.saturating_mul(2) > users).then_some(Run { near, far })
 }
 
 impl Run {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::super::routes::Route;
-use super::way::{Crossing, Solid, Way};
+use super::way::{Crossing, Followed, Way};
 use crate::model::{FlowId, Name, Port, Protocol, RoundId, Unit, WallTime};
 
 /// A flow as it is asked in every round.
@@ -55,18 +55,18 @@ pub(super) struct Series {
 }
 
 impl Series {
-    pub(super) fn new<'a>(routes: impl Iterator<Item = &'a Route> + Clone, solid: &Solid) -> Self {
+    pub(super) fn new<'a>(routes: impl Iterator<Item = &'a Route> + Clone, followed: &Followed) -> Self {
         let mut flows: BTreeMap<(Unit, PinnedFlow), usize> = BTreeMap::new();
         let mut ways: BTreeMap<Way, usize> = BTreeMap::new();
         for route in routes.clone() {
             flows.insert((route.unit, PinnedFlow::of(route)), 0);
-            ways.insert(Way::new(route, solid), 0);
+            ways.insert(Way::new(route, followed), 0);
         }
         (0..).zip(flows.values_mut()).for_each(|(index, place)| *place = index);
         (0..).zip(ways.values_mut()).for_each(|(index, place)| *place = index);
         let sighting = |route: &Route| Sighting {
             flow: flows.get(&(route.unit, PinnedFlow::of(route))).copied().unwrap_or_default(),
-            way: ways.get(&Way::new(route, solid)).copied().unwrap_or_default(),
+            way: ways.get(&Way::new(route, followed)).copied().unwrap_or_default(),
             begun: route.sent.0,
             heard: route.heard,
             round: route.key.round,

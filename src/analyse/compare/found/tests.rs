@@ -9,7 +9,8 @@ use crate::model::LinkChange;
 
 /// Traces of an hour's rhythm: by target, the flows, each with a letter a round. `a` is a way over the first line, `b`
 /// one over the second, `A` the first line with a silent router in the place of its whole AS, `B` the second with the
-/// AS before it silent, `-` silence from the vantage's network on.
+/// AS before it silent, `c` the second with silence only in the middle of that AS, `C` with its other routers silent, too,
+/// `-` silence from the vantage's network on.
 fn traced(targets: &[(&str, &[&str])]) -> Findings {
     let mut sheet = Sheet::new();
     for (target, flows) in targets {
@@ -22,6 +23,8 @@ fn traced(targets: &[(&str, &[&str])]) -> Findings {
                     'A' => format!("188.1.144.1 188.1.241.21 4.69.154.9 4.69.152.144 * * * * * {target}="),
                     'b' => format!("{} * * {target}=", TO_TTK[0]),
                     'B' => format!("188.1.144.1 188.1.241.21 * 188.43.225.1 188.43.225.153 * * {target}="),
+                    'c' => format!("188.1.144.1 188.1.241.21 4.69.154.9 * 188.43.225.153 * * {target}="),
+                    'C' => format!("188.1.144.1 188.1.241.21 * * 188.43.225.153 * * {target}="),
                     _ => "188.1.144.1 * * *".to_owned(),
                 };
                 sheet.trace(Aim { round, at, target, flow }, &line);
@@ -88,9 +91,23 @@ fn a_lost_answer_that_hides_an_as_takes_no_link_away() {
 }
 
 #[test]
+fn an_as_that_falls_silent_makes_no_link_across_it() {
+    let flows = ["ccCC", "ccCc", "cccc", "aaaa"].repeat(8);
+    assert_eq!(traced(&[(ONE, &flows)]).found, Vec::<FoundChange>::new());
+}
+
+#[test]
 fn a_link_is_found_lost_where_another_leads_into_the_same_as_though_what_lies_before_it_is_hidden() {
     let flows = ["aaBB", "bbBB"].repeat(10);
     assert_eq!(at_border(&traced(&[(ONE, &flows)])), [(UNIT.to_owned(), 4837, LinkChange::Lost)]);
+}
+
+#[test]
+fn a_link_is_found_lost_though_some_of_its_flows_go_where_nobody_answers() {
+    let flows = ["aabb", "aabb", "aa--", "bbbb"].repeat(6);
+    assert_eq!(at_border(&traced(&[(ONE, &flows)])), [(UNIT.to_owned(), 4837, LinkChange::Lost)]);
+    let mostly = ["aabb", "aa--", "aa--", "bbbb"].repeat(6);
+    assert_eq!(traced(&[(ONE, &mostly)]).found, Vec::<FoundChange>::new());
 }
 
 #[test]

@@ -23,22 +23,20 @@ pub(super) struct Way {
     start: Option<Asn>,
 }
 
-/// The links that were seen hop behind hop, without silence between.
+/// Who was seen behind whom, also across silence.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Solid {
+pub(super) struct Followed {
     next: BTreeMap<Asn, BTreeSet<Asn>>,
 }
 
-impl Solid {
+impl Followed {
     pub(super) fn add(&mut self, route: &Route) {
-        for (from, to, gap) in route.walk.links() {
-            if !gap {
-                self.next.entry(from).or_default().insert(to);
-            }
+        for (from, to, _) in route.walk.links() {
+            self.next.entry(from).or_default().insert(to);
         }
     }
 
-    /// Whether some AS may stand unseen between the two: a way of links seen elsewhere leads through it.
+    /// Whether some AS may stand unseen between the two: a longer way that was seen leads through it.
     fn may_hide(&self, (from, to): Crossing) -> bool {
         let mut seen = BTreeSet::from([from]);
         let first = self.next.get(&from).into_iter().flatten().filter(|next| **next != to);
@@ -58,12 +56,12 @@ impl Solid {
 impl Way {
     /// What a trace says. A link across silent hops counts if nobody is seen elsewhere who may stand there. The link
     /// from the upstream into the origin counts if the upstream is told.
-    pub(super) fn new(route: &Route, solid: &Solid) -> Self {
+    pub(super) fn new(route: &Route, followed: &Followed) -> Self {
         let (mut links, mut whole) = (BTreeSet::new(), route.upstream.is_ok());
         let (mut left, mut entered) = (BTreeSet::new(), BTreeSet::new());
         for (from, to, gap) in route.walk.links() {
             let into_origin = route.upstream.is_ok_and(|up| up.asn == from) && route.origin == Some(to);
-            if gap && !into_origin && solid.may_hide((from, to)) {
+            if gap && !into_origin && followed.may_hide((from, to)) {
                 whole = false;
             } else {
                 links.insert((from, to));
