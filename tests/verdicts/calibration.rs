@@ -21,14 +21,10 @@ struct Tally {
     quiet: u64,
     /// Quiet campaigns with a change of a link, and seeds of campaigns of all kinds with one that is none.
     alarms: Vec<u64>,
-    /// Link losses and additions: how many, and seeds of those not found, or not in time; of links that carried a
-    /// tenth of the flows and more, and on which enough were dealt out.
+    /// Link losses and additions: how many, and seeds of those not found, or not in time.
     events: [u64; 2],
     missed: Vec<u64>,
     late: Vec<u64>,
-    /// The same of links that carried less, or fewer.
-    small: u64,
-    small_missed: Vec<u64>,
     /// Shares of flows by an upstream, and differences between epochs, by whether the interval holds the truth.
     shares: Coverage,
     differences: Coverage,
@@ -38,9 +34,6 @@ struct Tally {
     vantage_down: u64,
     panicked: Vec<u64>,
 }
-
-/// A link on which fewer flows or targets are dealt out can be deserted by chance.
-const ENOUGH: f64 = 10.0;
 
 /// How often intervals held the truth, or lay above or below it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -82,7 +75,6 @@ impl Tally {
         self.quiet += other.quiet;
         self.up += other.up;
         self.vantage_down += other.vantage_down;
-        self.small += other.small;
         self.shares.add(other.shares);
         self.differences.add(other.differences);
         for (sum, more) in self.events.iter_mut().zip(other.events) {
@@ -92,7 +84,6 @@ impl Tally {
             (&mut self.alarms, &other.alarms),
             (&mut self.missed, &other.missed),
             (&mut self.late, &other.late),
-            (&mut self.small_missed, &other.small_missed),
             (&mut self.called_down, &other.called_down),
             (&mut self.panicked, &other.panicked),
         ];
@@ -118,14 +109,9 @@ impl fmt::Display for Tally {
             self.alarms.len(),
             self.alarms
         )?;
-        writeln!(
-            f,
-            "links lost: {lost}; added: {added}; of a tenth of the flows or more, and {ENOUGH} dealt out"
-        )?;
+        writeln!(f, "links lost: {lost}; added: {added}")?;
         writeln!(f, "  not found, or not by name: {} {:?}", self.missed.len(), self.missed)?;
         writeln!(f, "  not within one round: {} {:?}", self.late.len(), self.late)?;
-        let small_missed = self.small_missed.len();
-        writeln!(f, "of smaller ones: {}; not found: {small_missed} {:?}", self.small, self.small_missed)?;
         writeln!(f, "shares of flows by an upstream, held by their interval: {}", self.shares)?;
         writeln!(f, "differences of such shares: {}", self.differences)?;
         writeln!(
@@ -170,21 +156,18 @@ fn play(seed: u64) -> Tally {
 
 fn judge_event(seed: u64, internet: &Internet, findings: &Findings, tally: &mut Tally) {
     let Some((change, link, at)) = internet.event else { return };
-    let share = internet.share_of_event().expect("an event");
-    let small = share < 0.1 || share * f64::from(internet.dealt) < ENOUGH;
-    tally.small = u64::from(small);
-    tally.events[usize::from(change == LinkChange::Added)] = u64::from(!small);
+    tally.events[usize::from(change == LinkChange::Added)] = 1;
     let found: Vec<_> =
         findings.found.iter().filter(|found| found.link == link && found.change == change).collect();
     let of_it = found.iter().filter(|found| found.from <= at && at <= found.to);
     let Some(first) = of_it.min_by_key(|found| found.to) else {
-        (if small { &mut tally.small_missed } else { &mut tally.missed }).push(seed);
+        tally.missed.push(seed);
         return;
     };
     // A round, and the time that its traces take. While the vantage's line is down there are no rounds.
     let mut most = ROUND.as_secs() * 2;
     most += internet.vantage_down.map_or(0, |(from, to)| to.since(from).as_secs());
-    if !small && first.to.since(at).as_secs() > most {
+    if first.to.since(at).as_secs() > most {
         tally.late.push(seed);
     }
 }
@@ -209,7 +192,7 @@ fn judge_intervals(internet: &Internet, findings: &Findings, tally: &mut Tally) 
         .iter()
         .map(|epoch| {
             let rounds = internet.rounds().filter(|at| epoch.start <= *at && *at < epoch.end);
-            internet.share(line, &rounds.collect::<Vec<WallTime>>())
+            internet.share(&rounds.collect::<Vec<WallTime>>())
         })
         .collect();
     for unit in findings.units.iter().filter(|unit| !unit.control) {

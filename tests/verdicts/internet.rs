@@ -1,7 +1,6 @@
 //! Internets drawn from a seed for calibration: an origin AS with several lines, units with hosts, control networks, and
 //! all that may be taken for an event and is none.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -37,20 +36,7 @@ pub(crate) struct Internet {
     pub(crate) event: Option<(LinkChange, (Asn, Asn), WallTime)>,
     /// When the vantage's line was down.
     pub(crate) vantage_down: Option<(WallTime, WallTime)>,
-    /// How many the balancers before the lines deal out to them: flows, or targets where one goes by destination.
-    pub(crate) dealt: u32,
-    truth: Lines,
-}
-
-/// The origin's lines, and what deals the flows out to them.
-struct Lines {
-    count: u32,
-    near: u32,
-    /// The weight of links, by name, from a moment on; 1 before.
-    weights: BTreeMap<String, Vec<(WallTime, u32)>>,
-    /// The link between the networks `.0` and `.1`.
-    names: BTreeMap<(u32, u32), String>,
-    event: Option<(LinkChange, u32, WallTime)>,
+    lines: u32,
 }
 
 struct Draft {
@@ -60,9 +46,6 @@ struct Draft {
     links: usize,
     /// Hosts of each unit that has any.
     hosts: u32,
-    /// Whether a router before the lines goes by destination.
-    by_destination: bool,
-    truth: Lines,
 }
 
 /// A moment of the campaign, in seconds.
@@ -77,17 +60,19 @@ fn asn(number: u32) -> Asn {
 impl Internet {
     pub(crate) fn draw(seed: u64, plot: Plot) -> Self {
         let mut dice = Dice::new(seed, "verdict");
-        let (near, count) = (dice.among(1..=2_u32), dice.among(2..=4_u32));
-        let truth = Lines { count, near, weights: BTreeMap::new(), names: BTreeMap::new(), event: None };
         let hosts = dice.among(8..=16_u32);
-        let (toml, events) = (String::new(), String::new());
-        Draft { dice, toml, events, links: 0, hosts, by_destination: false, truth }.internet(seed, plot)
+        Draft { dice, toml: String::new(), events: String::new(), links: 0, hosts }.internet(seed, plot)
     }
 
-    /// The share of the flows to the origin that its link to an AS carries, on average over these moments.
-    pub(crate) fn share(&self, line: Asn, at: &[WallTime]) -> f64 {
-        let share = |at: &WallTime| self.truth.share(line.get(), *at);
-        at.iter().map(share).sum::<f64>() / f64::from(u32::try_from(at.len()).expect("few"))
+    /// The share of the flows to the origin that its first line carries, on average over these moments: routes that tie
+    /// are used alike.
+    pub(crate) fn share(&self, at: &[WallTime]) -> f64 {
+        let lines = |at: &WallTime| match self.event {
+            Some((change, _, when)) if (change == LinkChange::Lost) == (*at >= when) => self.lines - 1,
+            _ => self.lines,
+        };
+        let sum: f64 = at.iter().map(|at| f64::from(lines(at)).recip()).sum();
+        sum / f64::from(u32::try_from(at.len()).expect("few"))
     }
 
     /// When rounds begin during which the vantage is connected.
@@ -95,59 +80,23 @@ impl Internet {
         let all = (0..ROUNDS).map(|round| at(ROUND.as_secs() * u64::from(round)));
         all.filter(|at| self.vantage_down.is_none_or(|(from, to)| *at < from || to <= *at))
     }
-
-    /// The share of the link of the event while it is there.
-    pub(crate) fn share_of_event(&self) -> Option<f64> {
-        let (change, (line, _), at) = self.event?;
-        let just_before = WallTime::from_nanos(at.as_nanos() - 1);
-        Some(self.truth.share(line.get(), if change == LinkChange::Lost { just_before } else { at }))
-    }
-}
-
-impl Lines {
-    fn share(&self, line: u32, at: WallTime) -> f64 {
-        let near: Vec<u32> = (200..200 + self.near).collect();
-        let all = near.iter().map(|near| self.weight((100, *near), at)).sum::<f64>();
-        near.iter()
-            .map(|near| self.weight((100, *near), at) / all * self.share_behind(*near, line, at))
-            .sum()
-    }
-
-    fn share_behind(&self, near: u32, line: u32, at: WallTime) -> f64 {
-        let weight = |line| if self.is_up(line, at) { self.weight((near, line), at) } else { 0.0 };
-        weight(line) / (300..300 + self.count).map(weight).sum::<f64>()
-    }
-
-    fn is_up(&self, line: u32, at: WallTime) -> bool {
-        self.event
-            .is_none_or(|(change, of, when)| of != line || (change == LinkChange::Lost) == (at < when))
-    }
-
-    fn weight(&self, between: (u32, u32), at: WallTime) -> f64 {
-        let set = self.weights.get(&self.names[&between]).into_iter().flatten();
-        f64::from(
-            set.filter(|(from, _)| *from <= at)
-                .max_by_key(|(from, _)| *from)
-                .map_or(1, |(_, weight)| *weight),
-        )
-    }
 }
 
 impl Draft {
     fn internet(mut self, seed: u64, plot: Plot) -> Internet {
         let length = ROUND.as_secs() * u64::from(ROUNDS);
         self.head(seed, length);
-        self.ases(self.truth.near, self.truth.count);
+        let near = self.dice.among(1..=2_u32);
+        let lines = self.dice.among(2..=8_u32);
+        self.ases(near, lines);
         self.units();
-        let event = self.plot(plot, self.truth.count, length);
-        let vantage_down = self.noise(self.truth.near, length);
+        let event = self.plot(plot, lines, length);
+        let vantage_down = self.noise(near, length);
         let toml = format!("{}{}", self.toml, self.events);
         let scenario = Scenario::parse("drawn.toml", &toml)
             .unwrap_or_else(|errors| panic!("a drawn scenario is refused:\n{errors}\n{toml}"));
-        let targets = self.hosts * 2;
-        let dealt = if self.by_destination { targets } else { targets * FLOWS };
         let campaign = campaign(seed, self.hosts);
-        Internet { scenario, toml, campaign, event, vantage_down, dealt, truth: self.truth }
+        Internet { scenario, toml, campaign, event, vantage_down, lines }
     }
 
     fn head(&mut self, seed: u64, length: u64) {
@@ -182,30 +131,17 @@ impl Draft {
             (300..300 + lines).map(|number| self.routers(number, number - 300 + 40, None)).collect();
         let origin = self.routers(ORIGIN, 90, None);
         let controls = [self.routers(800, 80, None), self.routers(801, 81, None)];
-        for ((near_in, near_out), near) in near.iter().zip(200..) {
-            self.deal(&gate.1, near_in, (100, near));
-            for ((line_in, _), line) in lines.iter().zip(300..) {
-                self.deal(near_out, line_in, (near, line));
+        for (near_in, near_out) in &near {
+            self.join(&gate.1, near_in);
+            for (line, _) in &lines {
+                self.join(near_out, line);
             }
-            self.join(near_out, &controls[0].0, 1);
+            self.join(near_out, &controls[0].0);
         }
         for (_, line) in &lines {
-            self.join(line, &origin.0, 1);
+            self.join(line, &origin.0);
         }
-        self.join(&lines[0].1, &controls[1].0, 1);
-    }
-
-    /// A link of which it matters how many flows are dealt out to it.
-    fn deal(&mut self, one: &str, other: &str, between: (u32, u32)) {
-        let weight = self.dice.among(1..=3_u32);
-        let start = WallTime::parse_rfc3339(START).expect("a time");
-        let name = format!("link-{}", self.links);
-        self.truth.weights.entry(name.clone()).or_default().push((start, weight));
-        self.truth.names.insert(between, name);
-        let router = self.toml.split(&format!("name = \"{one}\"")).nth(1).expect("a router");
-        let keys = router.split("\n\n").next().expect("its keys");
-        self.by_destination |= keys.contains("balance = \"per-destination\"");
-        self.join(one, other, weight);
+        self.join(&lines[0].1, &controls[1].0);
     }
 
     fn asys(&mut self, number: u32, net: u32, providers: &str) {
@@ -235,11 +171,11 @@ impl Draft {
         }
         if shape == 3 {
             for (one, other) in [(0, 1), (0, 2), (1, 3), (2, 3)] {
-                self.join(&names[one], &names[other], 1);
+                self.join(&names[one], &names[other]);
             }
         } else {
             for pair in names.windows(2) {
-                self.join(&pair[0], &pair[1], 1);
+                self.join(&pair[0], &pair[1]);
             }
         }
         (names[0].clone(), names[count - 1].clone())
@@ -258,14 +194,13 @@ impl Draft {
         keys
     }
 
-    fn join(&mut self, one: &str, other: &str, weight: u32) {
+    fn join(&mut self, one: &str, other: &str) {
         let delay = self.dice.span(200..=9_000).as_micros();
         let name = format!("link-{}", self.links);
         self.links += 1;
         let _ = write!(
             self.toml,
-            "[[link]]\nname = \"{name}\"\nbetween = [\"{one}\", \"{other}\"]\ndelay = \"{delay}us\"\n\
-             weight = {weight}\n"
+            "[[link]]\nname = \"{name}\"\nbetween = [\"{one}\", \"{other}\"]\ndelay = \"{delay}us\"\n"
         );
         if self.dice.chance(0.15) {
             let loss = self.dice.among(1..=40_u32);
@@ -314,21 +249,28 @@ impl Draft {
         last.and_then(|rest| rest.split('"').next()).expect("a router").to_owned()
     }
 
+    /// Whether a router of an AS answers.
+    fn answers(&self, number: u32) -> bool {
+        let mut routers = self.toml.split("[[").filter(|table| table.starts_with("router"));
+        routers.any(|router| router.contains(&format!("\nas = {number}\n")) && !router.contains("silent"))
+    }
+
     fn event(&mut self, seconds: u64, what: &str) {
         let _ = write!(self.events, "[[event]]\nat = \"{}\"\n{what}\n\n", at(seconds));
     }
 
     fn plot(&mut self, plot: Plot, lines: u32, length: u64) -> Option<(LinkChange, (Asn, Asn), WallTime)> {
         let seconds = self.dice.among(length / 4..=length * 3 / 4);
-        // Never the one behind which a control stands alone.
-        let line = 300 + self.dice.among(1..=lines - 1);
+        // Never the one behind which a control stands alone, and none of which nobody can know that it is there.
+        let heard: Vec<u32> = (301..300 + lines).filter(|line| self.answers(*line)).collect();
+        let plot = if heard.is_empty() { Plot::Nothing } else { plot };
+        let line = if heard.is_empty() { 0 } else { *self.dice.one_of(&heard) };
         let (change, word) = match plot {
             Plot::Nothing => return None,
             Plot::Lost => (LinkChange::Lost, "lost"),
             Plot::Added => (LinkChange::Added, "added"),
         };
         self.event(seconds, &format!("{word} = \"AS{line}-AS{ORIGIN}\""));
-        self.truth.event = Some((change, line, at(seconds)));
         Some((change, (asn(line), asn(ORIGIN)), at(seconds)))
     }
 
@@ -338,7 +280,6 @@ impl Draft {
             let (seconds, link) = (self.dice.among(1..=length - 1), self.dice.among(0..=self.links - 1));
             let weight = self.dice.among(1..=20_u32);
             self.event(seconds, &format!("weight = {{ link = \"link-{link}\", weight = {weight} }}"));
-            self.truth.weights.entry(format!("link-{link}")).or_default().push((at(seconds), weight));
         }
         if self.dice.chance(0.4) {
             let seconds = self.dice.among(1..=length - 1);
