@@ -3,24 +3,19 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use tetherline::analyse::compare::Findings;
 use tetherline::analyse::diversity::{Figure, Level, Measure, UnitDiversity, effective};
-use tetherline::dataset::Dataset;
-use tetherline::lab::{
-    CutOf, Flows, Over, Recipe, Scenario, Truth, VirtualInternet, generate, write_origins,
-};
-use tetherline::measure::campaign::{
-    Campaign, Circumstances, Rehearsal, RunEnd, manifest, prepare_virtual, rehearse, station_order,
-};
-use tetherline::measure::net::VirtualLink;
+use tetherline::lab::{CutOf, Flows, Over, Recipe, Scenario, Truth, VirtualInternet, generate};
 use tetherline::model::{Asn, MonoTime, Protocol, WallTime};
 use tetherline::report;
-use tetherline::wire::Sources;
+
+use crate::played::play;
+
+#[allow(dead_code, reason = "what one suite does not use, another does")]
+mod played;
 
 const UPSTREAMS: &str = include_str!("scenarios/upstreams.toml");
-const ORIGINS: &str = "origins/lab.pfx2as";
 
 /// Forty-eight flows to three addresses, two rounds before the third upstream comes and two behind it.
 const CAMPAIGN: &str = r#"
@@ -48,48 +43,10 @@ every = "30m"
 flows = 16
 "#;
 
-/// What a campaign in a scenario comes to.
+/// What a campaign in a scenario comes to, and when it began.
 fn measured(scenario: &Scenario, file: &str, once: bool) -> (Findings, WallTime) {
-    let folder = tempfile::tempdir().expect("a folder");
-    let campaign = Arc::new(Campaign::parse("probes.toml", file).expect("valid"));
-    let internet = VirtualInternet::new(scenario);
-    let pair = internet.clock();
-    let order = station_order(&campaign, pair.speed()).expect("there are no opt-outs");
-    let (engine, codec, key_fingerprint) =
-        prepare_virtual(order, campaign.seed, sources(scenario), pair).expect("no target is refused");
-    let started_at = pair.wall(MonoTime::default());
-    let circumstances = Circumstances {
-        started_at,
-        key_fingerprint,
-        rehearsal: true,
-        scenario: None,
-        speed: pair.speed(),
-        origins: vec![ORIGINS.to_owned()],
-        as_names: Vec::new(),
-        sources: sources(scenario),
-    };
-    let mut link = VirtualLink::new(internet, codec, MonoTime::default());
-    let mut dataset = Dataset::create(&folder.path().join("d"), &manifest(&campaign, file, circumstances))
-        .expect("created");
-    let mut table = Vec::new();
-    write_origins(scenario, &mut table).expect("written");
-    dataset.write_file(ORIGINS, &table).expect("written");
-    let rehearsal = Rehearsal { campaign: &campaign, engine, link: &mut link, pair, once };
-    let (dataset, end) = rehearse(rehearsal, dataset, &mut |_| {}).expect("recorded");
-    assert_eq!(end, RunEnd::Finished);
-    (report::findings(&dataset, &[]).expect("readable"), started_at)
-}
-
-fn sources(scenario: &Scenario) -> Sources {
-    let mut sources = Sources::default();
-    for is_ipv4 in [true, false] {
-        match scenario.vantage_address(is_ipv4) {
-            Some(IpAddr::V4(address)) => sources.v4 = Some(address),
-            Some(IpAddr::V6(address)) => sources.v6 = Some(address),
-            None => {}
-        }
-    }
-    sources
+    let played = play(scenario, file, once);
+    (report::findings(&played.dataset, &[]).expect("readable"), played.at.0)
 }
 
 fn figure(unit: &UnitDiversity, epoch: usize, of: (Level, Measure)) -> Option<Figure> {

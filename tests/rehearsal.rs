@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use tetherline::analyse::compare::{Findings, Reach, UnitFindings};
 use tetherline::dataset::{Dataset, ProbeRecord};
 use tetherline::formats::csv::write_records;
-use tetherline::lab::{Scenario, TrueEnd, Truth, VirtualInternet, write_origins};
+use tetherline::lab::{Scenario, TrueEnd, Truth, VirtualInternet};
 use tetherline::measure::campaign::{
     Campaign, Circumstances, Rehearsal, RunEnd, manifest, prepare_virtual, rehearse, station_order,
 };
@@ -24,10 +24,14 @@ use tetherline::model::{
     Asn, ClockPair, FlowId, Method, MonoTime, Outcome, Port, Protocol, ReplyKind, Underlay, Unreachable,
 };
 use tetherline::report;
-use tetherline::wire::{Codec, Sources};
+use tetherline::wire::Codec;
+
+use crate::played::{ORIGINS, origins, sources};
+
+#[allow(dead_code, reason = "what one suite does not use, another does")]
+mod played;
 
 const CAMPAIGN: &str = include_str!("../probes.toml");
-const ORIGINS: &str = "origins/lab.pfx2as";
 
 /// The simulated Internet, with a note of every packet that enters it.
 struct Tap {
@@ -96,22 +100,8 @@ fn rehearsed() -> Rehearsed {
 
 fn create(path: &Path, campaign: &Campaign, circumstances: Circumstances, scenario: &Scenario) -> Dataset {
     let mut dataset = Dataset::create(path, &manifest(campaign, CAMPAIGN, circumstances)).expect("created");
-    let mut table = Vec::new();
-    write_origins(scenario, &mut table).expect("written");
-    dataset.write_file(ORIGINS, &table).expect("written");
+    dataset.write_file(ORIGINS, &origins(scenario)).expect("written");
     dataset
-}
-
-fn sources(scenario: &Scenario) -> Sources {
-    let mut sources = Sources::default();
-    for is_ipv4 in [true, false] {
-        match scenario.vantage_address(is_ipv4) {
-            Some(IpAddr::V4(address)) => sources.v4 = Some(address),
-            Some(IpAddr::V6(address)) => sources.v6 = Some(address),
-            None => {}
-        }
-    }
-    sources
 }
 
 /// The rehearsal that most tests look at: what they ask of it, none of them changes.

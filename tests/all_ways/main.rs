@@ -4,4 +4,7 @@
 
 mod census;
 mod multipath;
+#[allow(dead_code, reason = "what one suite does not use, another does")]
+#[path = "../played/mod.rs"]
+mod played;
 mod stage;

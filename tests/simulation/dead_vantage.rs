@@ -2,24 +2,15 @@
 //! was lost: its control targets fall silent, too.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use tetherline::analyse::compare::{Findings, Reach};
-use tetherline::dataset::Dataset;
-use tetherline::lab::{VirtualInternet, write_origins};
-use tetherline::measure::campaign::{
-    Campaign, Circumstances, Rehearsal, manifest, prepare_virtual, rehearse, station_order,
-};
-use tetherline::measure::net::VirtualLink;
-use tetherline::model::MonoTime;
 use tetherline::report;
 
-use crate::stage::sources;
+use crate::played::play;
 use crate::world::{Network, World};
 
 /// How many vantages die.
 const VANTAGES: u64 = 40;
-const ORIGINS: &str = "origins/lab.pfx2as";
 
 /// Two of the world's networks, the second as a control or not.
 fn campaign(world: &World, two: [&Network; 2], with_control: bool) -> String {
@@ -45,33 +36,7 @@ fn campaign(world: &World, two: [&Network; 2], with_control: bool) -> String {
 }
 
 fn findings(world: &World, toml: &str) -> Findings {
-    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder");
-    let campaign = Arc::new(Campaign::parse("probes.toml", toml).expect("a good campaign"));
-    let internet = VirtualInternet::new(&world.scenario);
-    let pair = internet.clock();
-    let order = station_order(&campaign, pair.speed()).expect("no opt-outs");
-    let sources = sources(world);
-    let (engine, codec, key_fingerprint) =
-        prepare_virtual(order, campaign.seed, sources, pair).expect("no target is refused");
-    let circumstances = Circumstances {
-        started_at: world.start,
-        key_fingerprint,
-        rehearsal: true,
-        scenario: None,
-        speed: pair.speed(),
-        origins: vec![ORIGINS.to_owned()],
-        as_names: Vec::new(),
-        sources,
-    };
-    let manifest = manifest(&campaign, toml, circumstances);
-    let mut dataset = Dataset::create(&folder.path().join("dataset"), &manifest).expect("created");
-    let mut table = Vec::new();
-    write_origins(&world.scenario, &mut table).expect("written");
-    dataset.write_file(ORIGINS, &table).expect("written");
-    let mut link = VirtualLink::new(internet, codec, MonoTime::default());
-    let rehearsal = Rehearsal { campaign: &campaign, engine, link: &mut link, pair, once: false };
-    let (dataset, _) = rehearse(rehearsal, dataset, &mut |_| {}).expect("recorded");
-    report::findings(&dataset, &[]).expect("findings")
+    report::findings(&play(&world.scenario, toml, false).dataset, &[]).expect("findings")
 }
 
 /// Whether anything is said to be lost, although only the vantage was.

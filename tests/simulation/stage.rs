@@ -3,7 +3,6 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::IpAddr;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -19,12 +18,13 @@ use tetherline::measure::campaign::{
 use tetherline::measure::guard::{self, Permit};
 use tetherline::measure::net::{Arrival, Link, LinkLost, VirtualLink};
 use tetherline::model::{ClockPair, MonoTime, Prefix, Probe, SendFault, Underlay, Untrusted, WallTime};
-use tetherline::wire::{Codec, Sources};
+use tetherline::wire::Codec;
 
 use crate::campaign::Order;
 use crate::dice::Dice;
 use crate::faults::{Faults, FaultyDisk, How};
 use crate::planted::Plant;
+use crate::played::sources;
 use crate::world::World;
 
 /// A packet that the campaign wanted sent.
@@ -396,7 +396,7 @@ impl Stage {
         let station = station_order(&self.order.campaign, pair.speed()).expect("good opt-outs");
         // As in earnest, each run has a key of its own.
         let key_seed = self.plant.key_seed(self.seed, number);
-        let sources = sources(&self.world);
+        let sources = sources(&self.world.scenario);
         let (engine, codec, fingerprint) =
             prepare_virtual(station, key_seed, sources, pair).expect("no target is refused");
         let on_disk = Disk::with_trouble(disk.clone());
@@ -512,16 +512,4 @@ fn sealed_files(folder: &Path, name: &str, files: &mut BTreeMap<String, Vec<u8>>
             files.insert(name, std::fs::read(entry.path()).expect("readable"));
         }
     }
-}
-
-pub(crate) fn sources(world: &World) -> Sources {
-    let mut sources = Sources::default();
-    for is_ipv4 in [true, false] {
-        match world.scenario.vantage_address(is_ipv4) {
-            Some(IpAddr::V4(address)) => sources.v4 = Some(address),
-            Some(IpAddr::V6(address)) => sources.v6 = Some(address),
-            None => {}
-        }
-    }
-    sources
 }
