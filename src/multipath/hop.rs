@@ -33,8 +33,9 @@ pub struct Hop {
 pub struct Cell {
     asked: u8,
     waiting: u8,
-    /// Who answered, one entry for each answered packet.
-    answers: Vec<IpAddr>,
+    /// Packets answered, and who answered the first and the last of them.
+    answers: usize,
+    ends: Option<(IpAddr, IpAddr)>,
     refused: bool,
 }
 
@@ -42,7 +43,7 @@ impl Cell {
     /// Who answered first.
     #[must_use]
     pub fn vertex(&self) -> Option<IpAddr> {
-        self.answers.first().copied()
+        self.ends.map(|(first, _)| first)
     }
 
     /// Packets asked for, answered or not.
@@ -53,8 +54,14 @@ impl Cell {
 
     /// Packets answered.
     #[must_use]
-    pub fn answers(&self) -> usize {
-        self.answers.len()
+    pub const fn answers(&self) -> usize {
+        self.answers
+    }
+
+    /// Whether the last of several answers came from whom the first came from.
+    #[must_use]
+    pub fn repeated(&self) -> Option<bool> {
+        self.ends.filter(|_| self.answers > 1).map(|(first, last)| first == last)
     }
 
     /// Packets on their way.
@@ -66,12 +73,12 @@ impl Cell {
     /// Whether it may be asked once more for its first answer.
     #[must_use]
     pub fn may_repeat(&self, attempts: u8) -> bool {
-        self.answers.is_empty() && self.waiting == 0 && self.asked < attempts && !self.refused
+        self.answers == 0 && self.waiting == 0 && self.asked < attempts && !self.refused
     }
 
     /// Whether nobody answered and nothing more will be asked.
     fn is_given_up(&self, attempts: u8) -> bool {
-        self.answers.is_empty() && self.waiting == 0 && (self.asked >= attempts || self.refused)
+        self.answers == 0 && self.waiting == 0 && (self.asked >= attempts || self.refused)
     }
 }
 
@@ -120,7 +127,8 @@ impl Hop {
                     }
                     Some(_) => {}
                 }
-                cell.answers.push(from);
+                cell.answers = cell.answers.saturating_add(1);
+                cell.ends = Some((cell.vertex().unwrap_or(from), from));
             }
             Heard::Silence => self.unanswered = self.unanswered.saturating_add(1),
             Heard::Refusal => cell.refused = true,
@@ -131,7 +139,7 @@ impl Hop {
     pub fn forget(&mut self, flow: u16) {
         let Some(cell) = self.cells.get_mut(&flow) else { return };
         let Some(vertex) = cell.vertex() else { return };
-        cell.answers.clear();
+        (cell.answers, cell.ends) = (0, None);
         self.answered = self.answered.saturating_sub(1);
         if let Some(flows) = self.vertices.get_mut(&vertex) {
             flows.remove(&flow);

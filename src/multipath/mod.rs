@@ -22,6 +22,6 @@ pub use ends::Ends;
 pub use flow_map::FlowMap;
 pub use hop::{Cell, Heard, Hop, SILENT_AFTER};
 pub use links::{CERTAINLY_ALONE, Links, controlled};
-pub use repeats::answers_wanted;
+pub use repeats::{answers_wanted, flows_behind_by_packet};
 pub use splits::Splits;
 pub use stopping::{BadConfidence, StoppingRule, chance_missed};

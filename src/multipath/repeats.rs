@@ -4,12 +4,13 @@
 use super::hop::Hop;
 use super::links::Links;
 use super::splits::Splits;
+use super::stopping::StoppingRule;
 
 /// Answers that a flow must get from one router before crossing links are believed to be links, and not
 /// balancing packet by packet: by chance one in 2¹⁵.
 const REPEATS_IF_MESHED: usize = 16;
-/// How sure it must be that a balancer goes by flows.
-const UNNOTICED_PER_PACKET: f64 = 0.01;
+/// The chance that is left of taking a balancer that goes packet by packet for one that goes by flows.
+const UNNOTICED_PER_PACKET: f64 = 0.002;
 
 /// How often a flow must be answered at a hop before it is believed to go one way; 0 where that is not in
 /// question.
@@ -23,9 +24,21 @@ pub fn answers_wanted(index: usize, hops: &[Hop], links: &Links, splits: &Splits
         return 0;
     }
     let parted_at = before.into_iter().flat_map(|before| before.vertices().keys());
+    if parted_at.clone().any(|router| splits.goes_by_flow(*router)) {
+        return 0;
+    }
     let narrowest = parted_at.filter_map(|router| splits.narrowest(*router)).min_by(f64::total_cmp);
     let branches = hops.get(index).map_or(1, |hop| hop.vertices().len());
     repeats(branches, narrowest)
+}
+
+/// How many flows must be answered by the one router that is known at a hop, where one before it sends the packets to
+/// other targets one by one, before it is believed to send these all one way; 0 where that is not in question.
+#[must_use]
+pub fn flows_behind_by_packet(hop: &Hop, before: Option<&Hop>, splits: &Splits) -> usize {
+    let mut routers = before.into_iter().flat_map(|before| before.vertices().keys());
+    let in_question = !hop.is_wide() && routers.any(|router| splits.goes_by_packet(*router));
+    if in_question { StoppingRule::missing_at_most(UNNOTICED_PER_PACKET).flows(1, None) } else { 0 }
 }
 
 /// How many answers of one flow, all from one router, rule out balancing packet by packet over so many branches.
@@ -50,9 +63,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn two_equal_branches_want_eight_answers_and_unequal_ones_more() {
-        assert_eq!((repeats(1, None), repeats(2, None)), (0, 8));
-        assert!(repeats(3, None) < 8 && repeats(16, None) <= 3, "many branches show themselves soon");
+    fn two_equal_branches_want_ten_answers_and_unequal_ones_more() {
+        assert_eq!((repeats(1, None), repeats(2, None)), (0, 10));
+        assert!(repeats(3, None) < 8 && repeats(16, None) <= 4, "many branches show themselves soon");
         assert!(repeats(2, Some(0.1)) > 40);
     }
 }

@@ -29,6 +29,11 @@ impl StoppingRule {
         if possible { Ok(Self { epsilon: 1.0 - confidence }) } else { Err(BadConfidence(confidence)) }
     }
 
+    /// A branch is missed with at most this probability, which must lie above 0 and below 1.
+    pub(super) const fn missing_at_most(epsilon: f64) -> Self {
+        Self { epsilon }
+    }
+
     /// All branches of all balancers together are seen with this probability, if there are no more than
     /// `balancers` of them on the way to a target.
     ///

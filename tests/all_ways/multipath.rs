@@ -197,8 +197,9 @@ fn packet_by_packet_is_recognised_and_no_link_is_made_up_whatever_is_lost_reorde
     }
     let (balanced, wrong) = (called[PER_PACKET], called[""]);
     eprintln!("packet by packet: {balanced:?} recognised; by flows: {wrong:?} called so");
-    // What has shown one branch only, as may happen to one search in twenty, is not to be told from a plain router.
-    assert!(balanced.1 * 100 >= balanced.0 * 95, "{balanced:?} recognised");
+    // A search alone takes a balancer of which it saw one branch, as may happen once in twenty times, for a plain router;
+    // all together know that it is none.
+    assert!(balanced.1 * 100 >= balanced.0 * 99, "{balanced:?} recognised");
     assert_eq!(wrong.1, 0, "of {}", wrong.0);
 }
 

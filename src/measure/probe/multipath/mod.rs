@@ -2,8 +2,8 @@
 //!
 //! MDA (Augustin, Friedman, Teixeira 2007) and MDA-Lite (Vermeulen et al. 2018). Each target has a [`search`]
 //! of its own, and all of them ask through one queue, in a seeded order: while one waits for a slow hop,
-//! the others go on. What is shared: how each balancer splits flows ([`Splits`]), and what the ways to
-//! neighbouring addresses have in common at their ends ([`Ends`]).
+//! the others go on. What is shared: how each balancer splits flows, and whether it does so packet by packet
+//! ([`Splits`]), and what the ways to neighbouring addresses have in common at their ends ([`Ends`]).
 //!
 //! ```text
 //!   news ──▶ Search::settle ──▶ Splits, Ends ──▶ Search::plan ──▶ queue ──▶ next()
@@ -19,7 +19,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::IpAddr;
 
-use search::{Ask, Known, Phase, Rules, Search};
+use search::{Ask, Change, Known, Phase, Rules, Search};
 
 use super::{News, Next, Prober, Way};
 use crate::measure::schedule::Draw;
@@ -68,8 +68,8 @@ pub struct MultipathProber {
     splits: Splits,
     ends: Ends,
     /// Questions that may go now, lowest rank first: (rank, target, question, attempt).
-    queue: BinaryHeap<Reverse<(u64, usize, Ask, u8)>>,
-    draw: Draw,
+    queue: BinaryHeap<Reverse<(Rank, usize, Ask, u8)>>,
+    turns: Turns,
     started: bool,
     asked: u64,
     /// Questions in the queue or on their way.
@@ -81,6 +81,8 @@ pub struct MultipathProber {
 const PURPOSE: u64 = 0x6d75_6c74_6970_6174;
 /// So few targets that somebody may be waiting for each: their scouts run ahead, which costs packets.
 const FEW: usize = 8;
+/// Targets whose questions are mixed, and go before those of others while there are any.
+const WAVE: usize = 32;
 /// What a search asks on average, for progress bars.
 const USUAL_QUESTIONS: u64 = 100;
 
@@ -107,7 +109,7 @@ impl MultipathProber {
             splits: Splits::default(),
             ends: Ends::default(),
             queue: BinaryHeap::new(),
-            draw: Draw::new(order.seed, PURPOSE),
+            turns: Turns::new(order.seed, order.targets.len()),
             started: false,
             asked: 0,
             pending: 0,
@@ -117,15 +119,15 @@ impl MultipathProber {
         }
     }
 
-    /// Lets a search say what it wants now, and queues that.
-    fn plan(&mut self, target: usize) {
+    /// Lets a search say what it wants now that something has changed, and queues that.
+    fn plan(&mut self, target: usize, change: Change) {
         let Some(search) = self.searches.get_mut(target) else { return };
         let Some(address) = self.order.targets.get(target).copied() else { return };
         let was_done = search.phase() == Phase::Done;
         let known = Known { target: address, splits: &self.splits, ends: &self.ends };
-        for ask in search.plan(&self.rules, known) {
+        for ask in search.plan(change, &self.rules, known) {
             let attempt = search.ask(ask);
-            let rank = rank(self.draw, target, ask, attempt);
+            let rank = self.turns.rank(target, ask, attempt);
             self.queue.push(Reverse((rank, target, ask, attempt)));
             self.pending = self.pending.saturating_add(1);
         }
@@ -144,12 +146,12 @@ impl MultipathProber {
         let gateway = gateway.filter(|_| self.rules.from_gateway && ask.hop == 1);
         let behind = gateway.zip(search.map().behind_gateway(ask.flow)).map(|(from, to)| (from, to, true));
         let links: Vec<_> = search.map().links_of(ask.hop, ask.flow).chain(behind).collect();
-        let unequal: Vec<IpAddr> = links
-            .iter()
-            .filter(|(from, to, blind)| *blind && self.splits.note(*from, *to))
-            .map(|(from, _, _)| *from)
-            .collect();
-        for router in &unequal {
+        let repeated = search.repeated(ask);
+        let unequal = links.iter().filter(|(from, to, blind)| *blind && self.splits.note(*from, *to));
+        let unequal: Vec<IpAddr> = unequal.map(|(from, _, _)| *from).collect();
+        let by_packet = repeated.filter(|(router, same_way)| self.splits.note_repeat(*router, *same_way));
+        let news: Vec<IpAddr> = unequal.into_iter().chain(by_packet.map(|(router, _)| router)).collect();
+        for router in &news {
             self.plan_others(target, |search, _| search.passes(*router));
         }
         let surprised = self.note_ends(target, ask);
@@ -158,7 +160,7 @@ impl MultipathProber {
             let block = Prefix::covering(address, length);
             self.plan_others(target, |_, other| block.is_some_and(|block| block.contains(other)));
         }
-        surprised.is_some() || !unequal.is_empty()
+        surprised.is_some() || !news.is_empty()
     }
 
     /// Notes what an answer shows of the ends of the ways to a target; gives its address if its neighbours must now be
@@ -183,7 +185,7 @@ impl MultipathProber {
         for other in (0..self.searches.len()).filter(|other| *other != target) {
             let search = self.searches.get(other).zip(self.order.targets.get(other));
             if search.is_some_and(|(search, address)| concerned(search, *address)) {
-                self.plan(other);
+                self.plan(other, Change::Anything);
             }
         }
     }
@@ -209,18 +211,37 @@ impl MultipathProber {
     }
 }
 
-/// Neighbouring targets, hops and flows lie far apart, so that no router sees a burst.
-fn rank(draw: Draw, target: usize, ask: Ask, attempt: u8) -> u64 {
-    let [low, high] = ask.flow.to_le_bytes();
-    let hop = u8::try_from(ask.hop).unwrap_or(u8::MAX);
-    draw.bits(target as u64, u64::from_le_bytes([low, high, hop, attempt, 0, 0, 0, 0]))
+/// The wave of a question, and its place in it.
+type Rank = (u64, u64);
+
+/// In which order questions are asked.
+#[derive(Clone, Copy, Debug)]
+struct Turns {
+    draw: Draw,
+    waves: u64,
+}
+
+impl Turns {
+    fn new(seed: u64, targets: usize) -> Self {
+        Self { draw: Draw::new(seed, PURPOSE), waves: targets.div_ceil(WAVE) as u64 }
+    }
+
+    /// Neighbouring targets, hops and flows lie far apart, so that no router sees a burst. Some targets go before
+    /// others, which can then do without what those have shown.
+    fn rank(self, target: usize, ask: Ask, attempt: u8) -> Rank {
+        let wave = self.draw.up_to(self.waves.saturating_sub(1), target as u64, u64::MAX);
+        let [low, high] = ask.flow.to_le_bytes();
+        let hop = u8::try_from(ask.hop).unwrap_or(u8::MAX);
+        let question = u64::from_le_bytes([low, high, hop, attempt, 0, 0, 0, 0]);
+        (wave, self.draw.bits(target as u64, question))
+    }
 }
 
 impl Prober for MultipathProber {
     fn next(&mut self, _now: MonoTime) -> Next {
         if !self.started {
             self.started = true;
-            (0..self.searches.len()).for_each(|target| self.plan(target));
+            (0..self.searches.len()).for_each(|target| self.plan(target, Change::Anything));
         }
         while let Some(Reverse((_, target, ask, attempt))) = self.queue.pop() {
             if let Some(probe) = self.probe(target, ask, attempt) {
@@ -235,9 +256,10 @@ impl Prober for MultipathProber {
         let Some((target, ask)) = self.place_of(probe) else { return };
         self.pending = self.pending.saturating_sub(1);
         let Some(search) = self.searches.get_mut(target) else { return };
-        let may_ask = search.settle(ask, heard(news), ends(probe, news));
-        if self.pool(target, ask) || may_ask {
-            self.plan(target);
+        let change = search.settle(ask, heard(news), ends(probe, news));
+        let change = if self.pool(target, ask) { Change::Anything } else { change };
+        if change != Change::Nothing {
+            self.plan(target, change);
         }
     }
 

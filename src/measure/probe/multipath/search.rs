@@ -27,13 +27,19 @@
 //! Done              u            u          –            –          ×
 //! ```
 //!
-//! `u`: when the search for another target found a balancer on this way to be unequal.
+//! `u`: when the search for another target found that a balancer on this way is unequal, or goes packet by packet.
+//!
+//! What there is to ask is looked for no further than an answer can have changed it ([`Change`]): nowhere after one more
+//! answer from a router that is known, around a hop after a new one, and everywhere when the answer leads on, or when
+//! nothing more is waited for. So what was passed over is never lost, only found later.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use crate::multipath::{
     CERTAINLY_ALONE, Ends, FlowMap, Heard, Hop, Links, Splits, StoppingRule, answers_wanted, controlled,
+    flows_behind_by_packet,
 };
 
 /// What all searches of a round go by.
@@ -84,12 +90,24 @@ pub(super) struct Ask {
     pub(super) flow: u16,
 }
 
+/// What an answer may have changed of what there is to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Change {
+    /// Nothing: it is what was asked for and no more.
+    Nothing,
+    /// What the stopping rule wants at a hop and its neighbours.
+    Around(usize),
+    Anything,
+}
+
 /// The search for the paths to one target.
 #[derive(Clone, Debug)]
 pub(super) struct Search {
     map: FlowMap,
     phase: Phase,
     asked: usize,
+    /// Packets asked for of which nothing was heard yet.
+    waiting: usize,
     refused: usize,
 }
 
@@ -106,7 +124,7 @@ const LOOP: usize = 3;
 
 impl Search {
     pub(super) fn new(rules: &Rules) -> Self {
-        Self { map: FlowMap::new(rules.hops), phase: Phase::Enumerating, asked: 0, refused: 0 }
+        Self { map: FlowMap::new(rules.hops), phase: Phase::Enumerating, asked: 0, waiting: 0, refused: 0 }
     }
 
     pub(super) const fn phase(&self) -> Phase {
@@ -121,22 +139,32 @@ impl Search {
     /// Takes note that a packet is asked for; gives its attempt number.
     pub(super) fn ask(&mut self, ask: Ask) -> u8 {
         self.asked = self.asked.saturating_add(1);
+        self.waiting = self.waiting.saturating_add(1);
         self.map.hop_mut(ask.hop).map_or(0, |hop| hop.ask(ask.flow))
     }
 
-    /// What became of a packet that was asked for. `ends` says that the answer ends the way. Returns whether there may
-    /// be more to ask now: another answer from a router that is known at this hop, while others are waited for, is
-    /// what was asked for and no more.
-    pub(super) fn settle(&mut self, ask: Ask, heard: Heard, ends: bool) -> bool {
-        let is_known = self.knows_at(ask.hop, heard);
+    /// What became of a packet that was asked for. `ends` says that the answer ends the way.
+    pub(super) fn settle(&mut self, ask: Ask, heard: Heard, ends: bool) -> Change {
+        let (is_known, was_answered) = (self.knows_at(ask.hop, heard), self.is_answered(ask.hop));
         if let Some(hop) = self.map.hop_mut(ask.hop) {
             hop.settle(ask.flow, heard);
             self.map.close(ask.flow, ask.hop, ends);
         }
+        self.waiting = self.waiting.saturating_sub(1);
         self.refused = self.refused.saturating_add(usize::from(heard == Heard::Refusal));
-        let is_last = self.length() == Some(ask.hop.saturating_add(1));
-        let leads_on = ask.flow == SCOUT || ends || is_last;
-        leads_on || !is_known || !self.knows_at(ask.hop, heard) || !self.is_waiting()
+        let leads_on = ask.flow == SCOUT || ends || !was_answered || !matches!(heard, Heard::Answer(_));
+        let is_inside = self.length().is_none_or(|length| ask.hop.saturating_add(1) < length);
+        if leads_on || !is_inside || !self.is_waiting() {
+            Change::Anything
+        } else if is_known && self.knows_at(ask.hop, heard) {
+            Change::Nothing
+        } else {
+            Change::Around(ask.hop)
+        }
+    }
+
+    fn is_answered(&self, hop: usize) -> bool {
+        self.map.hops().get(hop).is_some_and(|hop| hop.answered() > 0)
     }
 
     /// Whether this was heard at a hop before, and each flow always goes one way there.
@@ -158,20 +186,34 @@ impl Search {
         &self.map
     }
 
+    /// Whether the last answer to a flow at a hop where ways part came from whom the first came from, and the router that
+    /// sent it there, if only one does; `None` where that is not in question.
+    pub(super) fn repeated(&self, ask: Ask) -> Option<(IpAddr, bool)> {
+        let before = self.map.hops().get(ask.hop.checked_sub(1)?)?;
+        let hop = self.map.hops().get(ask.hop).filter(|hop| hop.is_wide())?;
+        let mut routers = before.vertices().keys().copied();
+        let router = routers.next().filter(|_| routers.next().is_none())?;
+        Some((router, hop.cell(ask.flow)?.repeated()?))
+    }
+
     /// Whether this router is among those found.
     pub(super) fn passes(&self, router: IpAddr) -> bool {
         self.map.hops().iter().any(|hop| hop.vertices().contains_key(&router))
     }
 
-    /// What to ask now; the state moves to where these questions belong.
-    pub(super) fn plan(&mut self, rules: &Rules, known: Known<'_>) -> Vec<Ask> {
+    /// What to ask now that something has changed; the state moves to where these questions belong.
+    pub(super) fn plan(&mut self, change: Change, rules: &Rules, known: Known<'_>) -> Vec<Ask> {
         if self.refused >= MOST_REFUSED || self.asked >= rules.budget {
             if !self.is_waiting() {
                 self.phase = Phase::Done;
             }
             return Vec::new();
         }
-        let (phase, mut asks) = self.next_phase(rules, known);
+        let (phase, mut asks) = match change {
+            Change::Nothing => return Vec::new(),
+            Change::Around(hop) if self.is_waiting() => self.enumerate_around(hop, rules, known),
+            Change::Around(_) | Change::Anything => self.next_phase(rules, known),
+        };
         self.phase = phase;
         asks.truncate(rules.budget.saturating_sub(self.asked));
         asks
@@ -200,8 +242,17 @@ impl Search {
         (if asks.is_empty() { Phase::Done } else { Phase::Controlling }, asks)
     }
 
-    fn is_waiting(&self) -> bool {
-        self.map.hops().iter().any(|hop| hop.waiting() > 0)
+    /// As `next_phase` while others are waited for, where only a hop and its neighbours can be in question: what a hop
+    /// needs depends on the routers before it and on whether flows go two ways behind it.
+    fn enumerate_around(&mut self, hop: usize, rules: &Rules, known: Known<'_>) -> (Phase, Vec<Ask>) {
+        let mut asks = Vec::new();
+        let around = hop.saturating_sub(1)..hop.saturating_add(2).min(self.certain_hops(rules));
+        self.enumerate_hops(around, rules, known, &mut asks);
+        (if asks.is_empty() { self.phase } else { Phase::Enumerating }, asks)
+    }
+
+    const fn is_waiting(&self) -> bool {
+        self.waiting > 0
     }
 
     /// Sends the scout on: at once as far as neighbours of the target are away, and a whole gap behind silence.
@@ -246,12 +297,16 @@ impl Search {
     }
 
     fn enumerate(&mut self, rules: &Rules, known: Known<'_>, asks: &mut Vec<Ask>) {
-        for index in 0..self.certain_hops(rules) {
+        self.enumerate_hops(0..self.certain_hops(rules), rules, known, asks);
+        self.follow_longer_ways(rules, known, asks);
+    }
+
+    fn enumerate_hops(&mut self, hops: Range<usize>, rules: &Rules, known: Known<'_>, asks: &mut Vec<Ask>) {
+        for index in hops {
             let missing = self.missing_flows(index, rules, known, asks);
             let fresh = if missing == 0 { Vec::new() } else { self.fresh_flows(index, missing, asks) };
             asks.extend(fresh.into_iter().map(|flow| Ask { hop: index, flow }));
         }
-        self.follow_longer_ways(rules, known, asks);
     }
 
     /// How many hops are known to lie before the scout's end, or at it: an answer that ends the way may come
@@ -292,6 +347,7 @@ impl Search {
         } else if self.is_common(index, rules, known) {
             needed = 1;
         }
+        needed = needed.max(flows_behind_by_packet(hop, before, known.splits));
         // Where every second answer is missing, more flows are of no more use.
         if hop.flows_asked() >= needed.saturating_mul(2) {
             return 0;
@@ -318,7 +374,8 @@ impl Search {
     fn fresh_flows(&mut self, index: usize, count: usize, asks: &[Ask]) -> Vec<u16> {
         let Some(hop) = self.map.hops().get(index) else { return Vec::new() };
         let passes = |flow: &u16| self.map.reaches(*flow, index);
-        let asked = |flow: u16| hop.cell(flow).is_some() || asks.contains(&Ask { hop: index, flow });
+        let asks: Vec<u16> = asks.iter().filter(|ask| ask.hop == index).map(|ask| ask.flow).collect();
+        let asked = |flow: u16| hop.cell(flow).is_some() || asks.contains(&flow);
         let flows: Vec<u16> =
             (hop.fresh()..u16::MAX).filter(passes).filter(|flow| !asked(*flow)).take(count).collect();
         let below = flows.last().map(|last| last.saturating_add(1));

@@ -167,6 +167,29 @@ fn balancing_packet_by_packet_is_recognised_and_no_link_is_made_up() {
 }
 
 #[test]
+fn a_balancer_that_goes_packet_by_packet_is_found_out_by_all_targets_together() {
+    let recognised: usize = (0..5)
+        .map(|seed| {
+            let mut network = Network::hops(&[1, 1, 2, 1, 1], seed);
+            network.nodes[1].per_packet = true;
+            let (prober, _) = search_one(&network, order(targets(200)));
+            (0..200).filter(|index| prober.is_unstable(*index)).count()
+        })
+        .sum();
+    assert!(recognised >= 990, "{recognised} of 1000; each alone would be 967");
+}
+
+#[test]
+fn a_balancer_that_was_shown_to_go_by_flows_is_not_put_to_the_test_by_each_target() {
+    let network = Network { in_turn: true, ..Network::hops(&[1, 1, 2, 1, 1], 1) };
+    let (prober, asked) = search_one(&network, order(targets(200)));
+    let again = asked.iter().filter(|probe| probe.attempt > 0).count();
+    assert!((256..600).contains(&again), "{again} packets of flows that were answered already");
+    let whole = |index: &usize| prober.links(*index) == network.links(targets(200)[*index]);
+    assert!((0..200).filter(whole).count() >= 180);
+}
+
+#[test]
 fn loss_costs_packets_but_makes_up_nothing() {
     for seed in 0..300 {
         let mut network = Network::hops(&[1, 2, 4, 1, 3, 1, 1], seed);
