@@ -339,8 +339,8 @@ impl Engine {
 
     /// The first parked probe whose unit and responder are ready.
     fn unpark(&mut self, now: MonoTime) -> Option<Permit> {
-        while let Some(Parked { turn, probe }) = self.parking.pop(now) {
-            if let Some(permit) = self.admit(probe, Some(turn), now) {
+        while let Some(parked) = self.parking.pop(now) {
+            if let Some(permit) = self.admit(parked, now) {
                 return Some(permit);
             }
         }
@@ -367,7 +367,8 @@ impl Engine {
                 Next::Probe(probe) => {
                     dry = 0;
                     round.undecided = round.undecided.saturating_add(1);
-                    if let Some(permit) = self.admit(probe, None, now) {
+                    let drawn = self.take_turn(probe, now);
+                    if let Some(permit) = drawn.and_then(|drawn| self.admit(drawn, now)) {
                         return Drawn::Permit(permit);
                     }
                 }
@@ -384,17 +385,22 @@ impl Engine {
         Drawn::Nothing(wake)
     }
 
-    /// A permit, if the rates and the guard let the probe out now. Otherwise it is parked or refused. A probe
-    /// that was parked before has a turn already.
-    fn admit(&mut self, probe: Probe, turn: Option<u64>, now: MonoTime) -> Option<Permit> {
-        let Some((unit, method)) = self.question_of(&probe) else {
+    /// Gives a probe that was drawn its turn among those to its unit; refuses what is no target.
+    fn take_turn(&mut self, probe: Probe, now: MonoTime) -> Option<Parked> {
+        let Some(question) = self.question_of(&probe) else {
             self.refuse(&probe, Outcome::Blocked(BlockRule::NotATarget), now);
             return None;
         };
-        let turn = turn.unwrap_or_else(|| self.parking.take_turn(probe.round, unit));
+        let turn = self.parking.take_turn(probe.round, question.0);
+        Some(Parked { turn, probe, question })
+    }
+
+    /// A permit, if the rates and the guard let the probe out now. Otherwise it is parked or refused.
+    fn admit(&mut self, parked: Parked, now: MonoTime) -> Option<Permit> {
+        let Parked { turn, probe, question: (unit, method) } = parked;
         let responder = self.expected_responder(unit, &probe);
         if let Some((gate, opens)) = self.pacer.closed(now, unit, responder) {
-            self.parking.park(Parked { turn, probe }, gate, opens);
+            self.parking.park(parked, gate, opens);
             return None;
         }
         match self.guard.examine(probe, method, now) {

@@ -11,7 +11,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use crate::measure::schedule::Gate;
-use crate::model::{Keyed, MonoTime, Probe, RoundId, Unit};
+use crate::model::{Keyed, Method, MonoTime, Probe, RoundId, Unit};
 
 /// How many probes of one round may wait, so that one slow unit does not hold up the others.
 const PARKED_AT_MOST: usize = 2048;
@@ -23,6 +23,8 @@ pub(super) struct Parked {
     pub(super) turn: u64,
     /// What waits.
     pub(super) probe: Probe,
+    /// About which unit it asks, and what: looked up once.
+    pub(super) question: (Unit, Method),
 }
 
 /// The probes before one gate.

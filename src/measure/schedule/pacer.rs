@@ -42,15 +42,20 @@ pub enum Gate {
     Responder(IpAddr),
 }
 
-/// How late a thread may wake that sleeps until a time, on a machine that has other things to do.
+/// How late a thread may wake that sleeps until a time, on a machine that has other things to do: nearly always, and
+/// where more is left of the burst, later by three quarters of it.
 const LATENESS: Duration = Duration::from_micros(200);
 
 /// For how long packets are collected that may leave, where the burst allows it: each time that a thread
 /// wakes costs as much as some packets.
 const COLLECTED: Duration = Duration::from_millis(1);
 
+/// Packets to one unit or responder that may leave together are those of so many seconds at its rate, and at least one.
+/// With one alone, most of what leaves together at thousands a second would have to wait for its next turn.
+const TOGETHER: f64 = 0.001;
+
 /// Holds the rates. In any second at most `total` + `burst` packets pass, and to one unit or responder at
-/// most its rate + 1; a sender that always has something to send reaches the rate. Memory is bounded: see
+/// most its rate and a thousandth of it, or its rate + 1 where that is more; a sender that always has something to send reaches the rate. Memory is bounded: see
 /// [`Buckets`].
 #[derive(Clone, Debug)]
 pub struct Pacer {
@@ -60,6 +65,17 @@ pub struct Pacer {
     responders: Buckets<IpAddr>,
 }
 
+/// How many packets may leave together at this rate.
+fn together(rate: Pps) -> u32 {
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates, and is positive"
+    )]
+    let packets = (rate.get() * TOGETHER) as u32;
+    packets.max(1)
+}
+
 impl Pacer {
     /// With nothing sent yet.
     #[must_use]
@@ -67,8 +83,8 @@ impl Pacer {
         Self {
             refill: Refill::new(rates.total, rates.burst),
             total: Bucket::default(),
-            units: Buckets::new(Refill::new(rates.per_unit, 1)),
-            responders: Buckets::new(Refill::new(rates.per_responder, 1)),
+            units: Buckets::new(Refill::new(rates.per_unit, together(rates.per_unit))),
+            responders: Buckets::new(Refill::new(rates.per_responder, together(rates.per_responder))),
         }
     }
 
@@ -91,12 +107,14 @@ impl Pacer {
     }
 
     /// When to look again, if no packet may leave `now`: when the next one may, or where they may leave fast
-    /// a little later, so that several may leave at once. Whoever wakes at most `LATENESS` later loses
-    /// nothing of the total rate, unless [`Pacer::is_tight`].
+    /// a little later, so that several may leave at once. Whoever wakes at most `LATENESS` later, or three quarters of
+    /// the time that the burst lasts, loses nothing of the total rate, unless [`Pacer::is_tight`].
     #[must_use]
     pub fn wake(&self, now: MonoTime) -> MonoTime {
+        let leeway = self.refill.leeway();
+        let spare = LATENESS.max(leeway.saturating_sub(leeway.checked_div(4).unwrap_or_default()));
         let latest =
-            MonoTime::default().after(self.total.full_at().since(MonoTime::default().after(LATENESS)));
+            MonoTime::default().after(self.total.full_at().since(MonoTime::default().after(spare)));
         self.earliest_total(now).max(now.after(COLLECTED).min(latest))
     }
 

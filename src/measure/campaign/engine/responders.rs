@@ -4,16 +4,15 @@
 //! who answers at a TTL for most of the others is taken to answer here too: thousands of units must not each
 //! ask such a router once more before its rate is minded.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::model::{Ttl, Unit};
+use crate::model::{Keyed, Ttl, Unit};
 
 /// Who answered last at each TTL on the way to each unit.
 #[derive(Debug, Default)]
 pub(super) struct Responders {
-    last: HashMap<(Unit, Ttl), IpAddr>,
-    usual: HashMap<Ttl, Majority>,
+    last: Keyed<(Unit, Ttl), IpAddr>,
+    usual: Keyed<Ttl, Majority>,
 }
 
 /// A vote among units: who stands on the way to more than half of them is never missed (Boyer and Moore 1991).

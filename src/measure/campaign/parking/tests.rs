@@ -1,7 +1,7 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::model::{FlowId, Protocol, Ttl};
+use crate::model::{FlowId, Prefix, Protocol, Ttl};
 
 fn time(seconds: u64) -> MonoTime {
     MonoTime::from_nanos(seconds * 1_000_000_000)
@@ -21,7 +21,8 @@ fn parked(round: u64, turn: u64) -> Parked {
         ttl: Ttl::TO_THE_END,
         attempt: 0,
     };
-    Parked { turn, probe }
+    let unit = Unit(Prefix::covering(probe.target, 24).unwrap());
+    Parked { turn, probe, question: (unit, Method::Trace) }
 }
 
 #[test]
