@@ -4,9 +4,11 @@
 //! ```text
 //!   engine turn PROBES       asked, permitted, answered by a mirror, matched, reported
 //!   engine record RECORDS    made durable in batches, and sealed
+//!   engine search WIDTHS     multipath searches to 1,024 addresses at 10,000 packets a second, the prober alone:
+//!                            through hops of these widths, as in 1,8,1,16,1
 //! ```
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr};
@@ -19,11 +21,15 @@ use tetherline::dataset::{Dataset, Ledger, Manifest, ProbeRecord, RoundHeader};
 use tetherline::measure::campaign::{Engine, EngineParts, Report, RoundOrder, SweptSoFar, drive};
 use tetherline::measure::guard::{AllowedTargets, Budget, Guard, GuardRules, Permit, Territory};
 use tetherline::measure::net::{Arrival, Link};
-use tetherline::measure::probe::{EchoProber, Targets};
-use tetherline::measure::schedule::{Pacer, PacerRates};
-use tetherline::model::{
-    ClockPair, Method, MonoTime, Name, Pps, Prefix, ReplyKind, RoundId, SendFault, Unit, WallTime,
+use tetherline::measure::probe::{
+    Algorithm, EchoProber, MultipathOrder, MultipathProber, News, Next, Prober, Targets, Way,
 };
+use tetherline::measure::schedule::{Draw, Pacer, PacerRates};
+use tetherline::model::{
+    ClockPair, MatchQuality, Method, MonoTime, Name, Port, Pps, Prefix, Probe, Protocol, Reply, ReplyKind,
+    RoundId, SendFault, Ttl, Unit, WallTime,
+};
+use tetherline::multipath::StoppingRule;
 use tetherline::wire::{Answer, Codec, Sources, TagKey};
 
 const ROUND: RoundId = RoundId(1);
@@ -37,6 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.as_slice() {
         ["turn", probes] => turn(probes.parse()?).map(drop),
         ["record", records] => record(records.parse()?),
+        ["search", widths] => search(&widths.split(',').map(str::parse).collect::<Result<Vec<_>, _>>()?),
         _ => {
             record(200_000)?;
             turn(1_000_000).map(drop)
@@ -179,6 +186,76 @@ fn record(records: u32) -> Result<(), Box<dyn Error>> {
     let used = Used::begin()?;
     dataset.seal(ROUND, &ledger, true)?;
     used.tell("seal", records.len())
+}
+
+/// Searches for all ways to the addresses of a /22, through hops of which each router is linked to each of the next.
+fn search(widths: &[u64]) -> Result<(), Box<dyn Error>> {
+    const EACH: Duration = Duration::from_micros(100);
+    let base = TARGETS.0.to_bits();
+    let targets = (0..1024).map(|number| IpAddr::V4(Ipv4Addr::from_bits(base | number))).collect();
+    let way = Way {
+        protocol: Protocol::Udp,
+        port: Some(Port::TRACEROUTE),
+        first_ttl: Ttl::FIRST,
+        max_ttl: Ttl::new(32).ok_or("no TTL")?,
+        gap_limit: 5,
+        attempts: 2,
+    };
+    let mut prober = MultipathProber::new(MultipathOrder {
+        round: ROUND,
+        targets,
+        way,
+        algorithm: Algorithm::Lite,
+        stopping: StoppingRule::per_hop(0.95)?,
+        narrowest: None,
+        budget: 5_000,
+        seed: 3,
+    });
+    let (mut now, mut answers) = (MonoTime::default(), BTreeMap::new());
+    let mut sent = 0;
+    let used = Used::begin()?;
+    loop {
+        let due = answers.first_key_value().filter(|((at, _), _)| *at <= now).map(|(key, _)| *key);
+        if let Some((probe, reply)) = due.and_then(|key| answers.remove(&key)) {
+            prober.settle(&probe, News::Reply(&reply), now);
+            continue;
+        }
+        match prober.next(now) {
+            Next::Probe(probe) => {
+                let (after, reply) = answer(widths, &probe);
+                answers.insert((now.after(after), sent), (probe, reply));
+                sent += 1;
+            }
+            Next::Wait(_) => {}
+            Next::Done => break,
+        }
+        now = now.after(EACH);
+    }
+    used.tell("search", sent)
+}
+
+/// Who answers a probe, and how much later.
+fn answer(widths: &[u64], probe: &Probe) -> (Duration, Reply) {
+    let hop = usize::from(probe.ttl.get()) - 1;
+    let IpAddr::V4(target) = probe.target else { unreachable!("IPv4 was asked") };
+    let from = widths.get(hop).map_or(probe.target, |width| {
+        let draw = Draw::new(hop as u64, 1);
+        let place = draw.up_to(width - 1, target.to_bits().into(), probe.flow.0.into());
+        let [.., high, low] = place.to_be_bytes();
+        IpAddr::from([10, u8::try_from(hop).unwrap_or(u8::MAX), high, low])
+    });
+    let arrived = from == probe.target;
+    let reply = Reply {
+        from,
+        kind: if arrived { ReplyKind::EchoReply } else { ReplyKind::TimeExceeded },
+        icmp: None,
+        reply_ttl: Some(60),
+        quoted_ttl: Some(1),
+        mpls: Vec::new(),
+        size: 56,
+        matched: MatchQuality::Exact,
+    };
+    (Duration::from_millis(10).saturating_mul(u32::from(probe.ttl.get()).min(6)), reply)
 }
 
 fn manifest() -> Result<Manifest, Box<dyn Error>> {
