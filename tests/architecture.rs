@@ -31,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "analyse::ways",
             "analyse::diversity",
             "analyse::borders",
+            "analyse::topology",
         ],
     ),
     ("measure::schedule", &["model", "measure::campaign::config"]),

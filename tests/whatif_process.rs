@@ -165,6 +165,14 @@ fn the_events_of_a_campaign_are_foretold_and_held_against_what_was_measured_afte
     let csv = fs::read_to_string(folder.path().join("c.csv")).unwrap();
     assert!(csv.starts_with("events,unit,upstream,foretold,before,after,after_low,after_high\r\n"));
     assert!(!csv.to_lowercase().contains("nan"));
+    // The report tells the same, where the table is among its sources.
+    let mut report = Command::cargo_bin("tetherline").unwrap();
+    report.args(["report", "kept", "-o", "kept/origins/lab.pfx2as", "-o", "october", "--output", "report"]);
+    report.current_dir(folder.path()).assert().success();
+    let scores = fs::read_to_string(folder.path().join("report/foretold_scores.csv")).unwrap();
+    assert!(scores.contains("3,175.45.176.0/24,0.00000,"), "{scores}");
+    let shares = fs::read_to_string(folder.path().join("report/foretold.csv")).unwrap();
+    assert_eq!(shares.lines().count(), csv.lines().count(), "{shares}\n{csv}");
     // Without a table, what was measured is all there is, and that is said.
     let asked = ["--dataset", "kept", "--origin", "AS131279", "--lose", "AS20485-AS131279"];
     let (code, shown, error) = whatif(folder.path(), &asked);

@@ -572,6 +572,43 @@ pub(super) const TROUBLES: Sheet = Sheet {
     ],
 };
 
+pub(super) const FORETOLD: Sheet = Sheet {
+    file: "foretold.csv",
+    columns: &[
+        column("epoch", Kind::Count, "", "number of the epoch that the event opens, as in epochs.csv"),
+        UNIT,
+        column("upstream", Kind::Asn, "", "through which AS"),
+        column(
+            "foretold",
+            Kind::Number,
+            "share",
+            "in which share of the ways to break ties the vantage's AS was foretold to come through it",
+        ),
+        column("before", Kind::Number, "share", "measured share of flows in the epoch before"),
+        column("after", Kind::Number, "share", "the same in this epoch; empty if nothing was measured"),
+        column("after_low", Kind::Number, "share", "lower end of its interval"),
+        column("after_high", Kind::Number, "share", "upper end of its interval"),
+    ],
+};
+
+pub(super) const FORETOLD_SCORES: Sheet = Sheet {
+    file: "foretold_scores.csv",
+    columns: &[
+        column("epoch", Kind::Count, "", "number of the epoch that the event opens, as in epochs.csv"),
+        UNIT,
+        column("wrong", Kind::Number, "share", "of the flows, how many went elsewhere than foretold"),
+        column("wrong_unchanged", Kind::Number, "share", "the same for the guess that nothing changes"),
+        column("links_known", Kind::Count, "links", "of those measured before, how many the table has"),
+        column("links_assumed", Kind::Count, "links", "those whose relation is assumed"),
+        column(
+            "links_unseen",
+            Kind::Count,
+            "links",
+            "of these, into an origin that did not answer behind them",
+        ),
+    ],
+};
+
 pub(super) const TIMELINE: Sheet = Sheet {
     file: "timeline.csv",
     columns: &[
@@ -671,7 +708,7 @@ pub(super) const COLUMNS: Sheet = Sheet {
 };
 
 /// All files with data, in the order in which one would read them.
-pub(super) const SHEETS: [Sheet; 24] = [
+pub(super) const SHEETS: [Sheet; 26] = [
     CAMPAIGN,
     VANTAGES,
     EPOCHS,
@@ -690,6 +727,8 @@ pub(super) const SHEETS: [Sheet; 24] = [
     WATCHES,
     OUTAGES,
     TROUBLES,
+    FORETOLD,
+    FORETOLD_SCORES,
     TIMELINE,
     TIMELINE_UPSTREAMS,
     EDGES,

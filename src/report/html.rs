@@ -9,7 +9,9 @@ use crate::analyse::compare::{Findings, Reach, UnitFindings};
 
 use super::compact::{self, Compact};
 use super::wording::{self, ChangeRow, Row};
-use super::{dictionary, diversity, found_table, methods, number, path_figure, svg, timeline_figure};
+use super::{
+    dictionary, diversity, foretold, found_table, methods, number, path_figure, svg, timeline_figure,
+};
 
 /// This many upstreams have a column of their own in the short table.
 const MOST_UPSTREAMS: usize = 5;
@@ -44,6 +46,8 @@ struct Page {
     found_more: usize,
     outages: Vec<[String; 6]>,
     outages_more: usize,
+    foretold: Vec<[String; 6]>,
+    foretold_key: &'static str,
     has_paths: bool,
     paths: String,
     names: Vec<(String, String)>,
@@ -108,6 +112,8 @@ fn page(findings: &Findings) -> Page {
         found_more,
         outages,
         outages_more,
+        foretold: foretold::rows(findings),
+        foretold_key: foretold::KEY,
         has_paths: !findings.edges.is_empty(),
         paths: path_figure::inline(findings),
         names: names.collect(),

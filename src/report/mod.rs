@@ -10,6 +10,7 @@ mod columns;
 mod compact;
 mod dictionary;
 mod diversity;
+mod foretold;
 mod found_table;
 mod html;
 mod latex;

@@ -7,7 +7,7 @@ use crate::dataset::Ledger;
 use crate::model::{Untrusted, WallTime};
 
 use super::dictionary::{self, Sheet};
-use super::{diversity, number, wording};
+use super::{diversity, foretold, number, wording};
 
 /// A row, cell by cell.
 type Row = Vec<String>;
@@ -36,6 +36,8 @@ pub fn csv_files(findings: &Findings) -> Result<Vec<(&'static str, Vec<u8>)>, cs
         (dictionary::WATCHES, found::watches(findings)),
         (dictionary::OUTAGES, found::outages(findings)),
         (dictionary::TROUBLES, found::troubles(findings)),
+        (dictionary::FORETOLD, foretold::share_rows(findings)),
+        (dictionary::FORETOLD_SCORES, foretold::score_rows(findings)),
         (dictionary::TIMELINE, findings.timeline.iter().map(round).collect()),
         (dictionary::TIMELINE_UPSTREAMS, findings.timeline.iter().flat_map(round_upstreams).collect()),
         (dictionary::EDGES, edges(findings)),

@@ -11,7 +11,7 @@ use crate::model::Asn;
 
 use super::columns::{paragraph, side_by_side};
 use super::wording::{self, ChangeRow, Row};
-use super::{compact, diversity, methods, number};
+use super::{compact, diversity, foretold, methods, number};
 
 /// How the text is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +52,7 @@ pub fn terminal(findings: &Findings, style: Style) -> String {
     text += &page.compact(&units);
     text += &page.diversity();
     text += &page.epochs();
+    text += &page.foretold();
     if style.full {
         text += &page.tables(&format!("UNITS, with {} intervals", wording::confidence(findings)), &units);
         text += &page.tables("CONTROL UNITS, to tell the vantage's own trouble apart", &controls);
@@ -123,6 +124,19 @@ impl Page<'_> {
             |(unit, text): (String, String)| paragraph("  ", &format!("{unit}: {text}."), self.style.width);
         let title = format!("DIVERSITY, with {} intervals over flows", wording::confidence(self.findings));
         self.heading(&title) + &sentences.into_iter().map(line).collect::<String>()
+    }
+
+    fn foretold(&self) -> String {
+        let sentences = foretold::sentences(self.findings);
+        if sentences.is_empty() {
+            return String::new();
+        }
+        let line =
+            |(unit, text): (String, String)| paragraph("  ", &format!("{unit}, {text}."), self.style.width);
+        let lines: String = sentences.into_iter().map(line).collect();
+        self.heading("PREDICTIONS of these events, and how good they were")
+            + &lines
+            + &paragraph("  ", foretold::KEY, self.style.width)
     }
 
     /// The names of the upstreams and origins, in one paragraph; the full form names all ASes in a list.

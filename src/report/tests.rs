@@ -8,6 +8,7 @@
 )]
 
 mod diverse;
+mod foretold;
 mod october;
 pub(super) mod reading;
 

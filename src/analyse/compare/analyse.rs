@@ -7,6 +7,7 @@ use super::diverse::{self, Ways};
 use super::epochs::Epochs;
 use super::figures;
 use super::findings::{AsEdge, Findings, FoundChange, Reach, Trouble, UnitEpoch, UnitFindings, Watch};
+use super::foretold;
 use super::found;
 use super::interval::{Level, sound};
 use super::question::Question;
@@ -169,6 +170,7 @@ impl Intake {
             rehearsal: question.rehearsal,
             speed: if question.speed.is_finite() { question.speed } else { 1.0 },
             straddling: views.iter().fold(0, |sum, view| sum.saturating_add(view.straddling)),
+            foretold: foretold::of_report((epochs.as_slice(), &units), &routes, origins.relations()),
             epochs: epochs.into_vec(),
             units,
             edges,

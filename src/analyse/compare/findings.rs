@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::foretold::CampaignBacktest;
 use super::found::PinnedFlow;
 use crate::analyse::diversity::DiversityFindings;
 use crate::dataset::{ClockStep, Ledger};
@@ -53,6 +54,8 @@ pub struct Findings {
     pub tests: u64,
     /// When a vantage was unwell, by its control targets.
     pub troubles: Vec<Trouble>,
+    /// The events, foretold from what was known before; empty where no relations between ASes are known.
+    pub foretold: CampaignBacktest,
 }
 
 /// The time between two events.

@@ -18,6 +18,7 @@ mod epochs;
 mod exact;
 mod figures;
 mod findings;
+mod foretold;
 mod found;
 mod interval;
 mod moment;
@@ -37,6 +38,9 @@ pub use findings::{
     AsEdge, Change, Epoch, Estimate, Findings, FoundChange, Metric, Outage, OutageState, PathCount,
     PathThen, Proof, Reach, Reachability, TimelinePoint, Trouble, UnitEpoch, UnitFindings, UpstreamShare,
     Watch, Watched,
+};
+pub use foretold::{
+    CampaignBacktest, ForetoldShare, Grounds, MeasuredWalk, UnitBacktest, campaign_backtest,
 };
 pub use found::PinnedFlow;
 pub use question::{AskedRound, Question};

@@ -62,7 +62,7 @@ pub enum NoUpstream {
     Loop(Option<Asn>),
     /// Probing ended before the path did.
     Unfinished,
-    /// Its probes lie on both sides of a declared event.
+    /// Its probes lie on both sides of an event, declared or found.
     AcrossEvent,
 }
 
@@ -330,7 +330,9 @@ impl fmt::Display for NoUpstream {
             Self::Loop(Some(asn)) => write!(f, "in a loop in {asn}"),
             Self::Loop(None) => f.write_str("in a loop"),
             Self::Unfinished => f.write_str("while routers still answered: probing stopped too early"),
-            Self::AcrossEvent => f.write_str("on the other side of a declared event than they began"),
+            Self::AcrossEvent => {
+                f.write_str("on the other side of an event, declared or found, than they began")
+            }
         }
     }
 }

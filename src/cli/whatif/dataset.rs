@@ -3,12 +3,13 @@
 use std::path::Path;
 
 use super::{Loaded, WhatifArgs, announcement, into_file, ties};
+use crate::analyse::compare::campaign_backtest;
 use crate::analyse::topology::{Because, MeasuredWay, Topology};
 use crate::cli::exit::{Code, Failure, OrFail};
 use crate::cli::out;
 use crate::cli::report::failure;
 use crate::dataset::Dataset;
-use crate::report::whatif::{campaign_backtest, campaign_text, measured_walks, write_campaign_csv};
+use crate::report::whatif::{campaign_text, measured_walks, write_campaign_csv};
 
 /// Adds what was measured to each table, and says what was assumed.
 pub(super) fn merge(args: &WhatifArgs, folder: &Path, loaded: Vec<Loaded>) -> Result<Vec<Loaded>, Failure> {
@@ -66,7 +67,13 @@ pub(super) fn backtest(args: &WhatifArgs, folder: &Path, loaded: &[Loaded]) -> R
         [one] => &one.topology,
         _ => return Err(Failure::new(Code::Usage, "--backtest of a dataset takes at most one --as-rel")),
     };
-    let found = campaign_backtest(&findings, &walks, topology, &announcement(args), &ties(args.seeds));
+    let found = campaign_backtest(
+        (&findings.epochs, &findings.units),
+        &walks,
+        topology,
+        &announcement(args),
+        &ties(args.seeds),
+    );
     if let Some(path) = &args.csv {
         into_file(path, |out| write_campaign_csv(&found, out))?;
     }

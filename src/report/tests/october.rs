@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::diverse;
 use crate::analyse::compare::{
-    AsEdge, Change, Epoch, Estimate, Findings, FoundChange, Metric, Outage, OutageState, PathCount,
-    PathThen, PinnedFlow, Proof, Reach, Reachability, TimelinePoint, Trouble, UnitEpoch, UnitFindings,
-    UpstreamShare, Watch, Watched,
+    AsEdge, CampaignBacktest, Change, Epoch, Estimate, Findings, FoundChange, Metric, Outage, OutageState,
+    PathCount, PathThen, PinnedFlow, Proof, Reach, Reachability, TimelinePoint, Trouble, UnitEpoch,
+    UnitFindings, UpstreamShare, Watch, Watched,
 };
 use crate::analyse::diversity::DiversityFindings;
 use crate::dataset::Ledger;
@@ -117,6 +117,7 @@ pub(super) fn october() -> Findings {
         confidence: 0.95,
         straddling: 4,
         diversity: diverse::diversity(),
+        foretold: CampaignBacktest::default(),
         found: vec![found("175.45.176.0/24"), found("175.45.178.0/24")],
         tests: 17,
         troubles: vec![trouble()],
@@ -201,6 +202,7 @@ pub(super) fn nothing() -> Findings {
         edges: Vec::new(),
         timeline: Vec::new(),
         diversity: DiversityFindings::default(),
+        foretold: CampaignBacktest::default(),
         names: BTreeMap::new(),
         opt_outs: Vec::new(),
         ledger: Ledger::default(),

@@ -20,10 +20,7 @@ use crate::model::{Asn, Untrusted};
 
 pub use backtest::{SnapshotBacktest, backtest_text, write_backtest_csv};
 pub use files::{write_csv, write_json};
-pub use measured::{
-    CampaignBacktest, ForetoldShare, MeasuredWalk, UnitBacktest, campaign_backtest, campaign_text,
-    measured_walks, write_campaign_csv,
-};
+pub use measured::{campaign_text, measured_walks, write_campaign_csv};
 pub use ranking::{Loss, RankRow, Ranking, ranking_text, write_ranking_csv, write_ranking_json};
 pub use text::text;
 
