@@ -224,7 +224,7 @@ impl OpenSearch {
         let Some(gateway) = pool.ends.gateway(target) else { return };
         let flows = self.map.hops().get(1).into_iter().flat_map(Hop::cells);
         for next in flows.filter_map(|(flow, _)| self.map.behind_gateway(flow)) {
-            pool.splits.note(gateway, next);
+            pool.splits.note(target, gateway, next);
         }
     }
 
@@ -257,7 +257,7 @@ impl Pool {
     fn note_link(&mut self, target: IpAddr, flow: u16, (before, hop): (&Hop, &Hop)) {
         let Some((from, to)) = before.vertex(flow).zip(hop.vertex(flow)) else { return };
         if flow < hop.fresh().min(before.fresh()) {
-            self.splits.note(from, to);
+            self.splits.note(target, from, to);
         }
         self.ends.note_next(target, from, to);
     }

@@ -2,7 +2,7 @@
 //! in one way, and what one target cannot show in a few flows, a thousand targets can: that its branches are
 //! unequal, that it balances packet by packet, or that it never does.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::stopping::narrowest_if_unequal;
@@ -11,12 +11,16 @@ use super::stopping::narrowest_if_unequal;
 #[derive(Clone, Debug, Default)]
 pub struct Splits {
     splits: HashMap<IpAddr, Split>,
+    /// By router and target: to whom the first flow went that was noted.
+    firsts: HashMap<(IpAddr, IpAddr), IpAddr>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Split {
     counts: BTreeMap<IpAddr, u64>,
-    flows: u64,
+    /// Next hops between which flows to one and the same target are balanced. What goes elsewhere to other targets is
+    /// routed there, in whatever shares, and says nothing of balancing.
+    branches: Vec<BTreeSet<IpAddr>>,
     narrowest: Option<f64>,
     /// Further packets of flows that went the way that their flow had gone before.
     repeated: u64,
@@ -34,18 +38,17 @@ const NEWS: f64 = 0.8;
 const CERTAINLY_BY_FLOW: u64 = 256;
 
 impl Splits {
-    /// Notes a flow that a router sent on to another one. The flow must have been chosen without looking at
+    /// Notes a flow to a target that a router sent on to another one. The flow must have been chosen without looking at
     /// where it goes. Returns whether more must now be asked behind this router.
-    pub fn note(&mut self, from: IpAddr, to: IpAddr) -> bool {
+    pub fn note(&mut self, target: IpAddr, from: IpAddr, to: IpAddr) -> bool {
+        let first = *self.firsts.entry((from, target)).or_insert(to);
         let split = self.splits.entry(from).or_default();
         let count = split.counts.entry(to).or_default();
         *count = count.saturating_add(1);
-        split.flows = split.flows.saturating_add(1);
-        if split.counts.len() < 2 || split.flows.checked_rem(JUDGED_EVERY) != Some(0) {
-            return false;
+        if first != to {
+            split.join(first, to);
         }
-        let counts: Vec<u64> = split.counts.values().copied().collect();
-        let Some(narrowest) = narrowest_if_unequal(&counts) else { return false };
+        let Some(narrowest) = split.narrowest_beside(to) else { return false };
         let is_news = split.narrowest.is_none_or(|known| narrowest < known * NEWS);
         if is_news {
             split.narrowest = Some(narrowest);
@@ -84,6 +87,29 @@ impl Splits {
     }
 }
 
+impl Split {
+    /// Takes two next hops for branches of one balancer.
+    fn join(&mut self, one: IpAddr, other: IpAddr) {
+        let is_apart = |branches: &BTreeSet<IpAddr>| !branches.contains(&one) && !branches.contains(&other);
+        if self.branches.iter().any(|branches| branches.contains(&one) && branches.contains(&other)) {
+            return;
+        }
+        let (apart, joined): (Vec<_>, Vec<_>) = self.branches.drain(..).partition(is_apart);
+        self.branches = apart;
+        self.branches.push(joined.into_iter().flatten().chain([one, other]).collect());
+    }
+
+    /// The share of the narrowest of the branches that this next hop is one of, if it is time to judge them and they
+    /// are unequal.
+    fn narrowest_beside(&self, to: IpAddr) -> Option<f64> {
+        let branches = self.branches.iter().find(|branches| branches.contains(&to))?;
+        let counts: Vec<u64> =
+            branches.iter().filter_map(|branch| self.counts.get(branch)).copied().collect();
+        let flows: u64 = counts.iter().sum();
+        (flows.checked_rem(JUDGED_EVERY) == Some(0)).then(|| narrowest_if_unequal(&counts)).flatten()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,11 +121,26 @@ mod tests {
     #[test]
     fn an_unequal_split_becomes_news_once_and_an_equal_one_never() {
         let mut splits = Splits::default();
-        let news = (0..400).filter(|n| splits.note(router(1), router(if n % 10 == 0 { 3 } else { 2 })));
+        let target = |n: u8| IpAddr::from([10, 9, 0, n / 4]);
+        let news = (0..200)
+            .filter(|n| splits.note(target(*n), router(1), router(if n % 10 == 0 { 3 } else { 2 })));
         assert!((1..=3).contains(&news.count()));
         assert!(splits.narrowest(router(1)).is_some_and(|share| (0.03..0.1).contains(&share)));
-        assert!((0..200).all(|n: u8| !splits.note(router(4), router(5 + n % 2))));
+        assert!((0..200).all(|n: u8| !splits.note(target(n), router(4), router(5 + n % 2))));
         assert_eq!(splits.narrowest(router(4)), None);
+    }
+
+    #[test]
+    fn what_is_routed_to_some_targets_one_way_and_to_others_another_is_not_balanced() {
+        let mut splits = Splits::default();
+        let target = |n: u8| IpAddr::from([10, 9, 0, n / 4]);
+        let next = |n: u8| if (n / 4).is_multiple_of(10) { 3 } else { 2 };
+        assert!((0..200).all(|n| !splits.note(target(n), router(1), router(next(n)))));
+        assert_eq!(splits.narrowest(router(1)), None);
+        // A balancer between two others, on the ways to other targets.
+        let target = |n: u8| IpAddr::from([10, 9, 1, n / 4]);
+        assert!((0..200).all(|n| !splits.note(target(n), router(1), router(8 + n % 2))));
+        assert_eq!(splits.narrowest(router(1)), None, "equal branches, routed to each target");
     }
 
     #[test]

@@ -220,7 +220,7 @@ impl Flows {
                 let once = cell.answers() == 1 && near.cell(flow).is_some_and(|cell| cell.answers() == 1);
                 let link = near.vertex(flow).zip(far.vertex(flow)).filter(|_| once);
                 if let Some((from, to)) = link.filter(|(from, to)| *from != self.home && *to != self.home) {
-                    splits.note(from, to);
+                    splits.note(self.home, from, to);
                 }
             }
         }

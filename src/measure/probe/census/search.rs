@@ -177,7 +177,7 @@ impl Search {
             for flow in before..both {
                 let link = link_of(&map, hop, flow).filter(|link| !link.contains(&home));
                 if let Some([from, to]) = link {
-                    let _news = splits.note(from, to);
+                    let _news = splits.note(home, from, to);
                 }
             }
             self.pooled.get_mut(hop).into_iter().for_each(|pooled| *pooled = both);

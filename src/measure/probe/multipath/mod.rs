@@ -142,12 +142,13 @@ impl MultipathProber {
     /// concerns go on. Returns whether it does.
     fn pool(&mut self, target: usize, ask: Ask) -> bool {
         let Some(search) = self.searches.get(target) else { return false };
-        let gateway = self.order.targets.get(target).and_then(|address| self.ends.gateway(*address));
-        let gateway = gateway.filter(|_| self.rules.from_gateway && ask.hop == 1);
+        let Some(address) = self.order.targets.get(target).copied() else { return false };
+        let gateway = self.ends.gateway(address).filter(|_| self.rules.from_gateway && ask.hop == 1);
         let behind = gateway.zip(search.map().behind_gateway(ask.flow)).map(|(from, to)| (from, to, true));
         let links: Vec<_> = search.map().links_of(ask.hop, ask.flow).chain(behind).collect();
         let repeated = search.repeated(ask);
-        let unequal = links.iter().filter(|(from, to, blind)| *blind && self.splits.note(*from, *to));
+        let unequal =
+            links.iter().filter(|(from, to, blind)| *blind && self.splits.note(address, *from, *to));
         let unequal: Vec<IpAddr> = unequal.map(|(from, _, _)| *from).collect();
         let by_packet = repeated.filter(|(router, same_way)| self.splits.note_repeat(*router, *same_way));
         let news: Vec<IpAddr> = unequal.into_iter().chain(by_packet.map(|(router, _)| router)).collect();
