@@ -4,6 +4,7 @@
 //! no record begins where one should, bytes were lost or changed: the next place that looks like a
 //! header is searched for, and reading goes on there.
 
+mod answer;
 mod cursor;
 mod ping;
 mod trace;

@@ -1,13 +1,12 @@
 //! A warts ping.
 
 use super::Context;
+use super::answer::Says;
 use super::cursor::{Bad, Cursor};
 use super::trace::rtt;
-use crate::formats::import::fields::kind_of_tcp;
 use crate::formats::import::scamper::{Heard, Pings};
 use crate::formats::import::{Batch, Measurement};
 use crate::model::{FlowId, Method, Outcome, Port, Protocol, Ttl, WallTime};
-use crate::wire::icmp_says;
 
 /// The clock of the link layer saw the probe leave, and the answer come.
 const LINK: u8 = 0x08 | 0x10;
@@ -111,18 +110,7 @@ fn reply(cursor: &mut Cursor<'_>, is_ipv4: bool, batch: &mut Batch) -> Result<Op
     let at = cursor.time_if(params, 16)?;
     cursor.end(params);
 
-    let kind = match (icmp, tcp) {
-        (Some(icmp), _) => icmp_says(is_ipv4, icmp),
-        (None, Some(tcp)) => kind_of_tcp(tcp),
-        (None, None) => {
-            batch.count("answers in UDP");
-            return Ok(None);
-        }
-    };
-    let Some(from) = from else {
-        batch.count("answers without an address or TTL");
-        return Ok(None);
-    };
+    let Some((from, kind)) = (Says { icmp, tcp }).kept(from, is_ipv4, batch) else { return Ok(None) };
     let heard = Heard { from, kind, icmp, reply_ttl, quoted_ttl: None, mpls: Vec::new(), size };
     let reply = heard.reply();
     Ok(Some((number, at, Outcome::Answered { reply, rtt: rtt(micros, flags & LINK == LINK) })))

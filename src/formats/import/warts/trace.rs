@@ -4,12 +4,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Context;
+use super::answer::Says;
 use super::cursor::{Bad, Cursor};
-use crate::formats::import::fields::kind_of_tcp;
 use crate::formats::import::scamper::{Heard, HopAnswer, Told};
 use crate::formats::import::{Batch, Measurement};
 use crate::model::{FlowId, Method, Port, Protocol, Rtt, RttSource, Ttl};
-use crate::wire::icmp_says;
 
 /// Whether every hop is asked as often as a silent one.
 const ALL_ATTEMPTS: u8 = 0x01;
@@ -139,18 +138,9 @@ fn hop(cursor: &mut Cursor<'_>, target: IpAddr, batch: &mut Batch) -> Result<Opt
     cursor.end(params);
 
     batch.count_many("ICMP extension objects other than MPLS labels", others);
-    let (Some(from), Some(ttl)) = (from, ttl.and_then(Ttl::new)) else {
-        batch.count("answers without an address or TTL");
-        return Ok(None);
-    };
-    let kind = match (icmp, tcp) {
-        (Some(icmp), _) => icmp_says(target.is_ipv4(), icmp),
-        (None, Some(tcp)) => kind_of_tcp(tcp),
-        (None, None) => {
-            batch.count("answers in UDP");
-            return Ok(None);
-        }
-    };
+    let ttl = ttl.and_then(Ttl::new);
+    let says = Says { icmp, tcp }.kept(from.filter(|_| ttl.is_some()), target.is_ipv4(), batch);
+    let (Some((from, kind)), Some(ttl)) = (says, ttl) else { return Ok(None) };
     // Only a quoted TTL other than 1 is told.
     let reply =
         Heard { from, kind, icmp, reply_ttl, quoted_ttl: quoted_ttl.or(Some(1)), mpls, size }.reply();

@@ -3,12 +3,11 @@
 use std::net::IpAddr;
 
 use super::Context;
+use super::answer::Says;
 use super::cursor::{Bad, Cursor};
-use crate::formats::import::fields::kind_of_tcp;
 use crate::formats::import::scamper::{Heard, Probes};
 use crate::formats::import::{Batch, Measurement, Sent};
 use crate::model::{FlowId, Method, Outcome, Port, Protocol, Rtt, RttSource, Ttl, WallTime};
-use crate::wire::icmp_says;
 
 /// Reads the body of a record.
 pub(super) fn read(context: &Context, body: &[u8], batch: &mut Batch) -> Result<(), Bad> {
@@ -157,18 +156,8 @@ impl Found {
         cursor.end(params);
 
         batch.count_many("ICMP extension objects other than MPLS labels", others);
-        let kind = match (icmp, tcp) {
-            (Some(icmp), _) => icmp_says(self.target.is_ipv4(), icmp),
-            (None, Some(tcp)) => kind_of_tcp(tcp),
-            (None, None) => {
-                batch.count("answers in UDP");
-                return Ok(None);
-            }
-        };
-        let Some(from) = from else {
-            batch.count("answers without an address or TTL");
-            return Ok(None);
-        };
+        let says = Says { icmp, tcp }.kept(from, self.target.is_ipv4(), batch);
+        let Some((from, kind)) = says else { return Ok(None) };
         let heard = Heard { from, kind, icmp, reply_ttl, quoted_ttl, mpls, size: None };
         Ok(Some(Outcome::Answered { reply: heard.reply(), rtt: rtt(sent, came) }))
     }
