@@ -8,6 +8,7 @@ use crate::formats::faults::Faults;
 /// The largest record that is read, in bytes; a record of a RIB with a thousand peers has some 100,000.
 const LARGEST: u32 = 16 * 1024 * 1024;
 
+pub(super) const TABLE_DUMP: u16 = 12;
 pub(super) const TABLE_DUMP_V2: u16 = 13;
 pub(super) const BGP4MP: u16 = 16;
 pub(super) const BGP4MP_ET: u16 = 17;

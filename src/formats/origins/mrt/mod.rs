@@ -1,4 +1,4 @@
-//! MRT files of route collectors: tables (`TABLE_DUMP_V2`) and the changes to them (`BGP4MP`, `BGP4MP_ET`).
+//! MRT files of route collectors: tables (`TABLE_DUMP_V2`, and the older `TABLE_DUMP`) and the changes to them (`BGP4MP`, `BGP4MP_ET`).
 //!
 //! Only what tells who originates what is read: peers, prefixes and AS paths. Everything is checked against the
 //! length of the record in which it stands, so a damaged record costs only itself; where the next one begins is
@@ -7,6 +7,7 @@
 
 mod as_path;
 mod bytes;
+mod dump;
 mod evidence;
 mod frames;
 mod rib;
@@ -19,8 +20,9 @@ use std::collections::HashMap;
 use std::io::Read;
 
 use self::as_path::AsPath;
+use self::dump::DumpedRoute;
 use self::evidence::Links;
-use self::frames::{BGP4MP, BGP4MP_ET, Frame, Frames, TABLE_DUMP_V2};
+use self::frames::{BGP4MP, BGP4MP_ET, Frame, Frames, TABLE_DUMP, TABLE_DUMP_V2};
 use self::rib::{Peers, RibRecord, RibRoutes};
 use self::updates::{Change, Update};
 use crate::analyse::origin::{OriginSource, OriginSourceBuilder, SeenOrigin, SourceClass};
@@ -87,6 +89,8 @@ pub(super) struct MrtReader {
     pub(super) counts: MrtCounts,
     path: AsPath,
     votes: Votes,
+    /// The prefix of an old table whose routes still come, one a record.
+    dumped: Option<Prefix>,
 }
 
 /// A route that is kept because changes will come: only its origins count.
@@ -131,6 +135,7 @@ impl MrtReader {
             counts: MrtCounts::default(),
             path: AsPath::default(),
             votes: Votes::default(),
+            dumped: None,
         }
     }
 
@@ -140,6 +145,7 @@ impl MrtReader {
         while let Some(frame) = frames.next(faults) {
             let fault = match frame.kind {
                 TABLE_DUMP_V2 => self.rib(frame, frames.body()),
+                TABLE_DUMP => self.dumped(frame, frames.body()),
                 BGP4MP | BGP4MP_ET => self.change(frame, frames.body()),
                 _ => Ok(()),
             };
@@ -148,7 +154,52 @@ impl MrtReader {
                 Err(what) => faults.byte(frame.at, what),
             }
         }
+        self.end_dumped();
         records
+    }
+
+    /// A route of an old table: those to one prefix come one after the other.
+    fn dumped(&mut self, frame: Frame, body: &[u8]) -> Result<(), &'static str> {
+        let route = DumpedRoute::read(frame.subtype, body).ok_or("the route of a table cannot be read")?;
+        self.table_at.get_or_insert(frame.seconds);
+        if self.dumped != Some(route.prefix) {
+            self.end_dumped();
+            self.dumped = Some(route.prefix);
+            self.votes.0.clear();
+        }
+        let counts = &mut self.counts;
+        let record = counts.prefixes_v4.saturating_add(counts.prefixes_v6);
+        counts.routes = counts.routes.saturating_add(1);
+        // Routes of a collector's own have no path.
+        if route.attributes.as_path.is_none() {
+            return Ok(());
+        }
+        route.attributes.path(false, &mut self.path).ok_or("the AS path of a route cannot be read")?;
+        let peer = self.peers.number(route.peer);
+        if !self.votes.has(peer) {
+            self.peers.has_prefix(peer, !route.prefix.is_ipv4());
+        }
+        self.links.learn(&self.path, peer, record);
+        for asn in self.path.origins() {
+            self.votes.add(asn, peer);
+        }
+        if self.keeps {
+            let origins = self.path.origins().collect();
+            self.keep(route.prefix, peer, 0, origins);
+        }
+        Ok(())
+    }
+
+    /// All routes to the prefix of an old table have come.
+    fn end_dumped(&mut self) {
+        let Some(prefix) = self.dumped.take() else { return };
+        let counts = &mut self.counts;
+        let prefixes = if prefix.is_ipv4() { &mut counts.prefixes_v4 } else { &mut counts.prefixes_v6 };
+        *prefixes = prefixes.saturating_add(1);
+        if !self.keeps && is_taken(prefix) {
+            self.origins.add(prefix, &self.votes.origins());
+        }
+        self.votes.0.clear();
     }
 
     fn rib(&mut self, frame: Frame, body: &[u8]) -> Result<(), &'static str> {
@@ -165,6 +216,7 @@ impl MrtReader {
     }
 
     fn routes(&mut self, routes: &RibRoutes<'_>) -> Result<(), &'static str> {
+        self.end_dumped();
         self.votes.0.clear();
         let Self { peers, links, votes, path, counts, .. } = self;
         let is_v6 = !routes.prefix.is_ipv4();

@@ -88,6 +88,28 @@ impl File {
         self.record(AT, TABLE_DUMP_V2, subtype, &body)
     }
 
+    /// A route of a table of the older kind.
+    fn dumped(self, prefix: &str, peer: u32, path: Path<'_>, more: &[u8]) -> Self {
+        let prefix: Prefix = prefix.parse().unwrap();
+        let attributes = [&attribute(1, &[0]), &attribute(2, &as_path(path, false)), more].concat();
+        let (mut body, subtype) = (vec![0, 0, 0, 7], if prefix.is_ipv4() { 1 } else { 2 });
+        let peer_as = u16::try_from(peer).unwrap().to_be_bytes();
+        match prefix.network() {
+            std::net::IpAddr::V4(net) => body.extend(net.octets()),
+            std::net::IpAddr::V6(net) => body.extend(net.octets()),
+        }
+        body.extend([prefix.length(), 1]);
+        body.extend(AT.to_be_bytes());
+        if subtype == 2 {
+            body.extend([0; 12]);
+        }
+        body.extend(peer_address(peer));
+        body.extend(peer_as);
+        body.extend(u16::try_from(attributes.len()).unwrap().to_be_bytes());
+        body.extend(attributes);
+        self.record(AT, TABLE_DUMP, subtype, &body)
+    }
+
     fn update(
         self,
         seconds: u32,
@@ -308,6 +330,33 @@ fn judge(bytes: &[u8]) -> BTreeMap<Prefix, BTreeMap<u32, usize>> {
         origins.into_iter().map(|(asn, peers)| (asn, peers.len())).collect()
     };
     seen.into_iter().map(|(prefix, origins)| (prefix, counted(origins))).collect()
+}
+
+#[test]
+fn a_table_of_the_older_kind_has_its_routes_to_a_prefix_counted_together() {
+    let wide = attribute(17, &as_path(&[(SEQ, &[131_279])], true));
+    let file = File::default()
+        .dumped("8.0.0.0/9", 10, &[(SEQ, &[10, 5])], &[])
+        .dumped("8.0.0.0/9", 20, &[(SEQ, &[20, 5])], &[])
+        .dumped("8.0.0.0/9", 30, &[(SEQ, &[30, 6])], &[])
+        .dumped("175.45.176.0/22", 10, &[(SEQ, &[10, 4837, 23_456])], &wide)
+        .dumped("2001:4860::/32", 10, &[(SEQ, &[10, 15_169])], &[]);
+    let (table, faults) = file.read(None);
+    assert!(faults.is_empty(), "{faults}");
+    let origins = |address: &str| -> Vec<(u32, u16)> {
+        let found = table.source.find(address.parse().unwrap()).unwrap();
+        found.origins.iter().map(|origin| (origin.asn.get(), origin.peers)).collect()
+    };
+    assert_eq!(origins("8.1.1.1"), [(5, 2), (6, 1)]);
+    assert_eq!(origins("175.45.177.1"), [(131_279, 1)]);
+    assert_eq!(origins("2001:4860::1"), [(15_169, 1)]);
+    assert_eq!(
+        table.counts,
+        MrtCounts { prefixes_v4: 2, prefixes_v6: 1, routes: 5, peers: 4, ..MrtCounts::default() }
+    );
+    assert_eq!(judge(&file.0).len(), 3, "another reader finds as many prefixes");
+    let torn = File(file.0[..file.0.len() - 1].to_vec()).read(None);
+    assert_eq!((torn.0.source.len(), torn.1.count), (2, 1));
 }
 
 proptest! {
