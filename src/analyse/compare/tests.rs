@@ -143,7 +143,7 @@ fn the_october_story_is_told_as_it_was() {
     ));
     assert!(says(
         &dual,
-        "lost upstream AS4837 between 2017-10-01 10:30:00 and 11:00:08 UTC (declared: 10:50:00)"
+        "lost upstream AS4837 between 2017-10-01 10:30:00 and 11:00:04 UTC (declared: 10:50:00)"
     ));
     assert!(says(&dual, "AS20485 is now on every path"));
     assert_eq!(dual.verdict.len(), 3, "{:?}", dual.verdict);
