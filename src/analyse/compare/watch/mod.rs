@@ -4,8 +4,8 @@
 //! belief falls to *down*. It began after the last answer before it, and ended before the first behind it. Four things
 //! must be ruled out before it is called down:
 //!
-//! - **Chance.** So many silent samples are expected less than once in a thousand campaigns, and they are of more than
-//!   one round; or the traces of that time, of which most usually come as far as the upstream, all do not.
+//! - **Chance.** So many silent samples are expected less than once in a thousand campaigns, and they are all of one
+//!   round and some of another; or the traces of that time, of which most usually come as far as the upstream, all do not.
 //! - **The vantage.** Where there are control targets, one of them must have answered between the first silent probe
 //!   and the last; what was asked while all controls were silent counts for nothing.
 //! - **The hosts.** That fewer than three addresses fell silent may be their own trouble, unless the traces of that time

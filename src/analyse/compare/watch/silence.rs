@@ -39,6 +39,8 @@ pub(super) struct Silence {
     pub(super) begun_by: WallTime,
     pub(super) ended_after: WallTime,
     pub(super) rounds: (RoundId, RoundId),
+    /// Whether nobody answered anything that some round asked.
+    pub(super) whole_round: bool,
     pub(super) probes: u64,
     pub(super) targets: BTreeSet<IpAddr>,
     /// How many such stretches chance alone would show in the whole campaign, if samples were independent.
@@ -59,10 +61,10 @@ const PASSES: usize = 4;
 const EXPECTED: f64 = 0.001;
 
 impl Silence {
-    /// Whether chance is ruled out: the samples are too many, and of more than one round, since losses within a round
-    /// come together.
+    /// Whether chance is ruled out: the samples are too many, and all of one round and some of another, since losses within
+    /// a round come together, and one row of them at the end of a round may meet another at the begin of the next.
     pub(super) fn is_sure(&self) -> bool {
-        self.expected < EXPECTED && self.rounds.0 != self.rounds.1
+        self.expected < EXPECTED && self.rounds.0 != self.rounds.1 && self.whole_round
     }
 
     pub(super) fn holds(&self, at: WallTime) -> bool {
@@ -100,6 +102,7 @@ fn availability(samples: &[Sample], silences: &[Silence], level: Level) -> BTree
 
 fn silences(samples: &[Sample], availability: &BTreeMap<Method, f64>, doubt: f64) -> Vec<Silence> {
     let of = |sample: &Sample| availability.get(&sample.method).copied().unwrap_or(0.0);
+    let asked = by_round(samples);
     let mut found = Vec::new();
     let mut last_up = None;
     let mut runs = samples.chunk_by(|one, other| one.answered == other.answered).peekable();
@@ -120,6 +123,7 @@ fn silences(samples: &[Sample], availability: &BTreeMap<Method, f64>, doubt: f64
                 begun_by: sure(run.iter(), doubt, of).map_or(last.last, |sample| sample.last),
                 ended_after: sure(run.iter().rev(), doubt, of).map_or(first.first, |sample| sample.first),
                 rounds: (first.round, last.round),
+                whole_round: by_round(run).iter().any(|(round, silent)| asked.get(round) == Some(silent)),
                 probes: run.iter().fold(0, |sum, sample| sum.saturating_add(sample.asked)),
                 targets: run.iter().map(|sample| sample.target).collect(),
                 expected: chance * float(count(samples.len())),
@@ -127,6 +131,16 @@ fn silences(samples: &[Sample], availability: &BTreeMap<Method, f64>, doubt: f64
         }
     }
     found
+}
+
+/// How many samples each round took.
+fn by_round(samples: &[Sample]) -> BTreeMap<RoundId, u64> {
+    let mut rounds: BTreeMap<RoundId, u64> = BTreeMap::new();
+    for sample in samples {
+        let taken = rounds.entry(sample.round).or_default();
+        *taken = taken.saturating_add(1);
+    }
+    rounds
 }
 
 /// The sample with which a row of silent ones is no chance any more.

@@ -69,6 +69,14 @@ fn an_outage_has_a_begin_and_an_end_between_answer_and_silence() {
 }
 
 #[test]
+fn losses_at_the_end_of_a_round_that_meet_others_at_the_begin_of_the_next_are_no_outage() {
+    let lost = |round, host| (round == 20 && host > 2) || (round == 21 && host < 4);
+    assert_eq!(outages(|round, host| !lost(round, host), |_| true, 8), vec![]);
+    let whole = |round, host| lost(round, host) || round == 21;
+    assert_eq!(outages(|round, host| !whole(round, host), |_| true, 8).len(), 1);
+}
+
+#[test]
 fn an_outage_may_reach_to_the_end() {
     let found = outages(|round, _| round < 50, |_| true, 4);
     assert_eq!(found.len(), 1);
