@@ -49,7 +49,8 @@ pub(crate) const ALL: &[Target] = &[
     Target {
         seeds: imports::packed_seeds,
         costs: 4,
-        memory: 12 * MB,
+        // An object may have 4 MiB, and what holds it doubles.
+        memory: 24 * MB,
         ..import("measurements", imports::any)
     },
     origins("pfx2as", origins::pfx2as),
