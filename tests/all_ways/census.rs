@@ -164,7 +164,7 @@ fn links_and_hops_are_written_as_they_were_found() {
     let limits = String::from_utf8(limits).expect("UTF-8");
     assert!(!limits.contains(",limited,"), "nobody limits anything here: {limits}");
     let text = String::from_utf8(links).expect("UTF-8");
-    assert!(text.contains(",census,icmp,175.45.176.0/24,,2,4.69.0.1,,4.69.1.1,,"), "{text}");
+    assert!(text.contains(",census,icmp,175.45.176.0/24,,2,4.69.0.1,AS3356,4.69.1.1,AS3356,"), "{text}");
 }
 
 /// What the tests of routers say, by router.
