@@ -102,6 +102,23 @@ fn a_link_is_found_lost_where_another_leads_into_the_same_as_though_what_lies_be
     assert_eq!(at_border(&traced(&[(ONE, &flows)])), [(UNIT.to_owned(), 4837, LinkChange::Lost)]);
 }
 
+/// How wide the interval of the first line's share is.
+fn width(findings: &Findings) -> f64 {
+    let unit = findings.units.iter().find(|unit| unit.unit.to_string() == UNIT).unwrap();
+    let shares = &unit.by_epoch[0].upstreams;
+    let share = shares.iter().find(|share| share.upstream == asn(4837)).unwrap().share;
+    share.high - share.low
+}
+
+#[test]
+fn flows_of_a_target_are_no_samples_of_their_own_where_a_balancer_goes_by_destination() {
+    let targets = [ONE, "175.45.178.11", "175.45.178.12"];
+    let (first, second, both) = (["aa"; 16], ["bb"; 16], ["aa", "bb", "bb", "aa"].repeat(4));
+    let by_flow = width(&traced(&targets.map(|target| (target, &both[..]))));
+    let by_target = width(&traced(&[(ONE, &first), (targets[1], &second), (targets[2], &second)]));
+    assert!(by_flow < 0.35 && by_target > 0.7, "{by_flow} and {by_target}");
+}
+
 #[test]
 fn a_link_is_found_lost_though_some_of_its_flows_go_where_nobody_answers() {
     let flows = ["aabb", "aabb", "aa--", "bbbb"].repeat(6);
