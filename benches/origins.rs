@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use tetherline::analyse::aliases::Aliases;
 use tetherline::analyse::borders::{Relations, router_ases};
 use tetherline::analyse::origin::OriginTable;
 use tetherline::analyse::path::{AsPath, Hop, HopAnswer, Trace, TraceEnd, TraceKey};
@@ -194,7 +195,8 @@ fn annotation(criterion: &mut Criterion) {
     });
     group.bench_function("by the borders of all traces together", |bench| {
         bench.iter(|| {
-            let routers = router_ases(&traces, &table, &Relations::new(&relations));
+            let routers =
+                router_ases(&traces, &table, &Relations::new(&relations), &Aliases::new(&traces, &table));
             let paths = traces.iter().map(|trace| AsPath::with_routers(trace, &table, &routers));
             paths.map(|path| path.segments.len()).fold(0, usize::wrapping_add)
         });

@@ -18,8 +18,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("analyse::voices", &["model", "limits", "dataset"]),
     ("analyse::graph", &["model", "dataset", "analyse::origin", "analyse::path"]),
     ("analyse::topology", &["model", "analyse::path"]),
-    ("analyse::borders", &["model", "analyse::origin", "analyse::path"]),
-    ("analyse::diversity", &["model", "analyse::graph"]),
+    ("analyse::aliases", &["model", "analyse::origin", "analyse::path"]),
+    ("analyse::borders", &["model", "analyse::origin", "analyse::path", "analyse::aliases"]),
+    ("analyse::diversity", &["model", "analyse::graph", "analyse::aliases"]),
     (
         "analyse::compare",
         &[
@@ -30,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "analyse::graph",
             "analyse::ways",
             "analyse::diversity",
+            "analyse::aliases",
             "analyse::borders",
             "analyse::topology",
         ],

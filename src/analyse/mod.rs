@@ -2,11 +2,13 @@
 //!
 //! The way of the data: `origin` (address → AS), `path` (replies → hops → AS paths, upstreams), `graph`
 //! (the measured graph: disjoint paths, single points of failure), `ways` (all ways to a target or unit),
-//! `voices` (which routers limit their answers), `borders` (whose router answers with an address), `diversity` (how
+//! `voices` (which routers limit their answers), `aliases` (which addresses are on one router), `borders` (whose router
+//! answers with an address), `diversity` (how
 //! evenly flows are spread, and what was not seen), `compare` (epochs, estimates with intervals, changes); and beside them
 //! `topology` (what AS relations make of routes, and what would happen). It knows nothing of `measure`, so it works on
 //! other people's data too.
 
+pub mod aliases;
 pub mod borders;
 pub mod compare;
 pub mod diversity;

@@ -58,7 +58,7 @@ impl Votes {
 impl<'a> Annotation<'a> {
     pub(super) fn new(graph: &'a Graph, relations: &'a Relations) -> Self {
         let first = |interface: &Interface| RouterAs {
-            asn: interface.space.ases().first().copied(),
+            asn: interface.origins.first().copied(),
             rule: RouterRule::Origin,
             alternatives: Vec::new(),
             confidence: Confidence::Low,
@@ -115,7 +115,7 @@ impl Annotation<'_> {
         if let Space::Exchange(Some(port), _) = &interface.space {
             return router(Some(*port), RouterRule::ExchangePort, Confidence::High);
         }
-        let origins = interface.space.ases();
+        let origins = interface.origins.as_slice();
         let destinations = self.true_destinations(interface, origins);
         if destinations.is_empty() {
             return router(origins.first().copied(), RouterRule::LastOrigin, Confidence::Low);
@@ -149,7 +149,7 @@ impl Annotation<'_> {
     }
 
     fn last_by_destinations(&self, interface: &Interface, destinations: &[Asn]) -> RouterAs {
-        let origins = interface.space.ases();
+        let origins = interface.origins.as_slice();
         let related: Vec<Asn> = destinations
             .iter()
             .copied()
@@ -204,7 +204,7 @@ impl Annotation<'_> {
         if let Space::Exchange(Some(port), _) = &interface.space {
             return router(Some(*port), RouterRule::ExchangePort, Confidence::High);
         }
-        let origins = interface.space.ases();
+        let origins = interface.origins.as_slice();
         if let ([origin], true) = (origins, interface.next.is_empty()) {
             let sure = interface.later.iter().any(|place| self.vote(interface, *place) == Some(*origin));
             let confidence = if sure { Confidence::Fair } else { Confidence::Low };
@@ -247,14 +247,14 @@ impl Annotation<'_> {
                 votes.add(asn, true);
             }
         }
-        for origin in interface.space.ases() {
+        for origin in &interface.origins {
             votes.add(*origin, false);
         }
         votes
     }
 
     fn vote(&self, interface: &Interface, place: Place) -> Option<Asn> {
-        let origins = interface.space.ases();
+        let origins = interface.origins.as_slice();
         let behind = self.graph.at(place)?;
         match &behind.space {
             Space::Exchange(_, members) => {
@@ -278,7 +278,7 @@ impl Annotation<'_> {
     /// Whether an address behind a router is likely to be that of the interface by which the next router answers
     /// rather than the one by which the packet came.
     fn is_third_party(&self, interface: &Interface, asn: Asn, place: Place) -> bool {
-        let origins = interface.space.ases();
+        let origins = interface.origins.as_slice();
         let Some(router) = self.at(place) else { return false };
         let foreign = origins.iter().all(|origin| !self.relations.same_organisation(*origin, asn));
         let elsewhere = !self.relations.same_organisation(router, asn);
@@ -300,7 +300,7 @@ impl Annotation<'_> {
     /// next. Routers answer from the link by which a packet came, and a link has two ends: so all these are ways into
     /// one router, which has many inside its own AS and mostly one from another.
     fn ways_in(&self, interface: &Interface, votes: &Votes) -> Option<Asn> {
-        let [origin] = interface.space.ases() else { return None };
+        let [origin] = interface.origins.as_slice() else { return None };
         let mut behind = votes.behind.keys();
         let foreign = behind.next() != Some(origin) && behind.next().is_none();
         if !foreign || interface.next.len() != 1 {
@@ -317,7 +317,7 @@ impl Annotation<'_> {
     /// The AS of an address behind which only a provider of it is seen: an address on the provider's side of their
     /// link would be the provider's.
     fn upward(&self, interface: &Interface, votes: &Votes) -> Option<Asn> {
-        let [origin] = interface.space.ases() else { return None };
+        let [origin] = interface.origins.as_slice() else { return None };
         let mut behind = votes.behind.keys();
         let only = behind.next().filter(|_| behind.next().is_none())?;
         (self.relations.kin(*origin, *only) == Some(Kin::Provider)).then_some(*origin)
@@ -325,7 +325,7 @@ impl Annotation<'_> {
 
     /// The customer on whose router an address of the provider stands: the only AS behind it.
     fn customer(&self, interface: &Interface, votes: &Votes) -> Option<Asn> {
-        let origins = interface.space.ases();
+        let origins = interface.origins.as_slice();
         let mut behind = votes.behind.keys().copied();
         let only = behind.next().filter(|_| behind.next().is_none())?;
         let is_customer = |origin: &Asn| self.relations.kin(*origin, only) == Some(Kin::Customer);
@@ -340,7 +340,7 @@ impl Annotation<'_> {
         {
             return Some((*asn, RouterRule::Votes));
         }
-        let origins = interface.space.ases();
+        let origins = interface.origins.as_slice();
         let related = |asn: Asn| {
             origins.iter().any(|origin| *origin == asn || self.relations.are_related(*origin, asn))
         };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
+use crate::analyse::aliases::Aliases;
 use crate::analyse::origin::{OriginReason, OriginTable};
 use crate::analyse::path::{Hop, Trace};
 use crate::model::{Asn, ReplyKind};
@@ -14,6 +15,8 @@ pub(super) type Place = usize;
 #[derive(Debug, Default)]
 pub(super) struct Interface {
     pub(super) space: Space,
+    /// The ASes whose addresses are on its router, its own first.
+    pub(super) origins: Vec<Asn>,
     /// Interfaces that answered at the next TTL.
     pub(super) next: BTreeSet<Place>,
     /// Interfaces that answered behind silent hops.
@@ -70,12 +73,54 @@ pub(super) struct Graph {
 }
 
 impl Graph {
-    pub(super) fn of<'a>(traces: impl IntoIterator<Item = &'a Trace>, origins: &OriginTable) -> Self {
+    pub(super) fn of<'a>(
+        traces: impl IntoIterator<Item = &'a Trace>,
+        origins: &OriginTable,
+        aliases: &Aliases,
+    ) -> Self {
         let mut graph = Self::default();
         for trace in traces {
             graph.add(trace, origins);
         }
+        for addresses in aliases.routers().values() {
+            graph.join(addresses);
+        }
         graph
+    }
+
+    /// What was seen of one of the interfaces of a router was seen of all.
+    fn join(&mut self, addresses: &BTreeSet<IpAddr>) {
+        let places: Vec<Place> =
+            addresses.iter().filter_map(|address| self.places.get(address).copied()).collect();
+        let mut router = Interface::default();
+        for interface in places.iter().filter_map(|place| self.interfaces.get(*place)) {
+            router.next.extend(&interface.next);
+            router.later.extend(&interface.later);
+            router.before.extend(&interface.before);
+            router.serves.extend(&interface.serves);
+            router.origins.extend(&interface.origins);
+            for (asn, traces) in &interface.destinations {
+                let count = router.destinations.entry(*asn).or_default();
+                *count = count.saturating_add(*traces);
+            }
+        }
+        for place in places {
+            let Some(interface) = self.interfaces.get_mut(place) else { continue };
+            let others = router.origins.iter().filter(|asn| !interface.space.ases().contains(asn));
+            let mut origins: Vec<Asn> = interface.space.ases().iter().chain(others).copied().collect();
+            let mut known = BTreeSet::new();
+            origins.retain(|asn| known.insert(*asn));
+            let Interface { next, later, before, destinations, serves, .. } = &router;
+            *interface = Interface {
+                space: std::mem::take(&mut interface.space),
+                origins,
+                next: next.clone(),
+                later: later.clone(),
+                before: before.clone(),
+                destinations: destinations.clone(),
+                serves: serves.clone(),
+            };
+        }
     }
 
     fn add(&mut self, trace: &Trace, origins: &OriginTable) {
@@ -113,7 +158,8 @@ impl Graph {
         }
         let space = Space::new(address, origins)?;
         let place = self.interfaces.len();
-        self.interfaces.push(Interface { space, ..Interface::default() });
+        let origins = space.ases().to_vec();
+        self.interfaces.push(Interface { space, origins, ..Interface::default() });
         self.addresses.push(address);
         self.places.insert(address, place);
         Some(place)

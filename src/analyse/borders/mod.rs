@@ -6,7 +6,7 @@
 //! of the interfaces behind them, again and again until nothing changes. Relations between ASes tell customers from
 //! providers; without them only votes count.
 //!
-//! What this does not know is which addresses belong to one router: each is one of its own.
+//! Addresses of which `aliases` knows that they are on one router are decided about together.
 
 mod annotate;
 mod graph;
@@ -16,6 +16,7 @@ mod tests;
 
 use self::annotate::Annotation;
 use self::graph::Graph;
+use super::aliases::Aliases;
 use super::origin::OriginTable;
 use super::path::{RouterAses, Trace};
 
@@ -27,8 +28,9 @@ pub fn router_ases<'a>(
     traces: impl IntoIterator<Item = &'a Trace>,
     origins: &OriginTable,
     relations: &Relations,
+    aliases: &Aliases,
 ) -> RouterAses {
-    let graph = Graph::of(traces, origins);
+    let graph = Graph::of(traces, origins, aliases);
     let routers = Annotation::new(&graph, relations).run();
     graph.addresses.iter().copied().zip(routers).collect()
 }

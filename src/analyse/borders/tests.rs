@@ -27,7 +27,7 @@ fn told(
     table: &OriginTable,
     address: &str,
 ) -> (Option<Asn>, RouterRule, Confidence) {
-    let routers = router_ases(&traces(lines), table, &relations());
+    let routers = router_ases(&traces(lines), table, &relations(), &Aliases::default());
     let router = routers.get(ip(address)).unwrap();
     (router.asn, router.rule, router.confidence)
 }
@@ -44,7 +44,7 @@ fn an_address_of_the_provider_before_only_its_customer_is_on_the_customers_route
     assert_eq!((asn_told, rule), (Some(asn(4837)), RouterRule::Customer));
     let (inside, ..) = told(&lines, &origins(), "4.69.154.9");
     assert_eq!(inside, Some(asn(3356)), "behind which another of its own stands");
-    let routers = router_ases(&traces(&lines), &origins(), &relations());
+    let routers = router_ases(&traces(&lines), &origins(), &relations(), &Aliases::default());
     let trace = &traces(&lines)[0];
     let path = AsPath::with_routers(trace, &origins(), &routers);
     assert_eq!(path.to_string(), "AS680 AS3356 AS4837 *3");
@@ -120,8 +120,12 @@ fn an_address_of_an_exchange_point_is_the_port_of_who_is_said_to_have_it_and_els
 
 #[test]
 fn private_addresses_and_targets_are_no_routers() {
-    let routers =
-        router_ases(&traces(&[(KP, "10.0.0.1 188.1.144.1 175.45.178.10=")]), &origins(), &relations());
+    let routers = router_ases(
+        &traces(&[(KP, "10.0.0.1 188.1.144.1 175.45.178.10=")]),
+        &origins(),
+        &relations(),
+        &Aliases::default(),
+    );
     assert!(routers.get(ip("10.0.0.1")).is_none() && routers.get(ip(KP)).is_none());
     assert_eq!(routers.len(), 1);
 }

@@ -16,6 +16,7 @@ use super::tally::{Asked, Endpoint, RoundKey, Tally};
 use super::unit::{Scale, UnitView};
 use super::verdict::Verdict;
 use super::watch::{Samples, Watcher};
+use crate::analyse::aliases::Aliases;
 use crate::analyse::origin::OriginTable;
 use crate::analyse::path::{Shapes, Trace, TraceEnd, Traces};
 use crate::analyse::ways::{Censuses, Searches};
@@ -65,7 +66,8 @@ pub fn routed_traces(
     let period = intake.period(question);
     let traces: Vec<Trace> = std::mem::take(&mut intake.traces).finish().collect();
     let declared = Epochs::new(&question.events, period);
-    let routes = routes::routes(question, origins, &declared, &traces);
+    let aliases = Aliases::new(&traces, origins);
+    let routes = routes::routes(question, (origins, &aliases), &declared, &traces);
     let epochs = Epochs::with_found(&question.events, &found::changes(&routes).changes, period);
     routes::routed(question, origins, (&declared, &epochs), traces)
 }
@@ -147,7 +149,8 @@ impl Intake {
         let mut traces = std::mem::take(&mut self.closed);
         traces.sort_unstable_by(|one, other| one.key.cmp(&other.key));
         let declared = Epochs::new(&question.events, period);
-        let mut routes = routes::routes(question, origins, &declared, &traces);
+        let aliases = Aliases::new(&traces, origins);
+        let mut routes = routes::routes(question, (origins, &aliases), &declared, &traces);
         let found = found::changes(&routes);
         let epochs = Epochs::with_found(&question.events, &found.changes, period);
         let confidence = sound(question.confidence);
@@ -163,7 +166,7 @@ impl Intake {
         let timeline = figures::timeline(&views, &self.round_starts);
         let names = names(question, &units, &edges);
         let ways = Ways::new(self.searches, self.censuses);
-        let diversity = diverse::diversity(&views, &ways, origins, (&scale, question.seed));
+        let diversity = diverse::diversity(&views, &ways, (origins, &aliases), (&scale, question.seed));
         Findings {
             campaign: question.campaign.clone(),
             vantages: question.vantages.clone(),

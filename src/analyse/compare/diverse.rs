@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use super::epochs::Epochs;
 use super::routes::Route;
 use super::unit::{Scale, UnitView};
+use crate::analyse::aliases::Aliases;
 use crate::analyse::diversity::{
     self, DiversityFindings, EpochEvidence, Evidence, Level, Sample, Sighting, Spot, SpotLink,
     TotalDiversity, UnitEvidence,
@@ -67,10 +68,10 @@ fn first(hops: &[WaysHop]) -> Vec<IpAddr> {
 pub(super) fn diversity(
     views: &[UnitView<'_>],
     ways: &Ways,
-    origins: &OriginTable,
+    known: (&OriginTable, &Aliases),
     (scale, seed): (&Scale<'_>, u64),
 ) -> DiversityFindings {
-    let units = views.iter().map(|view| evidence(view, ways, (origins, scale.epochs)));
+    let units = views.iter().map(|view| evidence(view, ways, known, scale.epochs));
     let units: Vec<UnitEvidence<'_>> = units.collect();
     let judging = diversity::Scale { confidence: scale.confidence, z: scale.level.z(), seed };
     DiversityFindings {
@@ -96,7 +97,8 @@ fn total(units: &[UnitEvidence<'_>], epochs: usize) -> Vec<TotalDiversity> {
 fn evidence<'a>(
     view: &UnitView<'a>,
     ways: &Ways,
-    (origins, epochs): (&OriginTable, &Epochs),
+    (origins, aliases): (&OriginTable, &Aliases),
+    epochs: &Epochs,
 ) -> UnitEvidence<'a> {
     let told: Vec<&'a Route> = view.routes.iter().copied().filter(|route| route.upstream.is_ok()).collect();
     let sightings: Vec<Sighting<'a>> = told.iter().filter_map(|route| sighting(route)).collect();
@@ -114,6 +116,7 @@ fn evidence<'a>(
         let addresses = evidence.addresses();
         evidence.spare(addresses.into_iter().filter(is_own));
         EpochEvidence {
+            routers: (!aliases.is_empty()).then(|| evidence.joined(|address| aliases.router(address))),
             traced: view.routes.iter().filter(|route| route.epoch == epoch).count(),
             evidence,
             ases: view.graph(&told).map(|graph| AsGraph::web(&graph)),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::epochs::Epochs;
 use super::question::Question;
 use super::tally::RoundKey;
+use crate::analyse::aliases::Aliases;
 use crate::analyse::borders::{Relations, router_ases};
 use crate::analyse::origin::OriginTable;
 use crate::analyse::path::{
@@ -98,12 +99,12 @@ struct Judged<'a> {
 /// The routes of all traces that were sent and lie within one epoch, in the order of their keys.
 pub(super) fn routes(
     question: &Question,
-    origins: &OriginTable,
+    known: (&OriginTable, &Aliases),
     epochs: &Epochs,
     traces: &[Trace],
 ) -> Vec<Route> {
     let mut walks = Walks::new();
-    judged(question, origins, epochs, traces).into_iter().map(|judged| judged.route(&mut walks)).collect()
+    judged(question, known, epochs, traces).into_iter().map(|judged| judged.route(&mut walks)).collect()
 }
 
 /// Places routes in these epochs; those that lie in two are taken away.
@@ -123,7 +124,8 @@ pub(super) fn routed(
     (declared, all): (&Epochs, &Epochs),
     traces: Vec<Trace>,
 ) -> Vec<RoutedTrace> {
-    let judged = judged(question, origins, declared, &traces);
+    let aliases = Aliases::new(&traces, origins);
+    let judged = judged(question, (origins, &aliases), declared, &traces);
     let placed = judged.into_iter().filter_map(|judged| {
         let Judged { open: Open { trace, shown, sent, .. }, upstream, .. } = judged;
         let epoch = all.of_both(sent)?;
@@ -142,11 +144,11 @@ pub(super) fn routed(
 
 fn judged<'a>(
     question: &Question,
-    origins: &OriginTable,
+    (origins, aliases): (&OriginTable, &Aliases),
     epochs: &Epochs,
     traces: &'a [Trace],
 ) -> Vec<Judged<'a>> {
-    let routers = routers_of(origins, traces);
+    let routers = routers_of(origins, traces, aliases);
     let mut shown = AllShown { origins, routers: &routers, known: HashMap::new() };
     let open: Vec<Open<'_>> =
         traces.iter().filter_map(|trace| Open::new(trace, &mut shown, epochs)).collect();
@@ -175,11 +177,11 @@ fn each_once<'a>(open: &'a [Open<'_>]) -> Vec<(&'a Approach, usize)> {
 }
 
 /// Whose routers the addresses are on; where no relations are known, their addresses alone tell.
-fn routers_of(origins: &OriginTable, traces: &[Trace]) -> RouterAses {
+fn routers_of(origins: &OriginTable, traces: &[Trace], aliases: &Aliases) -> RouterAses {
     if origins.relations().is_empty() {
         return RouterAses::default();
     }
-    router_ases(traces, origins, &Relations::new(origins.relations()))
+    router_ases(traces, origins, &Relations::new(origins.relations()), aliases)
 }
 
 /// The AS in which each vantage stands: declared, or the first AS of at least three quarters of its traces

@@ -89,6 +89,22 @@ impl Evidence {
         ends.filter_map(Spot::address).collect()
     }
 
+    /// The same of routers: of several addresses on one router that by which it is named.
+    #[must_use]
+    pub fn joined(&self, router: impl Fn(IpAddr) -> IpAddr) -> Self {
+        let spot = |spot: &Spot| match *spot {
+            Spot::Address(address) => Spot::Address(router(address)),
+            other => other,
+        };
+        let link = |(from, to): &SpotLink| (spot(from), spot(to));
+        Self {
+            vantages: self.vantages.clone(),
+            own: self.own.iter().map(|address| router(*address)).collect(),
+            links: self.links.iter().map(link).collect(),
+            stretches: self.stretches.iter().map(|way| way.iter().map(link).collect()).collect(),
+        }
+    }
+
     /// Takes in links that a search has told.
     pub fn add_links(&mut self, vantage: usize, links: impl IntoIterator<Item = SpotLink>) {
         self.vantages.insert(vantage);

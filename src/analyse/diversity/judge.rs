@@ -34,8 +34,10 @@ pub struct UnitEvidence<'a> {
 pub struct EpochEvidence {
     /// Traces, whether their upstream is told or not.
     pub traced: usize,
-    /// Routers and links, from traces and searches.
+    /// Addresses and links, from traces and searches.
     pub evidence: Evidence,
+    /// The same, with addresses that are known to be on one router taken for one; `None` where that is known of none.
+    pub routers: Option<Evidence>,
     /// The graph of ASes; `None` if the origin is not known.
     pub ases: Option<Web<Asn>>,
     /// An upper bound on the chance that multipath searches and censuses missed a router; `None` without any.
@@ -97,11 +99,7 @@ impl<'s, 'a> Judge<'s, 'a> {
         readings.extend(self.of_graph(epoch));
         readings.extend(self.of_richness(epoch));
         readings.push(self.chance_missed(epoch));
-        readings.extend(OF_ROUTERS.map(|measure| Reading {
-            level: Level::Router,
-            measure,
-            judged: Err(Why::NoAliases),
-        }));
+        readings.extend(self.of_routers(epoch));
         let evidence = self.unit.epochs.get(epoch);
         EpochDiversity {
             flows: cells().count(),
@@ -187,6 +185,23 @@ impl<'s, 'a> Judge<'s, 'a> {
             Reading { level, measure, judged: figure.ok_or_else(|| self.why(epoch, measure)) }
         };
         counts.into_iter().map(reading).collect()
+    }
+
+    /// The same of routers, as far as it is known which addresses are on one.
+    fn of_routers(&self, epoch: usize) -> Vec<Reading> {
+        let known = self.unit.epochs.get(epoch).and_then(|known| known.routers.as_ref());
+        let reading = |measure| {
+            let judged = known.ok_or(Why::NoAliases).and_then(|evidence| {
+                let count = match measure {
+                    Measure::Disjoint => evidence.disjoint(CutOf::Vertices),
+                    Measure::SmallestCut => evidence.cut(CutOf::Vertices).map(|cut| cut.len()),
+                    _ => evidence.cut(CutOf::Links).map(|_| evidence.single_points().len()),
+                };
+                count.map(|count| self.count(epoch, real(count))).ok_or_else(|| self.why(epoch, measure))
+            });
+            Reading { level: Level::Router, measure, judged }
+        };
+        OF_ROUTERS.into_iter().map(reading).collect()
     }
 
     fn count(&self, epoch: usize, value: f64) -> Figure {
@@ -295,9 +310,9 @@ impl<'s, 'a> Judge<'s, 'a> {
 
 /// The levels of which kinds are estimated: AS paths, address paths, and links between addresses.
 const RICH: [Level; 3] = [Level::As, Level::Address, Level::Link];
-/// What would be said of routers.
-const OF_ROUTERS: [Measure; 4] =
-    [Measure::DistinctPaths, Measure::EffectivePaths, Measure::Disjoint, Measure::SmallestCut];
+
+/// What is said of routers.
+const OF_ROUTERS: [Measure; 3] = [Measure::Disjoint, Measure::SmallestCut, Measure::SinglePoints];
 
 /// Something of which there may be more than was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,12 +1,15 @@
 //! Whose router is it? Judged by the simulated Internet, which knows: on generated Internets of a thousand ASes with
 //! links numbered by providers, answers with addresses of third parties, exchange points and silent routers.
 
+mod aliases;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use etherparse::PacketBuilder;
+use tetherline::analyse::aliases::Aliases;
 use tetherline::analyse::borders::{Relations, router_ases};
 use tetherline::analyse::origin::{ExchangePoint, ExchangePoints, OriginTable};
 use tetherline::analyse::path::{Hop, HopAnswer, RouterAses, Trace, TraceEnd, TraceKey};
@@ -121,7 +124,7 @@ fn trace(path: &TruePath, target: IpAddr, round: u64) -> Trace {
     let ttl = Ttl::new(ttl).unwrap();
     let end = if answers { TraceEnd::Reached { ttl } } else { TraceEnd::Gap { hops: 1 } };
     let key = TraceKey {
-        vantage: "vantage".parse().unwrap(),
+        vantage: format!("vantage-{round}").parse().unwrap(),
         round: RoundId(round),
         target,
         protocol: Protocol::Icmp,
@@ -155,6 +158,8 @@ fn hop_of(ttl: u8, from: Option<IpAddr>, kind: ReplyKind) -> Hop {
 struct Seen {
     traces: Vec<Trace>,
     routers: BTreeMap<IpAddr, (Asn, bool)>,
+    /// Of each address, what its router is called.
+    names: BTreeMap<IpAddr, String>,
 }
 
 impl Seen {
@@ -183,6 +188,7 @@ impl Seen {
             let at_border = beside.any(|other| other.asn != hop.asn);
             let router = self.routers.entry(address).or_insert((hop.asn, false));
             router.1 |= at_border;
+            self.names.insert(address, hop.router.clone());
         }
     }
 }
@@ -284,7 +290,8 @@ fn judged(seeds: std::ops::Range<u64>, ases: usize, vantages: usize) -> Scores {
     for seed in seeds {
         let world = World::new(seed, ases);
         let seen = Seen::new(&world, vantages);
-        let routers = router_ases(&seen.traces, &world.origins, &world.relations);
+        let aliases = Aliases::new(&seen.traces, &world.origins);
+        let routers = router_ases(&seen.traces, &world.origins, &world.relations, &aliases);
         scores.judge(&world, &seen, &routers);
         scores.judge_hops(&world, &seen, &routers);
     }
