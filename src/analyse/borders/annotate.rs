@@ -351,7 +351,16 @@ impl Annotation<'_> {
         if let [asn] = best.as_slice() {
             return Some((*asn, RouterRule::Votes));
         }
-        self.tie(interface, &best).map(|asn| (asn, RouterRule::Tie))
+        self.tie(interface, &self.best_related(&best, votes)).map(|asn| (asn, RouterRule::Tie))
+    }
+
+    /// Those of the equals that have relations to most of those that voted: the AS of a router has one to all whose
+    /// interfaces are behind it, of which not all need be known.
+    fn best_related(&self, best: &[Asn], votes: &Votes) -> Vec<Asn> {
+        let related =
+            |asn: Asn| votes.by_as.keys().filter(|voter| self.relations.are_related(asn, **voter)).count();
+        let most = best.iter().map(|asn| related(*asn)).max();
+        best.iter().copied().filter(|asn| Some(related(*asn)) == most).collect()
     }
 
     /// Of equals, the one towards which all packets go; else the smallest.

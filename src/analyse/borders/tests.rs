@@ -98,6 +98,16 @@ fn several_ways_into_one_router_are_not_taken_for_its_customers() {
 }
 
 #[test]
+fn of_equals_the_one_that_has_relations_to_all_others_wins() {
+    let lines = [
+        ("9.9.9.8", "62.115.0.1 4.69.154.9 188.1.144.1 * * *"),
+        ("9.9.9.9", "62.115.0.1 4.69.154.9 219.158.117.1 * * *"),
+    ];
+    let (asn_told, rule, confidence) = told(&lines, &origins(), "4.69.154.9");
+    assert_eq!((asn_told, rule, confidence), (Some(asn(3356)), RouterRule::Tie, Confidence::Low));
+}
+
+#[test]
 fn an_address_of_an_exchange_point_is_the_port_of_who_is_said_to_have_it_and_else_goes_by_what_is_behind() {
     let lines = [(KP, "188.1.144.1 4.69.154.9 80.249.208.7 219.158.117.1 219.158.102.214 *")];
     let lan = |ports: &[(&str, u32)]| {

@@ -69,7 +69,7 @@ pub fn routed_traces(
     let aliases = Aliases::new(&traces, origins);
     let routes = routes::routes(question, (origins, &aliases), &declared, &traces);
     let epochs = Epochs::with_found(&question.events, &found::changes(&routes).changes, period);
-    routes::routed(question, origins, (&declared, &epochs), traces)
+    routes::routed(question, (origins, &aliases), (&declared, &epochs), traces)
 }
 
 /// What is kept of the records while they stream past: answers to echo and tcp, and all traces.

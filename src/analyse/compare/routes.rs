@@ -120,12 +120,11 @@ pub(super) fn place(routes: &mut Vec<Route>, epochs: &Epochs) {
 /// by the declared epochs, and placed in those that were also found.
 pub(super) fn routed(
     question: &Question,
-    origins: &OriginTable,
+    (origins, aliases): (&OriginTable, &Aliases),
     (declared, all): (&Epochs, &Epochs),
     traces: Vec<Trace>,
 ) -> Vec<RoutedTrace> {
-    let aliases = Aliases::new(&traces, origins);
-    let judged = judged(question, (origins, &aliases), declared, &traces);
+    let judged = judged(question, (origins, aliases), declared, &traces);
     let placed = judged.into_iter().filter_map(|judged| {
         let Judged { open: Open { trace, shown, sent, .. }, upstream, .. } = judged;
         let epoch = all.of_both(sent)?;

@@ -100,7 +100,7 @@ impl Evidence {
         Self {
             vantages: self.vantages.clone(),
             own: self.own.iter().map(|address| router(*address)).collect(),
-            links: self.links.iter().map(link).collect(),
+            links: self.links.iter().map(link).filter(|(from, to)| from != to).collect(),
             stretches: self.stretches.iter().map(|way| way.iter().map(link).collect()).collect(),
         }
     }
