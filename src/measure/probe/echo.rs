@@ -19,6 +19,8 @@ pub struct EchoProber {
     echoes: u8,
     spacing: Duration,
     asked: Vec<bool>,
+    /// How many of them.
+    asked_so_far: u64,
     position: usize,
     started: Option<MonoTime>,
     /// Where each target stands in the order, once that is asked.
@@ -38,6 +40,7 @@ impl EchoProber {
             echoes,
             spacing,
             asked,
+            asked_so_far: 0,
             position: 0,
             started: None,
             places: Keyed::default(),
@@ -54,6 +57,14 @@ impl EchoProber {
         let index = usize::try_from(self.order.at(within as u64)?).ok()?;
         let attempt = u8::try_from(self.pass(position)).ok().filter(|pass| *pass < self.echoes)?;
         Some(echo_probe(self.round, *self.targets.get(index)?, attempt))
+    }
+
+    fn note_asked(&mut self, position: usize) {
+        if let Some(asked) = self.asked.get_mut(position)
+            && !std::mem::replace(asked, true)
+        {
+            self.asked_so_far = self.asked_so_far.saturating_add(1);
+        }
     }
 
     fn position_of(&mut self, probe: &Probe) -> Option<usize> {
@@ -77,18 +88,15 @@ impl Prober for EchoProber {
         if now < due {
             return Next::Wait(due);
         }
-        if let Some(asked) = self.asked.get_mut(self.position) {
-            *asked = true;
-        }
+        self.note_asked(self.position);
         Next::Probe(probe)
     }
 
     fn settle(&mut self, _probe: &Probe, _news: News<'_>, _now: MonoTime) {}
 
     fn recall(&mut self, probe: &Probe, _news: News<'_>) {
-        let position = self.position_of(probe);
-        if let Some(asked) = position.and_then(|position| self.asked.get_mut(position)) {
-            *asked = true;
+        if let Some(position) = self.position_of(probe) {
+            self.note_asked(position);
         }
     }
 
@@ -97,8 +105,7 @@ impl Prober for EchoProber {
     }
 
     fn progress(&self) -> (u64, u64) {
-        let asked = self.asked.iter().filter(|asked| **asked).count();
-        (self.asked.len() as u64, asked as u64)
+        (self.asked.len() as u64, self.asked_so_far)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The trace prober: Paris traceroute to many targets at once, several pinned flows each.
 //!
-//! What may be asked is the set of (target, flow, TTL); the order is a seeded permutation of it, so that
-//! no router sees a burst. A TTL becomes eligible when it is at most `gap_limit` hops behind the farthest
+//! What may be asked is the set of (target, flow, TTL); each time one of those that are queued is drawn, by
+//! a seed, so that no router sees a burst. A TTL becomes eligible when it is at most `gap_limit` hops behind the farthest
 //! hop that answered, so a trace never runs on into silence:
 //!
 //! ```text
@@ -16,13 +16,14 @@
 //! A path ends at the lowest TTL at which the target answered, or at which anybody said that the packet
 //! cannot be delivered: what `traceroute` shows as its last line.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
 use std::net::IpAddr;
 
 use super::{News, Next, Prober, Way};
-use crate::measure::schedule::Permutation;
-use crate::model::{FlowId, MonoTime, Probe, Reply, RoundId, SkipReason, Ttl};
+use crate::measure::schedule::Draw;
+use crate::model::{FlowId, Keyed, MonoTime, Probe, Reply, RoundId, SkipReason, Ttl};
+
+/// Tells these draws from those of other purposes.
+const PURPOSE: u64 = 0x7472_6163_6564_7261;
 
 /// What one round of traces asks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,12 +44,14 @@ pub struct TraceOrder {
 #[derive(Debug)]
 pub struct TraceProber {
     order: TraceOrder,
-    ranks: Permutation,
-    /// Where each target stands in the order.
-    places: BTreeMap<IpAddr, usize>,
+    draw: Draw,
+    /// How often one was drawn.
+    drawn: u64,
+    /// Where each target stands among them.
+    places: Keyed<IpAddr, usize>,
     traces: Vec<Trace>,
-    /// Cells that may be asked now, lowest rank first: (rank, cell, attempt).
-    queue: BinaryHeap<Reverse<(u64, Cell, u8)>>,
+    /// Cells that may be asked now, in no order, and which attempt it would be.
+    queue: Vec<(Cell, u8)>,
     started: bool,
     /// Queued or asked cells.
     pending: usize,
@@ -57,7 +60,7 @@ pub struct TraceProber {
 }
 
 /// A place in the set of (target, flow, TTL).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Cell {
     trace: usize,
     ttl: u8,
@@ -95,12 +98,12 @@ impl TraceProber {
             hops: vec![HopState::default(); usize::from(order.way.hops())],
         };
         let traces = order.targets.len().saturating_mul(usize::from(order.flows));
-        let cells = (traces as u64).saturating_mul(trace.hops.len() as u64);
         Self {
-            ranks: Permutation::new(order.seed, cells),
+            draw: Draw::new(order.seed, PURPOSE),
+            drawn: 0,
             places: order.targets.iter().copied().zip(0..).collect(),
             traces: vec![trace; traces],
-            queue: BinaryHeap::new(),
+            queue: Vec::new(),
             started: false,
             pending: 0,
             asked: 0,
@@ -125,11 +128,16 @@ impl TraceProber {
     }
 
     fn enqueue(&mut self, cell: Cell, attempt: u8) {
-        let hops = self.traces.get(cell.trace).map_or(0, |trace| trace.hops.len());
-        let place = cell.trace.saturating_mul(hops).saturating_add(self.hop_index(cell.ttl));
-        let rank = self.ranks.at(place as u64).unwrap_or(u64::MAX);
-        self.queue.push(Reverse((rank, cell, attempt)));
+        self.queue.push((cell, attempt));
         self.pending = self.pending.saturating_add(1);
+    }
+
+    /// Takes any one of the queue.
+    fn dequeue(&mut self) -> Option<(Cell, u8)> {
+        let last = self.queue.len().checked_sub(1)?;
+        let place = usize::try_from(self.draw.up_to(last as u64, self.drawn, 0)).ok()?;
+        self.drawn = self.drawn.saturating_add(1);
+        Some(self.queue.swap_remove(place))
     }
 
     fn hop_index(&self, ttl: u8) -> usize {
@@ -219,7 +227,7 @@ impl Prober for TraceProber {
             self.started = true;
             (0..self.traces.len()).for_each(|index| self.open_window(index));
         }
-        while let Some(Reverse((_, cell, attempt))) = self.queue.pop() {
+        while let Some((cell, attempt)) = self.dequeue() {
             if self.is_beyond_end(cell) {
                 self.pending = self.pending.saturating_sub(1);
                 continue;
@@ -258,8 +266,8 @@ impl Prober for TraceProber {
     }
 
     fn progress(&self) -> (u64, u64) {
-        let hops: usize = self.traces.iter().map(|trace| trace.hops.len()).sum();
-        let total = (hops as u64).saturating_mul(u64::from(self.order.way.attempts));
+        let hops = u64::from(self.order.way.hops()).saturating_mul(u64::from(self.order.way.attempts));
+        let total = (self.traces.len() as u64).saturating_mul(hops);
         let finished = self.skipped.is_some();
         (total, if finished { total } else { self.asked.min(total) })
     }
