@@ -48,7 +48,7 @@ const LATENESS: Duration = Duration::from_micros(200);
 
 /// For how long packets are collected that may leave, where the burst allows it: each time that a thread
 /// wakes costs as much as some packets.
-const COLLECTED: Duration = Duration::from_millis(1);
+const COLLECTED: Duration = Duration::from_millis(2);
 
 /// Packets to one unit or responder that may leave together are those of so many seconds at its rate, and at least one.
 /// With one alone, most of what leaves together at thousands a second would have to wait for its next turn.

@@ -19,7 +19,7 @@ const AWAKE_BEFORE: Duration = Duration::from_micros(100);
 
 /// Where one packet follows the other within this time, they are read together, that often: to be woken for
 /// each costs more than to read it. The kernel has stamped them, so no round-trip time grows by it.
-const COLLECTED: Duration = Duration::from_millis(1);
+const COLLECTED: Duration = Duration::from_millis(2);
 
 /// How far the wall clock may be from where it should be before it counts as stepped. Slewing moves both
 /// clocks alike; the rest is the time between reading one and the other.
