@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
+use crate::analyse::origin::{Organisations, OriginTable};
 use crate::model::{AsRelation, Asn};
 
 /// Relations between ASes.
@@ -13,8 +14,7 @@ pub struct Relations {
     customers: BTreeMap<Asn, BTreeSet<Asn>>,
     providers: BTreeMap<Asn, BTreeSet<Asn>>,
     peers: BTreeMap<Asn, BTreeSet<Asn>>,
-    /// The lowest number of the organisation, for ASes that have siblings.
-    organisations: HashMap<Asn, Asn>,
+    organisations: Organisations,
     cones: RefCell<HashMap<Asn, Rc<BTreeSet<Asn>>>>,
 }
 
@@ -41,10 +41,16 @@ impl Relations {
                     all.peers.entry(one).or_default().insert(other);
                     all.peers.entry(other).or_default().insert(one);
                 }
-                AsRelation::Siblings(one, other) => all.join(one, other),
+                AsRelation::Siblings(one, other) => all.organisations.join(one, other),
             }
         }
         all
+    }
+
+    /// What this table knows, organisations too.
+    #[must_use]
+    pub fn of(origins: &OriginTable) -> Self {
+        Self { organisations: origins.organisations().clone(), ..Self::new(origins.relations()) }
     }
 
     /// Whether nothing is known.
@@ -53,19 +59,9 @@ impl Relations {
         self.customers.is_empty() && self.peers.is_empty() && self.organisations.is_empty()
     }
 
-    fn join(&mut self, one: Asn, other: Asn) {
-        let (one, other) = (self.organisation(one), self.organisation(other));
-        let (low, high) = (one.min(other), one.max(other));
-        for organisation in self.organisations.values_mut().filter(|known| **known == high) {
-            *organisation = low;
-        }
-        self.organisations.insert(low, low);
-        self.organisations.insert(high, low);
-    }
-
     /// The organisation of an AS, named by one of its ASes.
     pub(super) fn organisation(&self, asn: Asn) -> Asn {
-        self.organisations.get(&asn).copied().unwrap_or(asn)
+        self.organisations.of(asn)
     }
 
     pub(super) fn same_organisation(&self, one: Asn, other: Asn) -> bool {

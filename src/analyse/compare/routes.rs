@@ -180,7 +180,7 @@ fn routers_of(origins: &OriginTable, traces: &[Trace], aliases: &Aliases) -> Rou
     if origins.relations().is_empty() {
         return RouterAses::default();
     }
-    router_ases(traces, origins, &Relations::new(origins.relations()), aliases)
+    router_ases(traces, origins, &Relations::of(origins), aliases)
 }
 
 /// The AS in which each vantage stands: declared, or the first AS of at least three quarters of its traces

@@ -4,10 +4,12 @@
 //! 10.0.0.0/8, nobody's hop is mapped by it, and exchange points are listed with such space, too); then the LANs
 //! of exchange points, which are mapped to no AS; then BGP origins; then delegations; then what somebody was asked about
 //! single addresses. Within one of these the longest prefix of all sources counts, and of equally long
-//! ones the first source's. Where several ASes originate a prefix, all are kept, the first is taken, and the
-//! reason says so. Reading sources from files is not done here.
+//! ones the first source's. Where several ASes originate a prefix, all are kept; if all are of one organisation the
+//! first is taken, else the one that is a customer of all others, else the first, and the reason says which. Reading
+//! sources from files is not done here.
 
 mod exchange;
+mod kin;
 mod ranges;
 mod source;
 mod special;
@@ -16,9 +18,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use self::kin::Kin;
 use crate::model::{AsRelation, Asn, Prefix};
 
 pub use exchange::{ExchangePoint, ExchangePoints, OnLan};
+pub use kin::{Choice, Organisations};
 pub use source::{Found, OriginSource, OriginSourceBuilder, SeenOrigin, SourceClass, is_thin};
 
 /// Which AS originates which prefix, IPv4 and IPv6 together.
@@ -29,6 +33,7 @@ pub struct OriginTable {
     exchange_points: ExchangePoints,
     looked_up: BTreeMap<IpAddr, (Prefix, Vec<Asn>)>,
     relations: Vec<AsRelation>,
+    kin: Kin,
 }
 
 /// The AS of an address, and why.
@@ -70,10 +75,12 @@ pub enum OriginReason {
         /// That prefix.
         prefix: Prefix,
     },
-    /// The longest covering prefix has several origins; the first of the table was taken.
+    /// The longest covering prefix has several origins.
     SeveralOrigins {
         /// That prefix.
         prefix: Prefix,
+        /// How one of them was chosen.
+        choice: Choice,
     },
     /// Nobody announces it; a registry gave this block to the holder of the AS.
     Delegated {
@@ -98,6 +105,8 @@ impl OriginReason {
             Self::SpecialPurpose { .. } => "special_purpose",
             Self::ExchangePoint { .. } => "exchange_point",
             Self::SingleOrigin { .. } => "single_origin",
+            Self::SeveralOrigins { choice: Choice::Organisation, .. } => "origins_of_one_organisation",
+            Self::SeveralOrigins { choice: Choice::Customer, .. } => "origin_of_customer",
             Self::SeveralOrigins { .. } => "several_origins",
             Self::Delegated { .. } => "delegated",
             Self::LookedUp { .. } => "looked_up",
@@ -113,7 +122,7 @@ impl OriginReason {
             | Self::SpecialPurpose { prefix, .. }
             | Self::ExchangePoint { prefix }
             | Self::SingleOrigin { prefix }
-            | Self::SeveralOrigins { prefix }
+            | Self::SeveralOrigins { prefix, .. }
             | Self::Delegated { prefix }
             | Self::LookedUp { prefix } => Some(prefix),
             Self::NotCovered => None,
@@ -170,8 +179,28 @@ impl OriginTable {
     /// The same table with what else is known of the relations between ASes.
     #[must_use]
     pub fn with_relations(mut self, relations: impl IntoIterator<Item = AsRelation>) -> Self {
-        self.relations.extend(relations);
+        for relation in relations {
+            self.kin.add(relation);
+            self.relations.push(relation);
+        }
         self
+    }
+
+    /// The same table, to which it is known of each of these lists that its ASes are of one organisation.
+    #[must_use]
+    pub fn with_organisations(mut self, organisations: impl IntoIterator<Item = Vec<Asn>>) -> Self {
+        for ases in organisations {
+            let mut ases = ases.into_iter();
+            let first = ases.next();
+            first.into_iter().zip(ases).for_each(|(one, other)| self.kin.organisations.join(one, other));
+        }
+        self
+    }
+
+    /// Which ASes are of one organisation, as far as it is known.
+    #[must_use]
+    pub const fn organisations(&self) -> &Organisations {
+        &self.kin.organisations
     }
 
     /// What is known of the relations between ASes; with them the borders between ASes can be told.
@@ -224,7 +253,7 @@ impl OriginTable {
     pub fn lookup(&self, address: IpAddr) -> Attribution {
         let overridden = self.of_class(SourceClass::Override, address);
         if let Some(found) = overridden {
-            return found.attribution();
+            return found.attribution(&self.kin);
         }
         if let Some((prefix, name)) = special::covering(address) {
             return Attribution::none(OriginReason::SpecialPurpose { prefix, name });
@@ -236,7 +265,7 @@ impl OriginTable {
         }
         for class in [SourceClass::Bgp, SourceClass::Delegation] {
             if let Some(found) = self.of_class(class, address) {
-                return found.attribution();
+                return found.attribution(&self.kin);
             }
         }
         match self.looked_up.get(&address) {
@@ -295,31 +324,54 @@ struct Best<'a> {
 }
 
 impl Best<'_> {
-    fn attribution(&self) -> Attribution {
+    fn attribution(&self, kin: &Kin) -> Attribution {
         let prefix = self.found.prefix;
-        let mut origins: Vec<Asn> = Vec::new();
-        let rest = self.others.iter().flat_map(|found| found.origins);
-        let is_thin = self.found.origins.first().is_some_and(|origin| self.source.is_thin(*origin));
         if let ([origin], true) = (self.found.origins, self.others.is_empty()) {
-            let reason = self.reason(false, prefix);
-            let asn = Some(origin.asn);
-            return Attribution { asn, alternatives: Vec::new(), reason, is_thin };
+            let (reason, is_thin) = (self.reason(None, prefix), self.source.is_thin(*origin));
+            return Attribution { asn: Some(origin.asn), alternatives: Vec::new(), reason, is_thin };
         }
+        let mut origins = self.origins();
+        let is_open = origins.len() > 1 && self.source.class() == SourceClass::Bgp;
+        let choice = is_open.then(|| self.choose(&mut origins, kin));
+        let is_thin = origins.first().is_some_and(|asn| self.is_thin(*asn));
+        Attribution { is_thin, ..Attribution::first(origins.into_iter(), self.reason(choice, prefix)) }
+    }
+
+    fn is_thin(&self, asn: Asn) -> bool {
+        self.found.origins.iter().any(|origin| origin.asn == asn && self.source.is_thin(*origin))
+    }
+
+    /// What all sources say of the prefix, each origin once.
+    fn origins(&self) -> Vec<Asn> {
+        let rest = self.others.iter().flat_map(|found| found.origins);
+        let mut origins: Vec<Asn> = Vec::new();
         for origin in self.found.origins.iter().chain(rest) {
             if !origins.contains(&origin.asn) {
                 origins.push(origin.asn);
             }
         }
-        let reason = self.reason(origins.len() > 1, prefix);
-        Attribution { is_thin, ..Attribution::first(origins.into_iter(), reason) }
+        origins
     }
 
-    const fn reason(&self, several: bool, prefix: Prefix) -> OriginReason {
-        match self.source.class() {
-            SourceClass::Override => OriginReason::Overridden { prefix },
-            SourceClass::Delegation => OriginReason::Delegated { prefix },
-            SourceClass::Bgp if several => OriginReason::SeveralOrigins { prefix },
-            SourceClass::Bgp => OriginReason::SingleOrigin { prefix },
+    /// Puts first the origin that it is. One that too few peers saw is not preferred for whose customer it is.
+    fn choose(&self, origins: &mut [Asn], kin: &Kin) -> Choice {
+        let (place, choice) = kin.choose(origins);
+        let is_thin = origins.get(place).is_some_and(|asn| self.is_thin(*asn));
+        if choice == Choice::Customer && is_thin {
+            return Choice::First;
+        }
+        if let Some(until_chosen) = origins.get_mut(..=place) {
+            until_chosen.rotate_right(1);
+        }
+        choice
+    }
+
+    fn reason(&self, choice: Option<Choice>, prefix: Prefix) -> OriginReason {
+        match (self.source.class(), choice) {
+            (SourceClass::Override, _) => OriginReason::Overridden { prefix },
+            (SourceClass::Delegation, _) => OriginReason::Delegated { prefix },
+            (SourceClass::Bgp, Some(choice)) => OriginReason::SeveralOrigins { prefix, choice },
+            (SourceClass::Bgp, None) => OriginReason::SingleOrigin { prefix },
         }
     }
 }
@@ -409,8 +461,14 @@ impl fmt::Display for OriginReason {
             Self::SpecialPurpose { prefix, name } => write!(f, "{name}, {prefix}: never mapped"),
             Self::ExchangePoint { prefix } => write!(f, "LAN of an exchange point, {prefix}: never mapped"),
             Self::SingleOrigin { prefix } => write!(f, "longest match {prefix}"),
-            Self::SeveralOrigins { prefix } => {
-                write!(f, "longest match {prefix}, several origins, the first taken")
+            Self::SeveralOrigins { prefix, choice } => {
+                let why = match choice {
+                    Choice::Unknown => "the first taken: what they are to each other is not known",
+                    Choice::First => "the first taken",
+                    Choice::Organisation => "all of one organisation",
+                    Choice::Customer => "this one a customer of the others",
+                };
+                write!(f, "longest match {prefix}, several origins, {why}")
             }
             Self::Delegated { prefix } => write!(f, "not announced; {prefix} was given to its holder"),
             Self::LookedUp { prefix } => write!(f, "in no table; {prefix} by Team Cymru"),
@@ -523,6 +581,31 @@ mod tests {
             assert!(found.reason.to_string().ends_with("never mapped"));
         }
         assert_eq!(table.lookup("100.128.0.1".parse().unwrap()).asn, Some(asn(2)));
+    }
+
+    #[test]
+    fn of_several_origins_the_customer_is_taken_unless_too_few_peers_saw_it_there() {
+        let origins = |customer_seen_by| {
+            let seen = |number, peers| SeenOrigin { asn: asn(number), peers };
+            let mut source = OriginSourceBuilder::default();
+            source.add("4.0.0.0/8".parse().unwrap(), &[seen(3356, 40), seen(9, customer_seen_by)]);
+            let source = source.finish("rib", SourceClass::Bgp).with_full_peers(40);
+            let sold = AsRelation::Transit { provider: asn(3356), customer: asn(9) };
+            let found = OriginTable::default().with_source(source).with_relations([sold]);
+            let found = found.lookup("4.1.2.3".parse().unwrap());
+            (found.asn.unwrap().get(), found.alternatives[0].get(), found.reason.as_str(), found.is_thin)
+        };
+        assert_eq!(origins(20), (9, 3356, "origin_of_customer", false));
+        assert_eq!(origins(1), (3356, 9, "several_origins", false));
+    }
+
+    #[test]
+    fn of_origins_of_one_organisation_the_first_is_taken_for_sure() {
+        let table = table(&[("4.0.0.0/8", &[3549, 3356])]);
+        let found =
+            table.with_organisations([vec![asn(3356), asn(3549)]]).lookup("4.1.2.3".parse().unwrap());
+        assert_eq!((found.asn, found.reason.as_str()), (Some(asn(3549)), "origins_of_one_organisation"));
+        assert_eq!(found.alternatives, [asn(3356)]);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Hops → ASes → AS path, with the rule that decided at every hop and with gaps shown.
 //!
 //! The rules: what was told of the router, where the borders of the whole dataset were asked for; else longest
-//! match of the address; of several origins of a prefix the one that a hop beside has; on the LAN of an exchange
+//! match of the address; of several origins of a prefix a customer of the others, or the one that a hop beside has; on the LAN of an exchange
 //! point the member whose port it is, or else the next hop's AS if that is a member; where a hop has several addresses
 //! in different ASes, that of the address that answered most often; hops that no table maps, or that were silent, belong
 //! to the AS around them if the mapped hops on both sides agree, and are marked. Nothing is appended: an AS that did not
@@ -12,7 +12,7 @@ use std::net::IpAddr;
 
 use super::router::{Confidence, RouterAs, RouterAses, RouterRule};
 use super::trace::{Hop, HopState, Trace, TraceEnd};
-use crate::analyse::origin::{OriginReason, OriginTable};
+use crate::analyse::origin::{Choice, OriginReason, OriginTable};
 use crate::model::{Asn, Prefix, Ttl};
 
 /// A trace as a sequence of ASes.
@@ -167,8 +167,13 @@ impl HopAs {
             return Self { ttl, address: None, asn: None, alternatives: Vec::new(), rule, confidence };
         };
         let found = origins.lookup(address);
-        let sure =
-            matches!(found.reason, OriginReason::SingleOrigin { .. } | OriginReason::Overridden { .. });
+        let sure = match found.reason {
+            OriginReason::SingleOrigin { .. } | OriginReason::Overridden { .. } => true,
+            OriginReason::SeveralOrigins { choice, .. } => {
+                matches!(choice, Choice::Organisation | Choice::Customer)
+            }
+            _ => false,
+        };
         let confidence = if sure && !found.is_thin { Confidence::Fair } else { Confidence::Low };
         let mut alternatives = found.alternatives;
         let mut rule = HopRule::Origin(found.reason);
@@ -215,14 +220,18 @@ impl HopAs {
     }
 }
 
-/// Of several origins of a prefix, takes the one that the mapped hop before or behind has.
+/// Of several origins of a prefix, takes the one that the mapped hop before or behind has, if it is not known to be a
+/// customer's: then a hop of the provider beside says nothing.
 fn resolve_beside(hops: &mut [HopAs]) {
     for position in 0..hops.len() {
-        let Some(HopRule::Origin(reason @ OriginReason::SeveralOrigins { .. })) =
+        let Some(HopRule::Origin(reason @ OriginReason::SeveralOrigins { choice, .. })) =
             hops.get(position).map(|hop| hop.rule)
         else {
             continue;
         };
+        if choice == Choice::Customer {
+            continue;
+        }
         let (before, behind) = beside(hops, position);
         let Some(hop) = hops.get_mut(position) else { continue };
         let fits = |asn: &Asn| hop.asn == Some(*asn) || hop.alternatives.contains(asn);

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::net::IpAddr;
 
-use super::{FileKind, OriginFile, mmdb, mrt, open, unpacked, whole};
+use super::{FileKind, OriginFile, mmdb, mrt, open, organisations, unpacked, whole};
 use crate::model::FileError;
 
 /// So many unpacked bytes are looked at.
@@ -80,6 +80,9 @@ fn kind_of(begin: &[u8]) -> Option<FileKind> {
     if mrt::begins_like_mrt(begin) {
         return Some(FileKind::Mrt);
     }
+    if organisations::begins_like_organisations(begin) {
+        return Some(FileKind::Organisations);
+    }
     let mut lines = begin.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
     let says = |line: &&[u8]| !matches!(line.first(), None | Some(b'#' | b';'));
     // The last line that was looked at may be torn; of a file of one line that is the whole.
@@ -134,6 +137,12 @@ mod tests {
             ("", None),
             ("# inferred clique: 174 3356\n4837|131279|-1", Some(FileKind::Relations)),
             ("4837|131279|9", None),
+            (
+                "# format:aut|changed|aut_name|org_id|source\n1|2012|LVLT-1|LVLT|ARIN",
+                Some(FileKind::Organisations),
+            ),
+            ("{\"organizationId\":\"LVLT\",\"name\":\"Level 3\"}", Some(FileKind::Organisations)),
+            ("# name: as2org\n1|2012|LVLT-1|LVLT|ARIN", None),
         ] {
             assert_eq!(kind_of(line.as_bytes()), kind, "{line}");
         }

@@ -10,6 +10,7 @@ mod detect;
 mod exchange;
 mod mmdb;
 mod mrt;
+mod organisations;
 mod rows;
 mod text;
 
@@ -28,6 +29,7 @@ use std::str::FromStr;
 use self::detect::Opened;
 use self::exchange::Exchanges;
 use self::mrt::{MrtReader, MrtTable};
+use self::organisations::Organisations;
 use super::as_rel::read_as_rel;
 use super::compressed::{Capped, plain};
 use super::faults::Faults;
@@ -64,11 +66,13 @@ pub enum FileKind {
     Delegated,
     /// Relations between ASes: no origins, but what tells on whose router an address is.
     Relations,
+    /// Which ASes are of one organisation: no origins, but what tells which of several origins an address is of.
+    Organisations,
 }
 
 impl FileKind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Overrides,
         Self::ExchangePoints,
         Self::Pfx2as,
@@ -78,6 +82,7 @@ impl FileKind {
         Self::Iptoasn,
         Self::Delegated,
         Self::Relations,
+        Self::Organisations,
     ];
 
     /// The kind in one word, as users write it.
@@ -93,6 +98,7 @@ impl FileKind {
             Self::Iptoasn => "iptoasn",
             Self::Delegated => "delegated",
             Self::Relations => "asrel",
+            Self::Organisations => "as2org",
         }
     }
 
@@ -193,6 +199,7 @@ struct Loading {
     loaded: Loaded,
     sources: Vec<OriginSource>,
     relations: Vec<AsRelation>,
+    organisations: Organisations,
     exchanges: Exchanges,
     mrt: MrtReader,
     until: Option<WallTime>,
@@ -207,6 +214,7 @@ impl Loading {
             loaded: Loaded::default(),
             sources: Vec::new(),
             relations: Vec::new(),
+            organisations: Organisations::default(),
             exchanges: Exchanges::default(),
             mrt: MrtReader::new(has_changes, until),
             until,
@@ -240,6 +248,7 @@ impl Loading {
                 self.relations.extend(table.relations);
                 table.counts.rows
             }
+            FileKind::Organisations => self.organisations.read(input, &mut faults),
         };
         if let (0, Some(fault)) = (rows, faults.first.first()) {
             return Err(fault.clone());
@@ -287,7 +296,8 @@ impl Loading {
             self.finish_mrt();
         }
         let table = OriginTable::default().with_exchange_points(self.exchanges.finish());
-        let table = table.with_relations(self.relations);
+        let organisations = self.organisations.finish(&mut self.loaded.names);
+        let table = table.with_relations(self.relations).with_organisations(organisations);
         let table = self.sources.into_iter().fold(table, OriginTable::with_source);
         Loaded { table, ..self.loaded }
     }

@@ -20,6 +20,19 @@ pub(super) fn each_row(
     faults: &mut Faults,
     mut take: impl FnMut(&str) -> Result<(), &'static str>,
 ) -> u64 {
+    each_line(input, faults, |line| match line.as_bytes().first() {
+        Some(b'#' | b';') => Ok(false),
+        _ => take(line).map(|()| true),
+    })
+}
+
+/// Gives every line that is not empty to `take`, which says whether it is a row, or tells the rule that a bad one breaks.
+/// Returns how many rows there are.
+pub(super) fn each_line(
+    input: impl Read,
+    faults: &mut Faults,
+    mut take: impl FnMut(&str) -> Result<bool, &'static str>,
+) -> u64 {
     let mut input = BufReader::with_capacity(BUFFER, LineLimit::new(input, LONGEST_LINE));
     let (mut text, mut rows) = (Vec::new(), 0_u64);
     for number in 1..=MOST_LINES {
@@ -34,12 +47,13 @@ pub(super) fn each_row(
             }
         }
         let line = text.trim_ascii();
-        if matches!(line.first(), None | Some(b'#' | b';')) {
+        // Whatever characters comments are in, they say nothing.
+        if line.is_empty() || (matches!(line, [b'#' | b';', ..]) && std::str::from_utf8(line).is_err()) {
             continue;
         }
         let taken = std::str::from_utf8(line).map_err(|_| "must be text in UTF-8").and_then(&mut take);
         match taken {
-            Ok(()) => rows = rows.saturating_add(1),
+            Ok(is_row) => rows = rows.saturating_add(u64::from(is_row)),
             Err(rule) => faults.line(number, &String::from_utf8_lossy(line), rule),
         }
     }

@@ -103,6 +103,46 @@ fn origins_of_pfx2as_of_every_form_are_read_and_those_of_no_public_network_are_l
     assert_eq!(origin(&loaded, "2001:4860::1"), Some(4837));
 }
 
+/// 4837 and 9929 are of one organisation; a row that is cut off, and one of an AS that there cannot be.
+const AS2ORG: &[u8] = b"# format:org_id|changed|org_name|country|source\n\
+    UNI|20170101|Unicom|CN|APNIC\nKPTC|20170101||KP|APNIC\n\
+    # format:aut|changed|aut_name|org_id|opaque_id|source\n\
+    4837|20170101|CHINA169|UNI|b_APNIC|APNIC\n9929|20170101|CNCNET|UNI||APNIC\n\
+    131279|20170101|RYUGYONG|KPTC|a_APNIC|APNIC\n8589934592|20170101|X|KPTC||APNIC\n174|2017";
+
+const AS2ORG_JSON: &[u8] = b"{\"type\":\"Organization\",\"organizationId\":\"UNI\",\"name\":\"Unicom\"}\n\
+    {\"type\":\"ASN\",\"asn\":\"4837\",\"name\":\"CHINA169\",\"organizationId\":\"UNI\"}\n\
+    {\"type\":\"ASN\",\"asn\":\"9929\",\"organizationId\":\"UNI\"}\n";
+
+#[test]
+fn organisations_tell_which_of_several_origins_an_address_is_of_and_name_ases() {
+    let rows = b"1.0.0.0\t24\t9929_4837\n1.0.1.0\t24\t4837_131279\n";
+    let without = Given::new(&[rows]).load().unwrap();
+    assert!(lookup(&without, "1.0.0.1").reason.to_string().contains("not known"));
+    for (file, faults) in [(AS2ORG, 2), (AS2ORG_JSON, 0), (&gzip(AS2ORG)[..], 2)] {
+        let loaded = Given::new(&[rows, file]).load().unwrap();
+        let report = &loaded.reports[1];
+        assert_eq!((report.kind, report.faults.count), (FileKind::Organisations, faults));
+        let one = lookup(&loaded, "1.0.0.1");
+        assert_eq!(
+            (one.asn.map(Asn::get), one.reason.as_str()),
+            (Some(9929), "origins_of_one_organisation")
+        );
+        assert_eq!(lookup(&loaded, "1.0.1.1").reason.as_str(), "several_origins");
+        assert_eq!(loaded.names[&"AS9929".parse().unwrap()].to_string(), "Unicom");
+    }
+    let loaded = Given::new(&[AS2ORG]).load().unwrap();
+    assert_eq!(loaded.names[&"AS131279".parse().unwrap()].to_string(), "RYUGYONG");
+    assert_eq!(loaded.reports[0].faults.first[0].line, Some(8));
+    let siblings = Given::new(&[rows, b"4837|9929|1\n4837|131279|-1\n"]).load().unwrap();
+    assert_eq!(lookup(&siblings, "1.0.0.1").reason.as_str(), "origins_of_one_organisation");
+    let customer = lookup(&siblings, "1.0.1.1");
+    assert_eq!(
+        (customer.asn.map(Asn::get), customer.reason.as_str()),
+        (Some(131_279), "origin_of_customer")
+    );
+}
+
 #[test]
 fn packed_tables_read_the_same_whatever_their_names_also_in_several_members() {
     let (first, second) = PFX2AS.split_at(100);

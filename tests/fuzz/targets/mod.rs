@@ -58,6 +58,7 @@ pub(crate) const ALL: &[Target] = &[
     origins("iptoasn", origins::iptoasn),
     origins("overrides", origins::overrides),
     origins("delegated", origins::delegated),
+    origins("as2org", origins::organisations),
     origins("ixp", origins::exchange_points),
     origins("mrt", origins::mrt),
     origins("mmdb", origins::mmdb),

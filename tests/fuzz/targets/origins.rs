@@ -38,6 +38,10 @@ pub(crate) fn delegated(bytes: &[u8]) -> Said {
     read(Some(FileKind::Delegated), bytes)
 }
 
+pub(crate) fn organisations(bytes: &[u8]) -> Said {
+    read(Some(FileKind::Organisations), bytes)
+}
+
 pub(crate) fn exchange_points(bytes: &[u8]) -> Said {
     read(Some(FileKind::ExchangePoints), bytes)
 }
