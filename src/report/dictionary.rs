@@ -6,7 +6,11 @@
 //! a spreadsheet takes for a formula; a hyphen at the beginning stands before a number only. An empty cell
 //! means *not applicable*, never *unknown* or *zero*.
 
+mod delays;
+
 use crate::analyse::diversity::Why;
+
+pub(super) use self::delays::{DELAY_CHANGES, DELAYS};
 
 /// What may stand in a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -708,7 +712,7 @@ pub(super) const COLUMNS: Sheet = Sheet {
 };
 
 /// All files with data, in the order in which one would read them.
-pub(super) const SHEETS: [Sheet; 26] = [
+pub(super) const SHEETS: [Sheet; 28] = [
     CAMPAIGN,
     VANTAGES,
     EPOCHS,
@@ -727,6 +731,8 @@ pub(super) const SHEETS: [Sheet; 26] = [
     WATCHES,
     OUTAGES,
     TROUBLES,
+    DELAYS,
+    DELAY_CHANGES,
     FORETOLD,
     FORETOLD_SCORES,
     TIMELINE,

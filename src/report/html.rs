@@ -10,7 +10,8 @@ use crate::analyse::compare::{Findings, Reach, UnitFindings};
 use super::compact::{self, Compact};
 use super::wording::{self, ChangeRow, Row};
 use super::{
-    dictionary, diversity, foretold, found_table, methods, number, path_figure, svg, timeline_figure,
+    delay_table, dictionary, diversity, foretold, found_table, methods, number, path_figure, svg,
+    timeline_figure,
 };
 
 /// This many upstreams have a column of their own in the short table.
@@ -44,6 +45,8 @@ struct Page {
     timeline: String,
     found: Vec<[String; 6]>,
     found_more: usize,
+    delays: Vec<[String; 6]>,
+    delays_more: usize,
     outages: Vec<[String; 6]>,
     outages_more: usize,
     foretold: Vec<[String; 6]>,
@@ -92,6 +95,7 @@ fn page(findings: &Findings) -> Page {
     let names = names.filter_map(|asn| Some((asn.to_string(), wording::as_name(findings, *asn, 80)?)));
     let (found, found_more) = found_table::changes(findings);
     let (outages, outages_more) = found_table::outages(findings);
+    let (delays, delays_more) = delay_table::changes(findings);
     Page {
         figure_style: svg::LIGHT_STYLE,
         campaign: findings.campaign.to_string(),
@@ -110,6 +114,8 @@ fn page(findings: &Findings) -> Page {
         timeline: timeline_figure::inline(findings),
         found,
         found_more,
+        delays,
+        delays_more,
         outages,
         outages_more,
         foretold: foretold::rows(findings),

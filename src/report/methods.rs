@@ -42,6 +42,16 @@ pub(super) fn notes(findings: &Findings) -> Vec<String> {
             number::count(findings.tests)
         ),
         format!(
+            "Round-trip times are compared by rounds: the median over a unit's targets, each by what it is away from its own \
+             median, so that other targets are no change; of a link, what its far end's answer took longer than its near \
+             end's in the same trace. Levels are cut where that explains the rounds better than it costs (PELT, squares of \
+             logarithms, a penalty of 3 ln n). A change of at least 1 ms is told if the two levels have at least six rounds each, \
+             the {level} interval of the difference of their medians (order statistics; Zou and Donner) leaves out 0, and a rank-sum test \
+             stands at a false discovery rate of 1 % among {} tests. Rounds that resemble the one before count for less \
+             than one. A level that swings with the hour of the day changes twice a day.",
+            number::count(findings.delays.tests)
+        ),
+        format!(
             "A unit is down when Trinocular's belief falls below 0.1 and chance, the vantage and single hosts are ruled \
              out: less than one such silence is expected in a thousand campaigns, or no trace came as far as the \
              upstream any more; a control target answered in that time; and three addresses or more fell silent, or \

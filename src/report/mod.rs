@@ -8,6 +8,7 @@
 
 mod columns;
 mod compact;
+mod delay_table;
 mod dictionary;
 mod diversity;
 mod foretold;

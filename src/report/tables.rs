@@ -36,6 +36,8 @@ pub fn csv_files(findings: &Findings) -> Result<Vec<(&'static str, Vec<u8>)>, cs
         (dictionary::WATCHES, found::watches(findings)),
         (dictionary::OUTAGES, found::outages(findings)),
         (dictionary::TROUBLES, found::troubles(findings)),
+        (dictionary::DELAYS, found::delays(findings)),
+        (dictionary::DELAY_CHANGES, found::delay_changes(findings)),
         (dictionary::FORETOLD, foretold::share_rows(findings)),
         (dictionary::FORETOLD_SCORES, foretold::score_rows(findings)),
         (dictionary::TIMELINE, findings.timeline.iter().map(round).collect()),

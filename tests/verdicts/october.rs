@@ -3,9 +3,11 @@
 
 use std::sync::OnceLock;
 
-use tetherline::analyse::compare::{Findings, FoundChange, OutageState, Reach, UnitFindings, Watched};
+use tetherline::analyse::compare::{
+    DelaySubject, Findings, FoundChange, OutageState, Reach, UnitFindings, Watched,
+};
 use tetherline::lab::Scenario;
-use tetherline::model::{Asn, LinkChange, WallTime};
+use tetherline::model::{Asn, LinkChange, Method, WallTime};
 
 use crate::stage;
 
@@ -211,4 +213,21 @@ fn outages_are_found_when_they_were_and_at_no_other_time() {
 #[test]
 fn the_vantage_was_well_all_the_time() {
     assert!(findings().troubles.is_empty(), "{:?}", findings().troubles);
+}
+
+/// Eight rounds lie before the first of the three moments, which are too few to be sure of.
+#[test]
+fn round_trips_change_with_the_second_line_and_at_no_other_time() {
+    let moments = [(at("01T09:07:51"), false), (at("01T10:14:45"), true), (at("01T12:21:55"), false)];
+    let changes = &findings().delays.changes;
+    for change in changes {
+        let is_then = |(moment, _): &&(WallTime, bool)| change.from <= *moment && *moment <= change.to;
+        let (_, longer) =
+            moments.iter().find(is_then).unwrap_or_else(|| panic!("nothing was then: {change:?}"));
+        assert_eq!(change.difference.low > 50.0, *longer, "{change:?}");
+        assert_eq!(change.difference.high < -50.0, !*longer, "{change:?}");
+    }
+    let of_both = DelaySubject::Unit(unit(178).unit, Method::Trace);
+    let told = changes.iter().filter(|change| change.subject == of_both && change.from > moments[0].0);
+    assert_eq!(told.count(), 2, "{changes:?}");
 }

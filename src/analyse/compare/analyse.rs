@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change;
+use super::delay::{self, DelayChange, Delays};
 use super::diverse::{self, Ways};
 use super::epochs::Epochs;
 use super::figures;
@@ -84,6 +85,7 @@ struct Intake {
     shapes: Shapes,
     searches: Searches,
     censuses: Censuses,
+    delays: Delays,
 }
 
 impl Intake {
@@ -102,6 +104,7 @@ impl Intake {
             shapes: Shapes::default(),
             searches: Searches::default(),
             censuses,
+            delays: Delays::default(),
         }
     }
 
@@ -125,6 +128,7 @@ impl Intake {
             let answered = arrived(record).then_some(at);
             let asked = Asked { round: record.probe.round, sent: (at, at), answered };
             self.tally.count(record.unit, endpoint, &record.vantage, asked);
+            self.delays.add(record);
         }
     }
 
@@ -137,9 +141,11 @@ impl Intake {
     fn close(&mut self) {
         for trace in std::mem::take(&mut self.traces).finish() {
             self.count_trace(&trace);
+            self.delays.add_trace(&trace);
             let shared = self.shapes.shared(trace);
             self.closed.push(shared);
         }
+        self.delays.close();
     }
 
     fn conclude(mut self, question: &Question, origins: &OriginTable) -> Findings {
@@ -162,7 +168,8 @@ impl Intake {
         routes::place(&mut routes, &epochs);
         let views = self.views(origins, &routes, &traces, &mut seen, &epochs);
         let edges = figures::edges(&routes);
-        let units = units(&views, &scale, &found.changes);
+        let delays = delay::found(std::mem::take(&mut self.delays), confidence);
+        let units = units(&views, &scale, (&found.changes, &delays.changes));
         let timeline = figures::timeline(&views, &self.round_starts);
         let names = names(question, &units, &edges);
         let ways = Ways::new(self.searches, self.censuses);
@@ -188,6 +195,7 @@ impl Intake {
             diversity,
             found: found.changes,
             tests: found.tests,
+            delays,
             troubles,
         }
     }
@@ -261,7 +269,11 @@ fn watched(watcher: &Watcher<'_>, samples: &Samples) -> (Vec<Trouble>, BTreeMap<
     (troubles, seen)
 }
 
-fn units(views: &[UnitView<'_>], scale: &Scale<'_>, found_changes: &[FoundChange]) -> Vec<UnitFindings> {
+fn units(
+    views: &[UnitView<'_>],
+    scale: &Scale<'_>,
+    (found_changes, delays): (&[FoundChange], &[DelayChange]),
+) -> Vec<UnitFindings> {
     let mut found: Vec<Vec<UnitEpoch>> = views.iter().map(|view| view.by_epoch(scale)).collect();
     let suspended = suspended(views, &found, scale.epochs.count());
     let controlled = views.iter().any(|view| view.control);
@@ -284,7 +296,8 @@ fn units(views: &[UnitView<'_>], scale: &Scale<'_>, found_changes: &[FoundChange
         let suspended = if view.control { &none } else { &suspended };
         let of_unit: Vec<&FoundChange> =
             found_changes.iter().filter(|found| found.unit == view.unit).collect();
-        let verdict = Verdict { view, by_epoch, scale, suspended, controlled, found: &of_unit }.sentences();
+        let verdict =
+            Verdict { view, by_epoch, scale, suspended, controlled, found: &of_unit, delays }.sentences();
         UnitFindings {
             unit: view.unit,
             control: view.control,

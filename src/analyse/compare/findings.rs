@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::delay::DelayFindings;
 use super::foretold::CampaignBacktest;
 use super::found::PinnedFlow;
 use crate::analyse::diversity::DiversityFindings;
@@ -52,6 +53,8 @@ pub struct Findings {
     pub found: Vec<FoundChange>,
     /// How many tests were made to find them; their false discovery rates allow for all of these.
     pub tests: u64,
+    /// Round-trip times over time, and changes of their level that were found without being told.
+    pub delays: DelayFindings,
     /// When a vantage was unwell, by its control targets.
     pub troubles: Vec<Trouble>,
     /// The events, foretold from what was known before; empty where no relations between ASes are known.

@@ -84,12 +84,18 @@ impl Level {
     }
 }
 
-/// After minus before, its interval made of theirs as Newcombe's is.
+/// After minus before, of shares: its interval made of theirs as Newcombe's is.
 pub(super) fn difference(before: Estimate, after: Estimate) -> Estimate {
+    let Estimate { value, low, high } = apart(before, after);
+    Estimate { value, low: low.max(-1.0), high: high.min(1.0) }
+}
+
+/// After minus before, of any two numbers: each end of the interval made of what both may be off (Zou and Donner 2008).
+pub(super) fn apart(before: Estimate, after: Estimate) -> Estimate {
     let value = after.value - before.value;
     let down = (after.value - after.low).hypot(before.high - before.value);
     let up = (after.high - after.value).hypot(before.value - before.low);
-    Estimate { value, low: (value - down).max(-1.0), high: (value + up).min(1.0) }
+    Estimate { value, low: value - down, high: value + up }
 }
 
 impl Share {

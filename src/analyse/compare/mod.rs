@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! records ─▶ tally (who answered) ─▶ watch (outages, the vantage's health) ─┐
+//!        ├─▶ round-trip times ─▶ delay (changes of level) ────────────────────────┤
 //!        └─▶ traces ─▶ routes (ways, upstreams) ─▶ found (links) ─▶ epochs ─┴─▶ unit by epoch ─▶ changes ─▶ verdict
 //! ```
 //!
@@ -13,6 +14,7 @@
 mod analyse;
 mod change;
 mod clusters;
+mod delay;
 mod diverse;
 mod epochs;
 mod exact;
@@ -34,6 +36,7 @@ mod watch;
 mod tests;
 
 pub use analyse::{analyse, analyse_read, routed_traces};
+pub use delay::{DelayChange, DelayFindings, DelayPoint, DelaySeries, DelaySubject};
 pub use findings::{
     AsEdge, Change, Epoch, Estimate, Findings, FoundChange, Metric, Outage, OutageState, PathCount,
     PathThen, Proof, Reach, Reachability, TimelinePoint, Trouble, UnitEpoch, UnitFindings, UpstreamShare,

@@ -135,6 +135,24 @@ pub(crate) fn signed_quantity(value: f64) -> Option<String> {
     Some(format!("{sign}{size}"))
 }
 
+/// Milliseconds, to the tenth: `270.1`; a difference with an ASCII hyphen.
+pub(crate) fn milliseconds(value: f64) -> Option<String> {
+    value
+        .is_finite()
+        .then(|| format!("{value:.1}"))
+        .map(|text| if text == "-0.0" { "0.0".to_owned() } else { text })
+}
+
+/// A difference of milliseconds with its interval, for people: `+12.0 ms [+11.5, +12.6]`.
+pub(crate) fn milliseconds_more(difference: &Estimate) -> Option<String> {
+    let signed = |value: f64| {
+        let text = milliseconds(value)?;
+        Some(text.strip_prefix('-').map_or_else(|| format!("+{text}"), |size| format!("\u{2212}{size}")))
+    };
+    let Estimate { value, low, high } = *difference;
+    Some(format!("{} ms [{}, {}]", signed(value)?, signed(low)?, signed(high)?))
+}
+
 /// An integer as a real number; exact up to 2^53.
 pub(crate) fn real(number: u64) -> f64 {
     let low = u32::try_from(number & u64::from(u32::MAX)).unwrap_or(u32::MAX);

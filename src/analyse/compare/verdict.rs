@@ -1,11 +1,13 @@
 //! What the numbers of a unit come to, in plain sentences with their conditions.
 
+mod delays;
 mod found;
 mod outages;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{self, through};
+use super::delay::DelayChange;
 use super::findings::{Epoch, Estimate, FoundChange, Outage, Reach, UnitEpoch};
 use super::interval::{Share, difference};
 use super::moment::{self, Bracket, Turn};
@@ -25,6 +27,8 @@ pub(super) struct Verdict<'a> {
     pub(super) controlled: bool,
     /// What was found to have changed for the unit.
     pub(super) found: &'a [&'a FoundChange],
+    /// What was found to have changed of round-trip times, to all units.
+    pub(super) delays: &'a [DelayChange],
 }
 
 /// An epoch beside the one before it.
@@ -69,6 +73,8 @@ impl Verdict<'_> {
             sentences.extend(self.of_step(&step));
         }
         sentences.extend(outages::sentences(self.view));
+        let delays = delays::sentences(self.view.unit, self.delays);
+        sentences.extend(delays.into_iter().map(|text| (Weight::Lesser, text)));
         sentences.extend(self.left_out().map(|text| (Weight::Remark, text)));
         sentences.sort_by_key(|(weight, _)| *weight);
         sentences.into_iter().map(|(_, text)| text).collect()

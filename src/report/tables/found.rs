@@ -2,7 +2,9 @@
 //! trouble.
 
 use super::{Row, numbered, time};
-use crate::analyse::compare::{Findings, FoundChange, Outage, Proof, Trouble, UnitFindings, Watch};
+use crate::analyse::compare::{
+    DelayChange, DelaySubject, Estimate, Findings, FoundChange, Outage, Proof, Trouble, UnitFindings, Watch,
+};
 use crate::model::{AsLink, WallTime};
 use crate::report::number;
 
@@ -99,6 +101,49 @@ pub(super) fn troubles(findings: &Findings) -> Vec<Row> {
         row
     };
     findings.troubles.iter().map(row).collect()
+}
+
+/// Round-trip times to units, a point a round.
+pub(super) fn delays(findings: &Findings) -> Vec<Row> {
+    let rows = findings.delays.series.iter().flat_map(|series| {
+        series.points.iter().map(move |point| {
+            let [unit, method, ..] = subject(&series.subject);
+            let mut row = vec![series.vantage.to_string(), unit, method, point.round.0.to_string()];
+            row.extend(time(point.at));
+            row.push(number::milliseconds(point.median).unwrap_or_default());
+            row.push(point.samples.to_string());
+            row
+        })
+    });
+    rows.collect()
+}
+
+pub(super) fn delay_changes(findings: &Findings) -> Vec<Row> {
+    findings.delays.changes.iter().map(delay_change).collect()
+}
+
+fn delay_change(change: &DelayChange) -> Row {
+    let mut row = vec![change.vantage.to_string()];
+    row.extend(subject(&change.subject));
+    row.extend(time(change.from));
+    row.extend(time(change.to));
+    row.extend([change.rounds.0, change.rounds.1].map(|round| round.0.to_string()));
+    for level in [change.before, change.after, change.difference] {
+        let Estimate { value, low, high } = level;
+        row.extend([value, low, high].map(|value| number::milliseconds(value).unwrap_or_default()));
+    }
+    row.extend([change.of_rounds.0, change.of_rounds.1].map(|rounds| rounds.to_string()));
+    row.extend([change.p, change.rate].map(|value| number::probability(value).unwrap_or_default()));
+    row
+}
+
+/// Unit and method, or the ends of a link.
+fn subject(subject: &DelaySubject) -> [String; 4] {
+    let none = String::new;
+    match subject {
+        DelaySubject::Unit(unit, method) => [unit.to_string(), method.as_str().to_owned(), none(), none()],
+        DelaySubject::Link(near, far) => [none(), none(), near.to_string(), far.to_string()],
+    }
 }
 
 fn maybe(at: Option<WallTime>) -> [String; 2] {

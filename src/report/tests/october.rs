@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::diverse;
 use crate::analyse::compare::{
-    AsEdge, CampaignBacktest, Change, Epoch, Estimate, Findings, FoundChange, Metric, Outage, OutageState,
-    PathCount, PathThen, PinnedFlow, Proof, Reach, Reachability, TimelinePoint, Trouble, UnitEpoch,
-    UnitFindings, UpstreamShare, Watch, Watched,
+    AsEdge, CampaignBacktest, Change, DelayChange, DelayFindings, DelayPoint, DelaySeries, DelaySubject,
+    Epoch, Estimate, Findings, FoundChange, Metric, Outage, OutageState, PathCount, PathThen, PinnedFlow,
+    Proof, Reach, Reachability, TimelinePoint, Trouble, UnitEpoch, UnitFindings, UpstreamShare, Watch,
+    Watched,
 };
 use crate::analyse::diversity::DiversityFindings;
 use crate::dataset::Ledger;
@@ -120,11 +121,45 @@ pub(super) fn october() -> Findings {
         foretold: CampaignBacktest::default(),
         found: vec![found("175.45.176.0/24"), found("175.45.178.0/24")],
         tests: 17,
+        delays: delays(),
         troubles: vec![trouble()],
     }
 }
 
 /// A dataset in which nothing was found: no unit, one epoch, no round.
+/// The second line was the shorter one, and its first link alone got longer.
+fn delays() -> DelayFindings {
+    let unit = DelaySubject::Unit(Unit("175.45.176.0/24".parse().unwrap()), Method::Echo);
+    let link = DelaySubject::Link("4.69.154.9".parse().unwrap(), "188.43.225.1".parse().unwrap());
+    let around = |value: f64| Estimate { value, low: value - 0.4, high: value + 0.6 };
+    let change = |subject: &DelaySubject, before: f64, after: f64| DelayChange {
+        vantage: "erlangen-1".parse().unwrap(),
+        subject: subject.clone(),
+        from: time("09:05:27"),
+        to: time("09:10:03"),
+        rounds: (RoundId(3), RoundId(4)),
+        before: around(before),
+        after: around(after),
+        difference: around(after - before),
+        of_rounds: (12, 30),
+        p: 3.5e-5,
+        rate: 7e-5,
+    };
+    let point = |round: u64, at: &str, median| DelayPoint {
+        round: RoundId(round),
+        at: time(at),
+        median,
+        samples: 9,
+    };
+    let points = vec![point(3, "09:05:27", 290.04), point(4, "09:10:03", 160.26)];
+    DelayFindings {
+        changes: vec![change(&unit, 290.0, 160.3), change(&link, 0.2, 2.4)],
+        series: vec![DelaySeries { vantage: "erlangen-1".parse().unwrap(), subject: unit, points }],
+        tests: 4,
+        links: 1,
+    }
+}
+
 /// The second line as the flows show it.
 fn found(unit: &str) -> FoundChange {
     let flow = PinnedFlow {
@@ -210,6 +245,7 @@ pub(super) fn nothing() -> Findings {
         straddling: 0,
         found: Vec::new(),
         tests: 0,
+        delays: DelayFindings::default(),
         troubles: Vec::new(),
         rehearsal: false,
         ..october()
