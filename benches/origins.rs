@@ -1,13 +1,16 @@
 //! How fast sources of origins are read and asked, and how fast traces get their ASes. `scripts/bench-origins` runs this
-//! beside pyasn.
+//! beside pyasn. Time is processor time, of one core.
+
+mod processor_time;
 
 use std::hint::black_box;
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use processor_time::ProcessorTime;
 use tetherline::analyse::aliases::Aliases;
 use tetherline::analyse::borders::{Relations, router_ases};
 use tetherline::analyse::origin::OriginTable;
@@ -54,19 +57,20 @@ fn rows(count: usize) -> Vec<(Prefix, Vec<u32>)> {
 
 fn write_pfx2as(path: &Path, rows: &[(Prefix, Vec<u32>)]) {
     let file = std::fs::File::create(path).unwrap();
-    let mut gzip = flate2::write::GzEncoder::new(file, flate2::Compression::default());
+    let gzip = flate2::write::GzEncoder::new(file, flate2::Compression::default());
+    let mut gzip = BufWriter::new(gzip);
     for (prefix, origins) in rows {
         let origins: Vec<String> = origins.iter().map(u32::to_string).collect();
         writeln!(gzip, "{}\t{}\t{}", prefix.network(), prefix.length(), origins.join("_")).unwrap();
     }
-    gzip.finish().unwrap();
+    gzip.into_inner().unwrap().finish().unwrap();
 }
 
 fn load(path: &Path) -> OriginTable {
     load_origins(&[OriginFile::new(path)], None).unwrap().table
 }
 
-fn tables(criterion: &mut Criterion) {
+fn tables(criterion: &mut Criterion<ProcessorTime>) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("table.pfx2as.gz");
     write_pfx2as(&path, &rows(700_000));
@@ -86,7 +90,7 @@ fn real(name: &str) -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-fn lookups(criterion: &mut Criterion) {
+fn lookups(criterion: &mut Criterion<ProcessorTime>) {
     let rows = rows(1_000_000);
     let table = OriginTable::from_entries(rows.iter().map(|(prefix, origins)| {
         (*prefix, origins.iter().map(|number| Asn::try_from(*number).unwrap()).collect())
@@ -104,7 +108,9 @@ fn lookups(criterion: &mut Criterion) {
     group.bench_function(
         "the AS of random addresses with the reason, by all rules of precedence",
         |bench| {
-            bench.iter(|| addresses.iter().filter(|address| table.lookup(**address).asn.is_some()).count());
+            bench.iter(|| {
+                addresses.iter().filter(|address| table.lookup(**address).asn().is_some()).count()
+            });
         },
     );
     group.finish();
@@ -174,7 +180,7 @@ fn hop(ttl: u8, from: IpAddr) -> Hop {
     }
 }
 
-fn annotation(criterion: &mut Criterion) {
+fn annotation(criterion: &mut Criterion<ProcessorTime>) {
     let asn = |number: u32| Asn::try_from(number).unwrap();
     let table = OriginTable::from_entries(
         (1..=ASES).map(|number| (Prefix::covering(address(number, 0), 24).unwrap(), vec![asn(number)])),
@@ -204,5 +210,9 @@ fn annotation(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, tables, lookups, annotation);
+criterion_group!(
+    name = benches;
+    config = Criterion::default().with_measurement(ProcessorTime).warm_up_time(Duration::from_secs(1));
+    targets = tables, lookups, annotation
+);
 criterion_main!(benches);
