@@ -249,7 +249,7 @@ fn router_of(hop: &Hop) -> Option<IpAddr> {
 
 fn is_taken(address: IpAddr, origins: &OriginTable) -> bool {
     !matches!(
-        origins.lookup(address).reason,
+        origins.lookup(address).reason(),
         OriginReason::ExchangePoint { .. } | OriginReason::SpecialPurpose { .. }
     )
 }

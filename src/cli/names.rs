@@ -228,7 +228,7 @@ impl Worker {
     /// (RFC 6303).
     async fn ask(&self, address: IpAddr) {
         let known = self.table.lookup(address);
-        if matches!(known.reason, OriginReason::SpecialPurpose { .. }) {
+        if matches!(known.reason(), OriginReason::SpecialPurpose { .. }) {
             return;
         }
         if self.reverse {
@@ -237,7 +237,7 @@ impl Worker {
         if !self.cymru {
             return;
         }
-        let asn = match known.asn {
+        let asn = match known.asn() {
             Some(asn) => Some(asn),
             None => self.lookups.origin(address).await.and_then(|(asns, _)| asns.first().copied()),
         };

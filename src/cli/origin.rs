@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::exit::{Code, Failure, OrFail};
 use super::{LookupArgs, OriginArgs, OriginCommand, out, overrides};
-use crate::analyse::origin::{Attribution, OriginSource, OriginTable, SeenOrigin, Statement};
+use crate::analyse::origin::{OriginSource, OriginTable, SeenOrigin, Statement};
 use crate::formats::as_names::load_as_names;
 use crate::formats::origins::{
     FileReport, LinkEvidence, Loaded, OriginFile, TransitEvidence, load_origins,
@@ -65,13 +65,14 @@ impl Answers {
         let mut text = String::new();
         for address in addresses {
             let found = self.table.lookup(*address);
-            let asn = found.asn.map_or_else(|| "no AS".to_owned(), |asn| self.named(asn));
-            let thin = if found.is_thin { "; seen by too few peers to prove it" } else { "" };
-            let _ = writeln!(text, "{address}: {asn}: {}{thin}", found.reason);
+            let asn = found.asn().map_or_else(|| "no AS".to_owned(), |asn| self.named(asn));
+            let thin = if found.is_thin() { "; seen by too few peers to prove it" } else { "" };
+            let _ = writeln!(text, "{address}: {asn}: {}{thin}", found.reason());
             for statement in self.table.statements(*address) {
                 let _ = writeln!(text, "  {}", self.line(&statement));
             }
-            for (provider, evidence) in found.asn.into_iter().flat_map(|asn| self.transit.providers(asn)) {
+            for (provider, evidence) in found.asn().into_iter().flat_map(|asn| self.transit.providers(asn))
+            {
                 let _ = writeln!(text, "  upstream        {}", self.provider(provider, evidence));
             }
         }
@@ -113,7 +114,8 @@ impl Answers {
     }
 
     fn address(&self, address: IpAddr) -> Value {
-        let Attribution { asn, alternatives, reason, is_thin } = self.table.lookup(address);
+        let found = self.table.lookup(address);
+        let (asn, reason) = (found.asn(), found.reason());
         let name = asn.and_then(|asn| self.names.get(&asn)).map(ToString::to_string);
         let statements: Vec<Value> = self.table.statements(address).iter().map(statement).collect();
         let providers = asn.into_iter().flat_map(|asn| self.transit.providers(asn));
@@ -126,10 +128,10 @@ impl Answers {
             "address": address,
             "asn": asn,
             "as_name": name,
-            "alternatives": alternatives,
+            "alternatives": found.alternatives(),
             "rule": reason.as_str(),
             "prefix": reason.prefix(),
-            "is_thin": is_thin,
+            "is_thin": found.is_thin(),
             "why": reason.to_string(),
             "statements": statements,
             "upstreams": providers,

@@ -171,7 +171,7 @@ fn opt_outs(dataset: &Dataset) -> Result<Vec<(Prefix, WallTime)>, DatasetError> 
 
 /// The AS in which the vantage's addresses lie, if tables know one and it is the same for both families.
 fn own_as(table: &OriginTable, sources: &[IpAddr]) -> Option<Asn> {
-    let mut found = sources.iter().filter_map(|source| table.lookup(*source).asn);
+    let mut found = sources.iter().filter_map(|source| table.lookup(*source).asn());
     let first = found.next()?;
     found.all(|other| other == first).then_some(first)
 }

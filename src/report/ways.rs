@@ -200,9 +200,9 @@ impl AllWays {
         [
             link.ttl.to_string(),
             link.from.to_string(),
-            maybe(self.origins.lookup(link.from).asn),
+            maybe(self.origins.lookup(link.from).asn()),
             link.to.to_string(),
-            maybe(self.origins.lookup(link.to).asn),
+            maybe(self.origins.lookup(link.to).asn()),
             link.flows.to_string(),
             share(link.share),
         ]
@@ -216,7 +216,7 @@ impl AllWays {
             voice.unit.to_string(),
             voice.ttl.to_string(),
             maybe(voice.router),
-            maybe(voice.router.and_then(|router| self.origins.lookup(router).asn)),
+            maybe(voice.router.and_then(|router| self.origins.lookup(router).asn())),
             voice.verdict.as_str().to_owned(),
             maybe(voice.asked_per_second.map(share)),
             maybe(voice.answered_per_second.map(share)),

@@ -94,7 +94,7 @@ fn hosts(file: &toml::Value, origins: &OriginTable) -> Vec<IpAddr> {
     let mut by_as: BTreeMap<Asn, IpAddr> = BTreeMap::new();
     for host in list(file, "host") {
         for address in list(host, "addresses").filter_map(|text| text.as_str()?.parse::<IpAddr>().ok()) {
-            if let Some(asn) = origins.lookup(address).asn.filter(|_| address.is_ipv4()) {
+            if let Some(asn) = origins.lookup(address).asn().filter(|_| address.is_ipv4()) {
                 by_as.entry(asn).or_insert(address);
             }
         }
@@ -239,7 +239,7 @@ impl Scores {
     fn judge(&mut self, world: &World, seen: &Seen, routers: &RouterAses) {
         for (address, (truth, at_border)) in &seen.routers {
             let found = routers.get(*address);
-            let by_address = world.origins.lookup(*address).asn;
+            let by_address = world.origins.lookup(*address).asn();
             let both = (found.and_then(|router| router.asn), by_address);
             self.add("all routers", both, *truth);
             self.add(if *at_border { "at a border" } else { "inside an AS" }, both, *truth);
@@ -259,7 +259,7 @@ impl Scores {
         let hops = seen.traces.iter().flat_map(|trace| trace.hops.iter()).filter_map(Hop::address);
         for address in hops {
             let Some((truth, _)) = seen.routers.get(&address) else { continue };
-            let by_address = world.origins.lookup(address).asn;
+            let by_address = world.origins.lookup(address).asn();
             let both = (routers.get(address).and_then(|router| router.asn), by_address);
             self.add("hops", both, *truth);
             if by_address == Some(*truth) {

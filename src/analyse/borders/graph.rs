@@ -43,13 +43,13 @@ pub(super) enum Space {
 impl Space {
     pub(super) fn new(address: IpAddr, origins: &OriginTable) -> Option<Self> {
         let found = origins.lookup(address);
-        match (found.reason, found.asn) {
+        match (found.reason(), found.asn()) {
             (OriginReason::SpecialPurpose { .. }, _) => None,
             (OriginReason::ExchangePoint { .. }, _) => {
                 let members = origins.exchange_point(address).map(|lan| lan.point.members.clone());
-                Some(Self::Exchange(found.alternatives.first().copied(), members.unwrap_or_default()))
+                Some(Self::Exchange(found.alternatives().first().copied(), members.unwrap_or_default()))
             }
-            (_, Some(asn)) => Some(Self::Of(std::iter::once(asn).chain(found.alternatives).collect())),
+            (_, Some(asn)) => Some(Self::Of(std::iter::once(asn).chain(found.alternatives()).collect())),
             (_, None) => Some(Self::Unknown),
         }
     }
@@ -124,7 +124,7 @@ impl Graph {
     }
 
     fn add(&mut self, trace: &Trace, origins: &OriginTable) {
-        let target = origins.lookup(trace.key.target).asn;
+        let target = origins.lookup(trace.key.target).asn();
         let mut before: Option<(Place, u8)> = None;
         for hop in trace.hops.iter() {
             let Some(address) = hop.address() else { continue };

@@ -235,7 +235,7 @@ impl Intake {
         units.sort_unstable();
         let view = |(control, unit): (bool, Unit)| {
             let routes = routes_of.remove(&unit).unwrap_or_default();
-            let by_table = origins.lookup(unit.0.network()).asn;
+            let by_table = origins.lookup(unit.0.network()).asn();
             UnitView {
                 unit,
                 control,

@@ -112,7 +112,8 @@ fn evidence<'a>(
         let found: Vec<&Found> = found.iter().filter(within).copied().collect();
         let mut evidence = seen(&told, &found, &vantages);
         let own: BTreeSet<Asn> = view.routes.iter().filter_map(|route| route.own).collect();
-        let is_own = |address: &IpAddr| origins.lookup(*address).asn.is_some_and(|asn| own.contains(&asn));
+        let is_own =
+            |address: &IpAddr| origins.lookup(*address).asn().is_some_and(|asn| own.contains(&asn));
         let addresses = evidence.addresses();
         evidence.spare(addresses.into_iter().filter(is_own));
         EpochEvidence {

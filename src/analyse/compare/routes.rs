@@ -224,7 +224,7 @@ impl AllShown<'_> {
 impl Shown {
     fn new(trace: &Trace, origins: &OriginTable, routers: &RouterAses) -> Self {
         let path = AsPath::with_routers(trace, origins, routers);
-        let origin = origins.lookup(trace.key.target).asn;
+        let origin = origins.lookup(trace.key.target).asn();
         let approach = origin.map(|origin| Approach::new(&path, origin));
         Self { path, approach, origin, routers: self::routers(trace).into() }
     }
@@ -238,7 +238,7 @@ impl RoutedTrace {
     fn left_out(trace: Trace, origins: &OriginTable) -> Self {
         let reason = if trace.sent.is_some() { NoUpstream::AcrossEvent } else { NoUpstream::NotMeasured };
         let path = AsPath::new(&trace, origins);
-        let origin = origins.lookup(trace.key.target).asn;
+        let origin = origins.lookup(trace.key.target).asn();
         Self { trace, path, origin, epoch: None, upstream: Err(reason) }
     }
 }

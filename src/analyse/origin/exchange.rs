@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::source::{Found, OriginSource, OriginSourceBuilder, SeenOrigin, SourceClass};
+use super::source::{OriginSource, OriginSourceBuilder, SeenOrigin, SourceClass};
 use crate::model::{Asn, Prefix, Untrusted};
 
 /// An exchange point.
@@ -77,10 +77,11 @@ impl ExchangePoints {
     /// The LAN around an address.
     #[must_use]
     pub fn find(&self, address: IpAddr) -> Option<OnLan<'_>> {
-        let Found { prefix: lan, origins } = self.lans.find(address)?;
-        let place = origins.first()?.asn.get().checked_sub(1)?;
+        let found = self.lans.find(address)?;
+        let place = found.origins.first()?.asn.get().checked_sub(1)?;
         let point = self.points.get(place as usize)?;
-        Some(OnLan { lan, point, member: point.ports.get(&address).copied() })
+        let member = point.ports.get(&address).copied();
+        Some(OnLan { lan: found.prefix(), point, member })
     }
 }
 

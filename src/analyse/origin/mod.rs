@@ -8,6 +8,7 @@
 //! first is taken, else the one that is a customer of all others, else the first, and the reason says which. Reading
 //! sources from files is not done here.
 
+mod attribution;
 mod exchange;
 mod kin;
 mod ranges;
@@ -18,9 +19,11 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
+use self::attribution::{Ground, Said};
 use self::kin::Kin;
 use crate::model::{AsRelation, Asn, Prefix};
 
+pub use attribution::{Attribution, OriginReason};
 pub use exchange::{ExchangePoint, ExchangePoints, OnLan};
 pub use kin::{Choice, Organisations};
 pub use source::{Found, OriginSource, OriginSourceBuilder, SeenOrigin, SourceClass, is_thin};
@@ -30,104 +33,12 @@ pub use source::{Found, OriginSource, OriginSourceBuilder, SeenOrigin, SourceCla
 pub struct OriginTable {
     /// By class; within a class as they were given.
     sources: Vec<OriginSource>,
+    /// How many of them are what the user says.
+    overrides: usize,
     exchange_points: ExchangePoints,
     looked_up: BTreeMap<IpAddr, (Prefix, Vec<Asn>)>,
     relations: Vec<AsRelation>,
     kin: Kin,
-}
-
-/// The AS of an address, and why.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Attribution {
-    /// The AS; `None` if none can be told.
-    pub asn: Option<Asn>,
-    /// The other ASes that originate the same prefix, in the order of the table; on the LAN of an exchange
-    /// point, the member whose address it is.
-    pub alternatives: Vec<Asn>,
-    /// Why.
-    pub reason: OriginReason,
-    /// Whether so few BGP peers saw this origin that it proves nothing.
-    pub is_thin: bool,
-}
-
-/// Why an address belongs to an AS, or to none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OriginReason {
-    /// The user said so.
-    Overridden {
-        /// Of this prefix.
-        prefix: Prefix,
-    },
-    /// Special-purpose space, which is never mapped.
-    SpecialPurpose {
-        /// The block.
-        prefix: Prefix,
-        /// What it is for.
-        name: &'static str,
-    },
-    /// The LAN of an exchange point, which is never mapped by prefix.
-    ExchangePoint {
-        /// The LAN.
-        prefix: Prefix,
-    },
-    /// The longest covering prefix has one origin.
-    SingleOrigin {
-        /// That prefix.
-        prefix: Prefix,
-    },
-    /// The longest covering prefix has several origins.
-    SeveralOrigins {
-        /// That prefix.
-        prefix: Prefix,
-        /// How one of them was chosen.
-        choice: Choice,
-    },
-    /// Nobody announces it; a registry gave this block to the holder of the AS.
-    Delegated {
-        /// That block.
-        prefix: Prefix,
-    },
-    /// No prefix of the table covers it; this one does by Team Cymru, who were asked about the address.
-    LookedUp {
-        /// That prefix.
-        prefix: Prefix,
-    },
-    /// No prefix of the table covers it.
-    NotCovered,
-}
-
-impl OriginReason {
-    /// The reason in one word of a closed set.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Overridden { .. } => "overridden",
-            Self::SpecialPurpose { .. } => "special_purpose",
-            Self::ExchangePoint { .. } => "exchange_point",
-            Self::SingleOrigin { .. } => "single_origin",
-            Self::SeveralOrigins { choice: Choice::Organisation, .. } => "origins_of_one_organisation",
-            Self::SeveralOrigins { choice: Choice::Customer, .. } => "origin_of_customer",
-            Self::SeveralOrigins { .. } => "several_origins",
-            Self::Delegated { .. } => "delegated",
-            Self::LookedUp { .. } => "looked_up",
-            Self::NotCovered => "not_covered",
-        }
-    }
-
-    /// The prefix that decided.
-    #[must_use]
-    pub const fn prefix(self) -> Option<Prefix> {
-        match self {
-            Self::Overridden { prefix }
-            | Self::SpecialPurpose { prefix, .. }
-            | Self::ExchangePoint { prefix }
-            | Self::SingleOrigin { prefix }
-            | Self::SeveralOrigins { prefix, .. }
-            | Self::Delegated { prefix }
-            | Self::LookedUp { prefix } => Some(prefix),
-            Self::NotCovered => None,
-        }
-    }
 }
 
 /// What one source says about an address.
@@ -165,6 +76,8 @@ impl OriginTable {
     #[must_use]
     pub fn with_source(mut self, source: OriginSource) -> Self {
         let place = self.sources.partition_point(|known| known.class() <= source.class());
+        self.overrides =
+            self.overrides.saturating_add(usize::from(source.class() == SourceClass::Override));
         self.sources.insert(place, source);
         self
     }
@@ -250,47 +163,30 @@ impl OriginTable {
 
     /// The AS of an address, and why.
     #[must_use]
-    pub fn lookup(&self, address: IpAddr) -> Attribution {
-        let overridden = self.of_class(SourceClass::Override, address);
-        if let Some(found) = overridden {
-            return found.attribution(&self.kin);
-        }
-        if let Some((prefix, name)) = special::covering(address) {
-            return Attribution::none(OriginReason::SpecialPurpose { prefix, name });
-        }
-        if let Some(on_lan) = self.exchange_points.find(address) {
-            let reason = OriginReason::ExchangePoint { prefix: on_lan.lan };
-            let alternatives = on_lan.member.into_iter().collect();
-            return Attribution { asn: None, alternatives, reason, is_thin: false };
-        }
-        for class in [SourceClass::Bgp, SourceClass::Delegation] {
-            if let Some(found) = self.of_class(class, address) {
-                return found.attribution(&self.kin);
-            }
-        }
-        match self.looked_up.get(&address) {
-            Some((prefix, origins)) => {
-                Attribution::first(origins.iter().copied(), OriginReason::LookedUp { prefix: *prefix })
-            }
-            None => Attribution::none(OriginReason::NotCovered),
-        }
+    #[inline]
+    pub fn lookup(&self, address: IpAddr) -> Attribution<'_> {
+        Attribution(self.ground(address))
     }
 
-    /// What the sources of a class say: the longest prefix, of the first that knows it.
-    fn of_class(&self, class: SourceClass, address: IpAddr) -> Option<Best<'_>> {
-        let of_class = self.sources.iter().filter(|source| source.class() == class);
-        let mut best: Option<Best<'_>> = None;
-        for source in of_class {
-            let Some(found) = source.find(address) else { continue };
-            match &mut best {
-                Some(best) if best.found.prefix.length() > found.prefix.length() => {}
-                Some(best) if best.found.prefix.length() == found.prefix.length() => {
-                    best.others.push(found);
-                }
-                _ => best = Some(Best { source, found, others: Vec::new() }),
-            }
+    #[inline]
+    fn ground(&self, address: IpAddr) -> Ground<'_> {
+        let (overrides, others) = self.sources.split_at_checked(self.overrides).unwrap_or_default();
+        if let Some(said) = Said::longest(overrides, address) {
+            return said.ground(&self.kin);
         }
-        best
+        if let Some((prefix, name)) = special::covering(address) {
+            return Ground::Special(prefix, name);
+        }
+        if let Some(on_lan) = self.exchange_points.find(address) {
+            return Ground::Exchange(on_lan);
+        }
+        if let Some(said) = Said::longest(others, address) {
+            return said.ground(&self.kin);
+        }
+        match self.looked_up.get(&address) {
+            Some((prefix, origins)) => Ground::LookedUp(*prefix, origins),
+            None => Ground::Nothing,
+        }
     }
 
     /// What every source says about an address, in the order of precedence, and which one decides.
@@ -306,7 +202,7 @@ impl OriginTable {
         if let Some((prefix, origins)) = self.looked_up.get(&address) {
             said.push(Statement::looked_up(*prefix, origins));
         }
-        let reason = self.lookup(address).reason;
+        let reason = self.lookup(address).reason();
         let decides = |statement: &&mut Statement| Some(statement.prefix) == reason.prefix();
         if let Some(statement) = said.iter_mut().filter(|said| said.is_of(reason)).find(decides) {
             statement.decides = true;
@@ -315,70 +211,10 @@ impl OriginTable {
     }
 }
 
-/// The longest prefix that sources of one class know around an address.
-struct Best<'a> {
-    source: &'a OriginSource,
-    found: Found<'a>,
-    /// What other sources say of the same prefix.
-    others: Vec<Found<'a>>,
-}
-
-impl Best<'_> {
-    fn attribution(&self, kin: &Kin) -> Attribution {
-        let prefix = self.found.prefix;
-        if let ([origin], true) = (self.found.origins, self.others.is_empty()) {
-            let (reason, is_thin) = (self.reason(None, prefix), self.source.is_thin(*origin));
-            return Attribution { asn: Some(origin.asn), alternatives: Vec::new(), reason, is_thin };
-        }
-        let mut origins = self.origins();
-        let is_open = origins.len() > 1 && self.source.class() == SourceClass::Bgp;
-        let choice = is_open.then(|| self.choose(&mut origins, kin));
-        let is_thin = origins.first().is_some_and(|asn| self.is_thin(*asn));
-        Attribution { is_thin, ..Attribution::first(origins.into_iter(), self.reason(choice, prefix)) }
-    }
-
-    fn is_thin(&self, asn: Asn) -> bool {
-        self.found.origins.iter().any(|origin| origin.asn == asn && self.source.is_thin(*origin))
-    }
-
-    /// What all sources say of the prefix, each origin once.
-    fn origins(&self) -> Vec<Asn> {
-        let rest = self.others.iter().flat_map(|found| found.origins);
-        let mut origins: Vec<Asn> = Vec::new();
-        for origin in self.found.origins.iter().chain(rest) {
-            if !origins.contains(&origin.asn) {
-                origins.push(origin.asn);
-            }
-        }
-        origins
-    }
-
-    /// Puts first the origin that it is. One that too few peers saw is not preferred for whose customer it is.
-    fn choose(&self, origins: &mut [Asn], kin: &Kin) -> Choice {
-        let (place, choice) = kin.choose(origins);
-        let is_thin = origins.get(place).is_some_and(|asn| self.is_thin(*asn));
-        if choice == Choice::Customer && is_thin {
-            return Choice::First;
-        }
-        if let Some(until_chosen) = origins.get_mut(..=place) {
-            until_chosen.rotate_right(1);
-        }
-        choice
-    }
-
-    fn reason(&self, choice: Option<Choice>, prefix: Prefix) -> OriginReason {
-        match (self.source.class(), choice) {
-            (SourceClass::Override, _) => OriginReason::Overridden { prefix },
-            (SourceClass::Delegation, _) => OriginReason::Delegated { prefix },
-            (SourceClass::Bgp, Some(choice)) => OriginReason::SeveralOrigins { prefix, choice },
-            (SourceClass::Bgp, None) => OriginReason::SingleOrigin { prefix },
-        }
-    }
-}
-
 impl Statement {
     fn of(source: &OriginSource, address: IpAddr) -> Option<Self> {
-        let Found { prefix, origins } = source.find(address)?;
+        let found = source.find(address)?;
+        let (prefix, origins) = (found.prefix(), found.origins);
         let thin = origins.iter().filter(|origin| source.is_thin(**origin)).map(|origin| origin.asn);
         let note = match source.full_peers() {
             0 => String::new(),
@@ -439,44 +275,6 @@ impl fmt::Debug for OriginTable {
     }
 }
 
-impl Attribution {
-    /// The first of these, the others as alternatives.
-    fn first(mut origins: impl Iterator<Item = Asn>, reason: OriginReason) -> Self {
-        let asn = origins.next();
-        Self { asn, alternatives: origins.collect(), reason, is_thin: false }
-    }
-
-    /// No AS, for this reason.
-    #[must_use]
-    pub const fn none(reason: OriginReason) -> Self {
-        Self { asn: None, alternatives: Vec::new(), reason, is_thin: false }
-    }
-}
-
-/// `longest match 219.158.0.0/17`, short enough for a table's cell.
-impl fmt::Display for OriginReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Overridden { prefix } => write!(f, "overridden for {prefix}"),
-            Self::SpecialPurpose { prefix, name } => write!(f, "{name}, {prefix}: never mapped"),
-            Self::ExchangePoint { prefix } => write!(f, "LAN of an exchange point, {prefix}: never mapped"),
-            Self::SingleOrigin { prefix } => write!(f, "longest match {prefix}"),
-            Self::SeveralOrigins { prefix, choice } => {
-                let why = match choice {
-                    Choice::Unknown => "the first taken: what they are to each other is not known",
-                    Choice::First => "the first taken",
-                    Choice::Organisation => "all of one organisation",
-                    Choice::Customer => "this one a customer of the others",
-                };
-                write!(f, "longest match {prefix}, several origins, {why}")
-            }
-            Self::Delegated { prefix } => write!(f, "not announced; {prefix} was given to its holder"),
-            Self::LookedUp { prefix } => write!(f, "in no table; {prefix} by Team Cymru"),
-            Self::NotCovered => f.write_str("no prefix covers it"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -520,7 +318,7 @@ mod tests {
             .with_exchange_points(exchange("4.2.0.0/24", "4.2.0.7", 9));
         let reason = |address: &str| {
             let found = table.lookup(address.parse().unwrap());
-            (found.asn.map(Asn::get), found.reason.as_str())
+            (found.asn().map(Asn::get), found.reason().as_str())
         };
         assert_eq!(reason("4.1.2.3"), (Some(1), "single_origin"));
         assert_eq!(reason("6.1.2.3"), (Some(2), "delegated"));
@@ -528,7 +326,7 @@ mod tests {
         assert_eq!(reason("10.1.2.3"), (Some(3), "overridden"));
         assert_eq!(reason("10.2.2.3"), (None, "special_purpose"));
         assert_eq!(reason("4.2.0.7"), (None, "exchange_point"));
-        assert_eq!(table.lookup("4.2.0.7".parse().unwrap()).alternatives, [asn(9)]);
+        assert_eq!(table.lookup("4.2.0.7".parse().unwrap()).alternatives(), [asn(9)]);
         let said = table.statements("4.2.0.7".parse().unwrap());
         let told: Vec<_> = said.iter().map(|said| (said.kind, said.decides)).collect();
         assert_eq!(told, [("exchange_point", true), ("bgp", false)]);
@@ -538,9 +336,10 @@ mod tests {
     fn private_space_that_an_exchange_point_lists_stays_private() {
         let table = OriginTable::default().with_exchange_points(exchange("172.30.1.0/24", "172.30.1.7", 9));
         let found = table.lookup("172.30.1.7".parse().unwrap());
-        assert_eq!((found.asn, found.reason.as_str()), (None, "special_purpose"));
+        assert_eq!((found.asn(), found.reason().as_str()), (None, "special_purpose"));
         assert!(
-            found.alternatives.is_empty() && table.exchange_point("172.30.1.7".parse().unwrap()).is_none()
+            found.alternatives().is_empty()
+                && table.exchange_point("172.30.1.7".parse().unwrap()).is_none()
         );
     }
 
@@ -548,10 +347,10 @@ mod tests {
     fn of_two_tables_the_longer_prefix_counts_and_of_equal_ones_both_are_told() {
         let table = table(&[("4.0.0.0/8", &[1]), ("7.0.0.0/8", &[1])])
             .with_source(source(SourceClass::Bgp, &[("4.4.0.0/16", &[2]), ("7.0.0.0/8", &[2])]));
-        assert_eq!(table.lookup("4.4.0.1".parse().unwrap()).asn, Some(asn(2)));
+        assert_eq!(table.lookup("4.4.0.1".parse().unwrap()).asn(), Some(asn(2)));
         let found = table.lookup("7.0.0.1".parse().unwrap());
-        assert_eq!((found.asn, found.alternatives), (Some(asn(1)), vec![asn(2)]));
-        assert_eq!(found.reason.as_str(), "several_origins");
+        assert_eq!((found.asn(), found.alternatives()), (Some(asn(1)), vec![asn(2)]));
+        assert_eq!(found.reason().as_str(), "several_origins");
     }
 
     #[test]
@@ -562,11 +361,11 @@ mod tests {
             ("2001:4860::/32", &[2]),
             ("2001:4860:4860::/48", &[15_169]),
         ]);
-        assert_eq!(table.lookup("175.45.178.9".parse().unwrap()).asn, Some(asn(131_279)));
-        assert_eq!(table.lookup("175.45.177.9".parse().unwrap()).asn, Some(asn(1)));
-        assert_eq!(table.lookup("2001:4860:4860::8888".parse().unwrap()).asn, Some(asn(15_169)));
-        assert_eq!(table.lookup("2001:4860:1::".parse().unwrap()).asn, Some(asn(2)));
-        assert_eq!(table.lookup("8.8.8.8".parse().unwrap()).reason, OriginReason::NotCovered);
+        assert_eq!(table.lookup("175.45.178.9".parse().unwrap()).asn(), Some(asn(131_279)));
+        assert_eq!(table.lookup("175.45.177.9".parse().unwrap()).asn(), Some(asn(1)));
+        assert_eq!(table.lookup("2001:4860:4860::8888".parse().unwrap()).asn(), Some(asn(15_169)));
+        assert_eq!(table.lookup("2001:4860:1::".parse().unwrap()).asn(), Some(asn(2)));
+        assert_eq!(table.lookup("8.8.8.8".parse().unwrap()).reason(), OriginReason::NotCovered);
     }
 
     #[test]
@@ -577,10 +376,10 @@ mod tests {
             ["10.1.2.3", "172.30.1.9", "192.168.0.1", "100.64.0.1", "169.254.1.1", "fe80::1", "fd00::1"]
         {
             let found = table.lookup(address.parse().unwrap());
-            assert_eq!(found.asn, None, "{address}");
-            assert!(found.reason.to_string().ends_with("never mapped"));
+            assert_eq!(found.asn(), None, "{address}");
+            assert!(found.reason().to_string().ends_with("never mapped"));
         }
-        assert_eq!(table.lookup("100.128.0.1".parse().unwrap()).asn, Some(asn(2)));
+        assert_eq!(table.lookup("100.128.0.1".parse().unwrap()).asn(), Some(asn(2)));
     }
 
     #[test]
@@ -591,9 +390,10 @@ mod tests {
             source.add("4.0.0.0/8".parse().unwrap(), &[seen(3356, 40), seen(9, customer_seen_by)]);
             let source = source.finish("rib", SourceClass::Bgp).with_full_peers(40);
             let sold = AsRelation::Transit { provider: asn(3356), customer: asn(9) };
-            let found = OriginTable::default().with_source(source).with_relations([sold]);
-            let found = found.lookup("4.1.2.3".parse().unwrap());
-            (found.asn.unwrap().get(), found.alternatives[0].get(), found.reason.as_str(), found.is_thin)
+            let table = OriginTable::default().with_source(source).with_relations([sold]);
+            let found = table.lookup("4.1.2.3".parse().unwrap());
+            let asns = (found.asn().unwrap().get(), found.alternatives()[0].get());
+            (asns.0, asns.1, found.reason().as_str(), found.is_thin())
         };
         assert_eq!(origins(20), (9, 3356, "origin_of_customer", false));
         assert_eq!(origins(1), (3356, 9, "several_origins", false));
@@ -601,20 +401,22 @@ mod tests {
 
     #[test]
     fn of_origins_of_one_organisation_the_first_is_taken_for_sure() {
-        let table = table(&[("4.0.0.0/8", &[3549, 3356])]);
-        let found =
-            table.with_organisations([vec![asn(3356), asn(3549)]]).lookup("4.1.2.3".parse().unwrap());
-        assert_eq!((found.asn, found.reason.as_str()), (Some(asn(3549)), "origins_of_one_organisation"));
-        assert_eq!(found.alternatives, [asn(3356)]);
+        let table = table(&[("4.0.0.0/8", &[3549, 3356])]).with_organisations([vec![asn(3356), asn(3549)]]);
+        let found = table.lookup("4.1.2.3".parse().unwrap());
+        assert_eq!(
+            (found.asn(), found.reason().as_str()),
+            (Some(asn(3549)), "origins_of_one_organisation")
+        );
+        assert_eq!(found.alternatives(), [asn(3356)]);
     }
 
     #[test]
     fn several_origins_are_all_kept_and_marked() {
         let table = table(&[("37.99.128.0/19", &[47_794, 48_695]), ("37.99.128.0/19", &[48_695, 9])]);
         let found = table.lookup("37.99.129.1".parse().unwrap());
-        assert_eq!(found.asn, Some(asn(47_794)));
-        assert_eq!(found.alternatives, vec![asn(48_695), asn(9)]);
-        assert!(matches!(found.reason, OriginReason::SeveralOrigins { .. }));
+        assert_eq!(found.asn(), Some(asn(47_794)));
+        assert_eq!(found.alternatives(), vec![asn(48_695), asn(9)]);
+        assert!(matches!(found.reason(), OriginReason::SeveralOrigins { .. }));
     }
 
     #[test]
@@ -627,12 +429,12 @@ mod tests {
             said("10.0.0.1", "10.0.0.0/8"),
             said("2001:4860::1", "2001:4860::/32"),
         ]);
-        assert_eq!(table.lookup("4.1.2.3".parse().unwrap()).asn, Some(asn(3356)));
-        assert_eq!(table.lookup("10.0.0.1".parse().unwrap()).asn, None);
+        assert_eq!(table.lookup("4.1.2.3".parse().unwrap()).asn(), Some(asn(3356)));
+        assert_eq!(table.lookup("10.0.0.1".parse().unwrap()).asn(), None);
         let found = table.lookup("2001:4860::1".parse().unwrap());
-        assert_eq!((found.asn, found.alternatives), (Some(asn(9)), vec![asn(10)]));
-        assert_eq!(found.reason.as_str(), "looked_up");
-        assert_eq!(table.lookup("2001:4860::2".parse().unwrap()).reason, OriginReason::NotCovered);
+        assert_eq!((found.asn(), found.alternatives()), (Some(asn(9)), vec![asn(10)]));
+        assert_eq!(found.reason().as_str(), "looked_up");
+        assert_eq!(table.lookup("2001:4860::2".parse().unwrap()).reason(), OriginReason::NotCovered);
     }
 
     proptest! {
@@ -648,9 +450,10 @@ mod tests {
             let longest = rows.iter().filter(|(prefix, _)| prefix.contains(address)).map(|(p, _)| p.length()).max();
             let expected = rows.iter().find(|(p, _)| p.contains(address) && Some(p.length()) == longest)
                 .map(|(_, origins)| origins[0]);
-            let found = OriginTable::from_entries(rows).lookup(address);
-            if !matches!(found.reason, OriginReason::SpecialPurpose { .. }) {
-                prop_assert_eq!(found.asn, expected);
+            let table = OriginTable::from_entries(rows);
+            let found = table.lookup(address);
+            if !matches!(found.reason(), OriginReason::SpecialPurpose { .. }) {
+                prop_assert_eq!(found.asn(), expected);
             }
         }
     }

@@ -43,75 +43,81 @@ impl Bits for u128 {
     }
 }
 
-/// No prefix covers the range.
-const NONE: u32 = u32::MAX;
-
 /// From so many ranges on, the ranges of each /16 are known beforehand.
 const LARGE: usize = 256;
 
-/// A frozen table: which row is that of the longest prefix around an address.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Ranges<B> {
+/// A frozen table: what is known of the longest prefix around an address. To know is a copy of a few bytes, which stands
+/// beside the range itself: each place in memory that has to be asked takes longer than all the search.
+#[derive(Clone, Debug)]
+pub(super) struct Ranges<B, V> {
     starts: Vec<B>,
-    rows: Vec<u32>,
+    /// `None`: no prefix covers the range.
+    values: Vec<Option<V>>,
     /// For each /16, and one behind the last: how many ranges start before it. Empty in a small table.
     blocks: Vec<u32>,
 }
 
-impl<B: Bits> Ranges<B> {
-    /// Of prefixes as start and length, each once, sorted: the row is the place in this order.
-    pub(super) fn new(prefixes: impl IntoIterator<Item = (B, u8)>) -> Self {
+impl<B, V> Default for Ranges<B, V> {
+    fn default() -> Self {
+        Self { starts: Vec::new(), values: Vec::new(), blocks: Vec::new() }
+    }
+}
+
+impl<B: Bits, V: Copy + Eq> Ranges<B, V> {
+    /// Of prefixes as start and length, each once, sorted, with what is known of each. Neighbours of which the same is
+    /// known become one.
+    pub(super) fn new(prefixes: impl IntoIterator<Item = (B, u8, V)>) -> Self {
         let mut ranges = Self::default();
-        ranges.begin(B::default(), NONE);
-        let mut open: Vec<(B, u32)> = Vec::new();
-        for (row, (start, length)) in (0_u32..NONE).zip(prefixes) {
+        let mut open: Vec<(B, V)> = Vec::new();
+        for (start, length, value) in prefixes {
             ranges.close_before(&mut open, Some(start));
-            ranges.begin(start, row);
-            open.push((start.last_of(length), row));
+            ranges.begin(start, Some(value));
+            open.push((start.last_of(length), value));
         }
         ranges.close_before(&mut open, None);
         ranges.starts.shrink_to_fit();
-        ranges.rows.shrink_to_fit();
+        ranges.values.shrink_to_fit();
         ranges.blocks = blocks(&ranges.starts);
         ranges
     }
 
     /// A range begins; one that began at the same place was empty.
-    fn begin(&mut self, start: B, row: u32) {
+    fn begin(&mut self, start: B, value: Option<V>) {
         if self.starts.last() == Some(&start) {
             self.starts.pop();
-            self.rows.pop();
+            self.values.pop();
         }
-        if self.rows.last() != Some(&row) {
+        if self.values.last() != Some(&value) {
             self.starts.push(start);
-            self.rows.push(row);
+            self.values.push(value);
         }
     }
 
     /// Ends the open prefixes that end before an address, or all of them: behind each, the one around it goes on.
-    fn close_before(&mut self, open: &mut Vec<(B, u32)>, start: Option<B>) {
+    fn close_before(&mut self, open: &mut Vec<(B, V)>, start: Option<B>) {
         while let Some((last, _)) = open.last().copied() {
             if start.is_some_and(|start| last >= start) {
                 return;
             }
             open.pop();
             if let Some(next) = last.next() {
-                self.begin(next, open.last().map_or(NONE, |(_, row)| *row));
+                self.begin(next, open.last().map(|(_, value)| *value));
             }
         }
     }
 
-    /// The row of the longest prefix around an address.
-    pub(super) fn row(&self, address: B) -> Option<usize> {
+    /// What is known of the longest prefix around an address.
+    #[inline]
+    pub(super) fn find(&self, address: B) -> Option<V> {
         let among = self.among(address);
         let starts = self.starts.get(among.clone())?;
         let before = starts.partition_point(|start| *start <= address);
         let place = among.start.saturating_add(before).checked_sub(1)?;
-        let row = *self.rows.get(place)?;
-        (row != NONE).then_some(row as usize)
+        *self.values.get(place)?
     }
 
     /// The ranges that start in the /16 of an address.
+    #[inline]
     fn among(&self, address: B) -> Range<usize> {
         let block = usize::from(address.block());
         match self.blocks.get(block..=block.saturating_add(1)) {
@@ -126,7 +132,7 @@ fn blocks<B: Bits>(starts: &[B]) -> Vec<u32> {
         return Vec::new();
     }
     let before = |block: u32| starts.partition_point(|start| u32::from(start.block()) < block);
-    (0..=0x1_0000).map(|block| u32::try_from(before(block)).unwrap_or(NONE)).collect()
+    (0..=0x1_0000).map(|block| u32::try_from(before(block)).unwrap_or(u32::MAX)).collect()
 }
 
 #[cfg(test)]
@@ -142,6 +148,11 @@ mod tests {
             .enumerate()
             .filter(|(_, (start, length))| *start <= address && address <= start.last_of(*length));
         covering.max_by_key(|(_, (_, length))| *length).map(|(row, _)| row)
+    }
+
+    /// What is known of a prefix is its place in the list.
+    fn of_rows<B: Bits>(prefixes: &[(B, u8)]) -> Ranges<B, usize> {
+        Ranges::new(prefixes.iter().enumerate().map(|(row, (start, length))| (*start, *length, row)))
     }
 
     fn of_bits<B: Bits + std::ops::BitAnd<Output = B> + std::ops::Not<Output = B>>(
@@ -163,7 +174,7 @@ mod tests {
             anywhere in any::<u32>(),
         ) {
             let prefixes = of_bits(drawn);
-            let ranges = Ranges::new(prefixes.iter().copied());
+            let ranges = of_rows(&prefixes);
             let mut addresses = vec![anywhere, 0, u32::MAX];
             for (index, by, at_end) in near {
                 if prefixes.is_empty() { continue }
@@ -172,7 +183,7 @@ mod tests {
                 addresses.push(u32::try_from(i64::from(edge) + by).unwrap_or(edge));
             }
             for address in addresses {
-                prop_assert_eq!(ranges.row(address), longest(&prefixes, address));
+                prop_assert_eq!(ranges.find(address), longest(&prefixes, address));
             }
         }
     }
@@ -185,18 +196,18 @@ mod tests {
             drawn_v6 in prop::collection::vec((any::<u128>(), 0_u8..=128), 400..600),
         ) {
             let prefixes = of_bits(drawn);
-            let ranges = Ranges::new(prefixes.iter().copied());
+            let ranges = of_rows(&prefixes);
             prop_assert!(!ranges.blocks.is_empty());
             for (start, length) in &prefixes {
                 for address in [*start, start.last_of(*length), start.wrapping_sub(1)] {
-                    prop_assert_eq!(ranges.row(address), longest(&prefixes, address));
+                    prop_assert_eq!(ranges.find(address), longest(&prefixes, address));
                 }
             }
             let prefixes = of_bits(drawn_v6);
-            let ranges = Ranges::new(prefixes.iter().copied());
+            let ranges = of_rows(&prefixes);
             for (start, length) in &prefixes {
                 for address in [*start, start.last_of(*length), start.wrapping_sub(1)] {
-                    prop_assert_eq!(ranges.row(address), longest(&prefixes, address));
+                    prop_assert_eq!(ranges.find(address), longest(&prefixes, address));
                 }
             }
         }

@@ -1,10 +1,10 @@
 //! One source of origins: what one file, or one group of files, says about prefixes.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 
 use super::ranges::{Bits, Ranges};
-use crate::model::{Asn, Prefix};
+use crate::model::{Asn, Keyed, Prefix};
 
 /// What a source is, in the order in which sources are believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -51,32 +51,45 @@ pub struct OriginSource {
     class: SourceClass,
     /// How many BGP peers gave it a table of about everything; 0 where it does not say.
     full_peers: u16,
-    v4: Family<u32>,
-    v6: Family<u128>,
-    /// The origins of rows; many rows share theirs.
-    sets: Vec<Box<[SeenOrigin]>>,
+    prefixes: usize,
+    v4: Ranges<u32, Said>,
+    v6: Ranges<u128, Said>,
+    /// The origins of all prefixes; many prefixes share theirs.
+    origins: Vec<SeenOrigin>,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Family<B> {
-    rows: Vec<Row<B>>,
-    ranges: Ranges<B>,
+/// What is said of a prefix: eight bytes, also where there may be nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Said {
+    /// Where its origins begin among those of all.
+    first: u32,
+    origins: NonZeroU16,
+    length: u8,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Row<B> {
     start: B,
-    length: u8,
-    set: u32,
+    said: Said,
 }
 
 /// What a source says about an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found<'a> {
-    /// The longest prefix around it.
-    pub prefix: Prefix,
+    /// The address.
+    pub address: IpAddr,
+    /// The length of the longest prefix around it.
+    pub length: u8,
     /// Who originates that, never empty.
     pub origins: &'a [SeenOrigin],
+}
+
+impl Found<'_> {
+    /// The longest prefix around the address.
+    #[must_use]
+    pub fn prefix(&self) -> Prefix {
+        Prefix::covering(self.address, self.length).unwrap_or_else(|| Prefix::host(self.address))
+    }
 }
 
 /// Collects what a source says.
@@ -84,21 +97,19 @@ pub struct Found<'a> {
 pub struct OriginSourceBuilder {
     v4: Vec<Row<u32>>,
     v6: Vec<Row<u128>>,
-    sets: Vec<Box<[SeenOrigin]>>,
-    known: HashMap<Box<[SeenOrigin]>, u32>,
+    origins: Vec<SeenOrigin>,
+    /// Which origins are there already, where and how many.
+    known: Keyed<Box<[SeenOrigin]>, (u32, NonZeroU16)>,
 }
 
 impl OriginSourceBuilder {
-    /// Adds a prefix. One that comes twice keeps the origins of both, in their order; one without origins says
-    /// nothing.
+    /// Adds a prefix. One that comes twice keeps the origins of both, in their order, up to 65,535; one without origins
+    /// says nothing.
     pub fn add(&mut self, prefix: Prefix, origins: &[SeenOrigin]) {
-        if origins.is_empty() {
-            return;
-        }
-        let (set, length) = (self.set(origins), prefix.length());
+        let Some(said) = self.said(origins, prefix.length()) else { return };
         match prefix.network() {
-            IpAddr::V4(start) => self.v4.push(Row { start: start.to_bits(), length, set }),
-            IpAddr::V6(start) => self.v6.push(Row { start: start.to_bits(), length, set }),
+            IpAddr::V4(start) => self.v4.push(Row { start: start.to_bits(), said }),
+            IpAddr::V6(start) => self.v6.push(Row { start: start.to_bits(), said }),
         }
     }
 
@@ -114,52 +125,67 @@ impl OriginSourceBuilder {
         self.len() == 0
     }
 
-    fn set(&mut self, origins: &[SeenOrigin]) -> u32 {
-        if let Some(set) = self.known.get(origins) {
-            return *set;
+    fn said(&mut self, origins: &[SeenOrigin], length: u8) -> Option<Said> {
+        let origins = origins.get(..usize::from(u16::MAX)).unwrap_or(origins);
+        if let Some((first, origins)) = self.known.get(origins) {
+            return Some(Said { first: *first, origins: *origins, length });
         }
-        let set = u32::try_from(self.sets.len()).unwrap_or(u32::MAX);
-        self.sets.push(origins.into());
-        self.known.insert(origins.into(), set);
-        set
+        let count = u16::try_from(origins.len()).ok().and_then(NonZeroU16::new)?;
+        let first = u32::try_from(self.origins.len()).ok()?;
+        self.origins.extend_from_slice(origins);
+        self.known.insert(origins.into(), (first, count));
+        Some(Said { first, origins: count, length })
     }
 
     /// The source under this name.
     #[must_use]
     pub fn finish(mut self, name: impl Into<String>, class: SourceClass) -> OriginSource {
-        let v4 = std::mem::take(&mut self.v4);
-        let v6 = std::mem::take(&mut self.v6);
-        let (v4, v6) = (self.family(v4), self.family(v6));
-        OriginSource { name: name.into(), class, full_peers: 0, v4, v6, sets: self.sets }
+        let (v4, v6) = (std::mem::take(&mut self.v4), std::mem::take(&mut self.v6));
+        let (v4, v6) = (self.in_order(v4), self.in_order(v6));
+        let Self { mut origins, .. } = self;
+        origins.shrink_to_fit();
+        let prefixes = v4.len().saturating_add(v6.len());
+        let (v4, v6) = (ranges(v4), ranges(v6));
+        OriginSource { name: name.into(), class, full_peers: 0, prefixes, v4, v6, origins }
     }
 
-    fn family<B: Bits>(&mut self, mut rows: Vec<Row<B>>) -> Family<B> {
-        let place = |row: &Row<B>| (row.start, row.length);
+    /// Every prefix once.
+    fn in_order<B: Bits>(&mut self, mut rows: Vec<Row<B>>) -> Vec<Row<B>> {
+        let place = |row: &Row<B>| (row.start, row.said.length);
         if !rows.is_sorted_by_key(place) {
             rows.sort_by_key(place);
         }
         rows.dedup_by(|next, first| {
             let same = place(next) == place(first);
-            if same && next.set != first.set {
-                first.set = self.joined(first.set, next.set);
+            if same && next.said != first.said {
+                first.said = self.joined(first.said, next.said);
             }
             same
         });
-        rows.shrink_to_fit();
-        let ranges = Ranges::new(rows.iter().map(place));
-        Family { rows, ranges }
+        rows
     }
 
-    fn joined(&mut self, first: u32, next: u32) -> u32 {
-        let of = |set: u32| self.sets.get(set as usize).map_or(&[][..], |origins| origins);
-        let mut origins = of(first).to_vec();
-        for more in of(next) {
+    fn joined(&mut self, first: Said, next: Said) -> Said {
+        let mut origins = first.among(&self.origins).to_vec();
+        for more in next.among(&self.origins) {
             match origins.iter_mut().find(|origin| origin.asn == more.asn) {
                 Some(origin) => origin.peers = origin.peers.max(more.peers),
                 None => origins.push(*more),
             }
         }
-        self.set(&origins)
+        self.said(&origins, first.length).unwrap_or(first)
+    }
+}
+
+fn ranges<B: Bits>(rows: Vec<Row<B>>) -> Ranges<B, Said> {
+    Ranges::new(rows.into_iter().map(|Row { start, said }| (start, said.length, said)))
+}
+
+impl Said {
+    #[inline]
+    fn among(self, origins: &[SeenOrigin]) -> &[SeenOrigin] {
+        let first = self.first as usize;
+        origins.get(first..first.saturating_add(self.origins.get().into())).unwrap_or_default()
     }
 }
 
@@ -191,8 +217,8 @@ impl OriginSource {
 
     /// How many prefixes it knows.
     #[must_use]
-    pub fn len(&self) -> usize {
-        self.v4.rows.len().saturating_add(self.v6.rows.len())
+    pub const fn len(&self) -> usize {
+        self.prefixes
     }
 
     /// Whether it knows none.
@@ -203,18 +229,13 @@ impl OriginSource {
 
     /// What it says about an address.
     #[must_use]
+    #[inline]
     pub fn find(&self, address: IpAddr) -> Option<Found<'_>> {
-        let (prefix, set) = match address {
-            IpAddr::V4(address) => {
-                let row = self.v4.find(address.to_bits())?;
-                (Prefix::covering(IpAddr::V4(row.start.into()), row.length)?, row.set)
-            }
-            IpAddr::V6(address) => {
-                let row = self.v6.find(address.to_bits())?;
-                (Prefix::covering(IpAddr::V6(row.start.into()), row.length)?, row.set)
-            }
-        };
-        Some(Found { prefix, origins: self.sets.get(set as usize)? })
+        let said = match address {
+            IpAddr::V4(address) => self.v4.find(address.to_bits()),
+            IpAddr::V6(address) => self.v6.find(address.to_bits()),
+        }?;
+        Some(Found { address, length: said.length, origins: said.among(&self.origins) })
     }
 
     /// Whether so few of its peers saw an origin that it proves nothing: fewer than two, or fewer than a tenth of
@@ -232,12 +253,6 @@ pub const fn is_thin(peers: u16, full_peers: u16) -> bool {
     let tenth = full_peers.div_ceil(10);
     let needed = if tenth > 2 { tenth } else { 2 };
     full_peers >= 3 && peers > 0 && peers < needed
-}
-
-impl<B: Bits> Family<B> {
-    fn find(&self, address: B) -> Option<&Row<B>> {
-        self.rows.get(self.ranges.row(address)?)
-    }
 }
 
 #[cfg(test)]

@@ -29,23 +29,59 @@ const BLOCKS: [(&str, &str); 19] = [
     ("ff00::/8", "multicast (RFC 4291)"),
 ];
 
-/// The "origin" of a block is its place in the list, from 1.
-static TABLE: LazyLock<OriginSource> = LazyLock::new(|| {
+/// The blocks as they are asked.
+struct Special {
+    /// By the first octet of an address whether it may lie in a block, since nearly every look-up asks in vain.
+    first_octets: [Octets; 2],
+    /// The "origin" of a block is its place in the list, from 1.
+    table: OriginSource,
+}
+
+/// Which of all octets.
+type Octets = [bool; 256];
+
+static SPECIAL: LazyLock<Special> = LazyLock::new(|| {
     let mut table = OriginSourceBuilder::default();
+    let mut first_octets = [[false; 256]; 2];
     for ((prefix, _), place) in BLOCKS.iter().zip(1_u32..) {
         if let (Ok(prefix), Ok(place)) = (prefix.parse(), Asn::try_from(place)) {
             table.add(prefix, &[SeenOrigin::from(place)]);
+            mark(&mut first_octets, prefix);
         }
     }
-    table.finish("special-purpose space", SourceClass::Override)
+    let table = table.finish("special-purpose space", SourceClass::Override);
+    Special { first_octets, table }
 });
 
+fn mark([v4, v6]: &mut [Octets; 2], prefix: Prefix) {
+    let (of_family, first) = match prefix.network() {
+        IpAddr::V4(address) => (v4, address.octets()[0]),
+        IpAddr::V6(address) => (v6, address.octets()[0]),
+    };
+    let last = first | u8::MAX.checked_shr(prefix.length().into()).unwrap_or(0);
+    of_family
+        .iter_mut()
+        .take(usize::from(last).saturating_add(1))
+        .skip(first.into())
+        .for_each(|is| *is = true);
+}
+
 /// The special-purpose block that covers an address, with its name.
+#[inline]
 pub(super) fn covering(address: IpAddr) -> Option<(Prefix, &'static str)> {
-    let found = TABLE.find(address)?;
+    let [v4, v6] = &SPECIAL.first_octets;
+    let may_be = match address {
+        IpAddr::V4(address) => v4.get(usize::from(address.octets()[0])),
+        IpAddr::V6(address) => v6.get(usize::from(address.octets()[0])),
+    };
+    if *may_be? { block(address) } else { None }
+}
+
+fn block(address: IpAddr) -> Option<(Prefix, &'static str)> {
+    let found = SPECIAL.table.find(address)?;
     let place = found.origins.first()?.asn.get().checked_sub(1)?;
     let (_, name) = BLOCKS.get(place as usize)?;
-    Some((found.prefix, name))
+    Some((found.prefix(), name))
 }
 
 #[cfg(test)]
@@ -54,10 +90,24 @@ mod tests {
 
     #[test]
     fn every_block_is_well_formed() {
-        assert_eq!(TABLE.len(), BLOCKS.len());
+        assert_eq!(SPECIAL.table.len(), BLOCKS.len());
         for (prefix, name) in BLOCKS {
             let prefix: Prefix = prefix.parse().unwrap();
             assert_eq!(covering(prefix.network()), Some((prefix, name)));
         }
+    }
+
+    #[test]
+    fn the_first_octet_keeps_nobody_out_of_a_block() {
+        for (prefix, name) in BLOCKS {
+            let prefix: Prefix = prefix.parse().unwrap();
+            let last = match prefix.as_net() {
+                ipnet::IpNet::V4(net) => IpAddr::V4(net.broadcast()),
+                ipnet::IpNet::V6(net) => IpAddr::V6(net.broadcast()),
+            };
+            assert_eq!(covering(last), Some((prefix, name)));
+        }
+        assert_eq!(covering("11.0.0.1".parse().unwrap()), None);
+        assert_eq!(covering("2001:4860::1".parse().unwrap()), None);
     }
 }

@@ -133,14 +133,14 @@ impl AsPath {
     /// The AS path of a trace, where it is known of some addresses whose routers they are on.
     #[must_use]
     pub fn with_routers(trace: &Trace, origins: &OriginTable, routers: &RouterAses) -> Self {
-        let origin = origins.lookup(trace.key.target).asn;
+        let origin = origins.lookup(trace.key.target).asn();
         let mut hops: Vec<HopAs> = Vec::with_capacity(trace.hops.len());
         for hop in trace.hops.iter() {
             let by_address = HopAs::new(hop, origins);
             let before = hops.iter().rev().find_map(|hop| hop.asn);
-            let is_target =
-                hop.address() == Some(trace.key.target) && trace.end == TraceEnd::Reached { ttl: hop.ttl };
-            let router = hop.address().and_then(|address| routers.get(address)).filter(|_| !is_target);
+            let is_target = by_address.address == Some(trace.key.target)
+                && trace.end == TraceEnd::Reached { ttl: hop.ttl };
+            let router = by_address.address.and_then(|address| routers.get(address)).filter(|_| !is_target);
             hops.push(match router {
                 Some(router) => by_address.of_router(router, origin, before),
                 None => by_address,
@@ -167,24 +167,25 @@ impl HopAs {
             return Self { ttl, address: None, asn: None, alternatives: Vec::new(), rule, confidence };
         };
         let found = origins.lookup(address);
-        let sure = match found.reason {
+        let (asn, reason) = (found.asn(), found.reason());
+        let sure = match reason {
             OriginReason::SingleOrigin { .. } | OriginReason::Overridden { .. } => true,
             OriginReason::SeveralOrigins { choice, .. } => {
                 matches!(choice, Choice::Organisation | Choice::Customer)
             }
             _ => false,
         };
-        let confidence = if sure && !found.is_thin { Confidence::Fair } else { Confidence::Low };
-        let mut alternatives = found.alternatives;
-        let mut rule = HopRule::Origin(found.reason);
-        for other in hop.addresses() {
-            let asn = origins.lookup(other).asn;
-            if asn != found.asn {
-                rule = HopRule::SeveralAddresses(found.reason);
-                alternatives.extend(asn.filter(|asn| !alternatives.contains(asn)));
+        let confidence = if sure && !found.is_thin() { Confidence::Fair } else { Confidence::Low };
+        let mut alternatives = found.alternatives();
+        let mut rule = HopRule::Origin(reason);
+        for other in hop.addresses_but(address) {
+            let other = origins.lookup(other).asn();
+            if other != asn {
+                rule = HopRule::SeveralAddresses(reason);
+                alternatives.extend(other.filter(|other| !alternatives.contains(other)));
             }
         }
-        Self { ttl: hop.ttl, address: Some(address), asn: found.asn, alternatives, rule, confidence }
+        Self { ttl: hop.ttl, address: Some(address), asn, alternatives, rule, confidence }
     }
 
     /// The same, by what is known of the router. That it is the target's AS's is not taken from where packets went: it

@@ -1,9 +1,8 @@
 //! Whose router answers with an address, as far as it was told for a whole dataset, and how sure that is.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::model::Asn;
+use crate::model::{Asn, Keyed};
 
 /// How sure the AS of a hop is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,7 +93,7 @@ pub struct RouterAs {
 
 /// The ASes of routers, by the addresses that answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RouterAses(HashMap<IpAddr, RouterAs>);
+pub struct RouterAses(Keyed<IpAddr, RouterAs>);
 
 impl RouterAses {
     /// The router behind an address.

@@ -332,6 +332,10 @@ impl Hop {
     /// The address that answered most often, the lowest of several such; `None` if none answered.
     #[must_use]
     pub fn address(&self) -> Option<IpAddr> {
+        let first = self.answers.first()?.from;
+        if self.answers.iter().all(|answer| answer.from == first) {
+            return Some(first);
+        }
         let mut votes: BTreeMap<IpAddr, usize> = BTreeMap::new();
         for answer in &self.answers {
             let count = votes.entry(answer.from).or_default();
@@ -343,11 +347,20 @@ impl Hop {
     /// All addresses that answered, each once, in ascending order.
     #[must_use]
     pub fn addresses(&self) -> Vec<IpAddr> {
-        let mut addresses: Vec<IpAddr> = self.answers.iter().map(|answer| answer.from).collect();
-        addresses.sort_unstable();
-        addresses.dedup();
-        addresses
+        sorted(self.answers.iter().map(|answer| answer.from))
     }
+
+    /// The same without one of them.
+    pub(super) fn addresses_but(&self, address: IpAddr) -> Vec<IpAddr> {
+        sorted(self.answers.iter().map(|answer| answer.from).filter(|from| *from != address))
+    }
+}
+
+fn sorted(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
+    let mut addresses: Vec<IpAddr> = addresses.collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses
 }
 
 impl HopAnswer {

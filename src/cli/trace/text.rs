@@ -148,7 +148,7 @@ fn answered(address: IpAddr, records: &[&ProbeRecord], origins: &OriginTable) ->
     Some(Line {
         ttl: None,
         address: address.to_string(),
-        asn: origins.lookup(address).asn.map_or_else(String::new, |asn| asn.to_string()),
+        asn: origins.lookup(address).asn().map_or_else(String::new, |asn| asn.to_string()),
         rtt: Some(rtt),
         remark: remark(reply, target),
         flows: flows.into_iter().collect(),

@@ -22,7 +22,7 @@ pub(super) struct Labels<'a> {
 
 impl Labels<'_> {
     pub(super) fn asn(&self, address: IpAddr) -> Option<Asn> {
-        self.origins.lookup(address).asn
+        self.origins.lookup(address).asn()
     }
 
     pub(super) fn name(&self, asn: Asn) -> Option<String> {

@@ -21,7 +21,7 @@ fn asn(number: u32) -> Asn {
 }
 
 fn origin(loaded: &Loaded, address: &str) -> Option<u32> {
-    loaded.table.lookup(address.parse().unwrap()).asn.map(Asn::get)
+    loaded.table.lookup(address.parse().unwrap()).asn().map(Asn::get)
 }
 
 const PFX2AS: &str = "pfx2as/routeviews-rv2-20170329-0200.pfx2as.gz";
@@ -59,7 +59,7 @@ fn the_pyasn_table_agrees_with_team_cymru_as_well_as_pyasn_does_in_real_data() {
         let address: IpAddr = address.trim().trim_matches('\'').parse().unwrap();
         let answer: Option<u32> = answer.trim().trim_end_matches(',').trim().parse().ok();
         asked += 1;
-        differ += u32::from(loaded.table.lookup(address).asn.map(Asn::get) != answer);
+        differ += u32::from(loaded.table.lookup(address).asn().map(Asn::get) != answer);
     }
     assert!(asked > 900 && differ < 30, "{differ} of {asked} differ");
 }
@@ -73,8 +73,8 @@ fn the_full_rib_of_30_may_2014_has_all_its_prefixes_and_a_forged_path_makes_no_t
     assert_eq!(loaded.mrt.prefixes_v4, 497_323);
     for address in ["175.45.176.1", "175.45.177.1", "175.45.178.1", "175.45.179.1"] {
         let found = loaded.table.lookup(address.parse().unwrap());
-        assert_eq!(found.asn, Some(asn(131_279)));
-        assert_eq!(found.reason.prefix().unwrap().length(), 24);
+        assert_eq!(found.asn(), Some(asn(131_279)));
+        assert_eq!(found.reason().prefix().unwrap().length(), 24);
     }
     let providers: BTreeMap<Asn, LinkEvidence> = loaded.transit.providers(asn(131_279)).collect();
     assert!(!providers[&asn(4837)].is_thin);
@@ -164,7 +164,7 @@ fn private_space_wins_over_lists_of_exchange_points_in_real_data() {
         .points()
         .iter()
         .flat_map(|point| &point.lans)
-        .filter(|lan| loaded.table.lookup(lan.network()).reason.as_str() == "special_purpose")
+        .filter(|lan| loaded.table.lookup(lan.network()).reason().as_str() == "special_purpose")
         .collect();
     assert!(private.len() >= 7);
     assert!(private.iter().all(|lan| loaded.table.exchange_point(lan.network()).is_none()));
@@ -191,12 +191,12 @@ fn hops_of_ripe_atlas_are_mapped_as_others_mapped_them_in_real_data() {
             continue;
         };
         let ours = loaded.table.lookup(address);
-        let verdict = match (ours.asn, theirs.trim_start_matches("AS-").parse::<u32>()) {
+        let verdict = match (ours.asn(), theirs.trim_start_matches("AS-").parse::<u32>()) {
             (Some(asn), Ok(number)) if asn.get() == number => "same".to_owned(),
             (Some(asn), Ok(number)) => format!("differ {address} {asn} {number}"),
-            (None, Ok(_)) => format!("unmapped, {}", ours.reason.as_str()),
+            (None, Ok(_)) => format!("unmapped, {}", ours.reason().as_str()),
             (Some(_), Err(_)) => "theirs none".to_owned(),
-            (None, Err(_)) => format!("{theirs}, {}", ours.reason.as_str()),
+            (None, Err(_)) => format!("{theirs}, {}", ours.reason().as_str()),
         };
         *tally.entry(verdict).or_default() += 1;
     }

@@ -37,12 +37,12 @@ impl Given {
     }
 }
 
-fn lookup(loaded: &Loaded, address: &str) -> Attribution {
+fn lookup<'a>(loaded: &'a Loaded, address: &str) -> Attribution<'a> {
     loaded.table.lookup(address.parse().unwrap())
 }
 
 fn origin(loaded: &Loaded, address: &str) -> Option<u32> {
-    lookup(loaded, address).asn.map(Asn::get)
+    lookup(loaded, address).asn().map(Asn::get)
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -97,8 +97,8 @@ fn origins_of_pfx2as_of_every_form_are_read_and_those_of_no_public_network_are_l
     assert_eq!((report.kind, report.rows, report.faults.count), (FileKind::Pfx2as, 5, 0));
     assert_eq!(report.counts, RowCounts { moas: 3, sets: 2, without_origin: 1 });
     let moas = lookup(&loaded, "37.99.129.1");
-    assert_eq!((moas.asn.map(Asn::get), moas.alternatives.len()), (Some(47_794), 1));
-    assert_eq!(lookup(&loaded, "37.142.1.1").reason.as_str(), "single_origin");
+    assert_eq!((moas.asn().map(Asn::get), moas.alternatives().len()), (Some(47_794), 1));
+    assert_eq!(lookup(&loaded, "37.142.1.1").reason().as_str(), "single_origin");
     assert_eq!(origin(&loaded, "5.0.0.1"), None);
     assert_eq!(origin(&loaded, "2001:4860::1"), Some(4837));
 }
@@ -118,27 +118,27 @@ const AS2ORG_JSON: &[u8] = b"{\"type\":\"Organization\",\"organizationId\":\"UNI
 fn organisations_tell_which_of_several_origins_an_address_is_of_and_name_ases() {
     let rows = b"1.0.0.0\t24\t9929_4837\n1.0.1.0\t24\t4837_131279\n";
     let without = Given::new(&[rows]).load().unwrap();
-    assert!(lookup(&without, "1.0.0.1").reason.to_string().contains("not known"));
+    assert!(lookup(&without, "1.0.0.1").reason().to_string().contains("not known"));
     for (file, faults) in [(AS2ORG, 2), (AS2ORG_JSON, 0), (&gzip(AS2ORG)[..], 2)] {
         let loaded = Given::new(&[rows, file]).load().unwrap();
         let report = &loaded.reports[1];
         assert_eq!((report.kind, report.faults.count), (FileKind::Organisations, faults));
         let one = lookup(&loaded, "1.0.0.1");
         assert_eq!(
-            (one.asn.map(Asn::get), one.reason.as_str()),
+            (one.asn().map(Asn::get), one.reason().as_str()),
             (Some(9929), "origins_of_one_organisation")
         );
-        assert_eq!(lookup(&loaded, "1.0.1.1").reason.as_str(), "several_origins");
+        assert_eq!(lookup(&loaded, "1.0.1.1").reason().as_str(), "several_origins");
         assert_eq!(loaded.names[&"AS9929".parse().unwrap()].to_string(), "Unicom");
     }
     let loaded = Given::new(&[AS2ORG]).load().unwrap();
     assert_eq!(loaded.names[&"AS131279".parse().unwrap()].to_string(), "RYUGYONG");
     assert_eq!(loaded.reports[0].faults.first[0].line, Some(8));
     let siblings = Given::new(&[rows, b"4837|9929|1\n4837|131279|-1\n"]).load().unwrap();
-    assert_eq!(lookup(&siblings, "1.0.0.1").reason.as_str(), "origins_of_one_organisation");
+    assert_eq!(lookup(&siblings, "1.0.0.1").reason().as_str(), "origins_of_one_organisation");
     let customer = lookup(&siblings, "1.0.1.1");
     assert_eq!(
-        (customer.asn.map(Asn::get), customer.reason.as_str()),
+        (customer.asn().map(Asn::get), customer.reason().as_str()),
         (Some(131_279), "origin_of_customer")
     );
 }
@@ -166,7 +166,7 @@ fn pyasn_and_iptoasn_and_delegations_are_told_apart_and_read() {
     let loaded = Given::new(&[IPTOASN]).load().unwrap();
     assert_eq!(loaded.reports[0].kind, FileKind::Iptoasn);
     assert_eq!(origin(&loaded, "1.0.2.1"), None, "not routed");
-    assert_eq!(lookup(&loaded, "1.0.6.9").reason.prefix(), Some("1.0.6.0/24".parse().unwrap()));
+    assert_eq!(lookup(&loaded, "1.0.6.9").reason().prefix(), Some("1.0.6.0/24".parse().unwrap()));
     assert_eq!(origin(&loaded, "2001:200:400::1"), Some(2500));
     assert_eq!(origin(&loaded, "2001:200:600::1"), None);
     assert_eq!(loaded.names[&"AS38803".parse().unwrap()].to_string(), "GTELECOM-AUSTRALIA");
@@ -174,7 +174,7 @@ fn pyasn_and_iptoasn_and_delegations_are_told_apart_and_read() {
     let loaded = Given::new(&[DELEGATED]).load().unwrap();
     assert_eq!((loaded.reports[0].kind, loaded.reports[0].faults.count), (FileKind::Delegated, 0));
     assert_eq!(origin(&loaded, "175.45.179.9"), Some(131_279));
-    assert_eq!(lookup(&loaded, "2400:1234::1").reason.as_str(), "delegated");
+    assert_eq!(lookup(&loaded, "2400:1234::1").reason().as_str(), "delegated");
     assert_eq!(origin(&loaded, "1.0.1.1"), None, "a holder without an AS");
 }
 
@@ -183,9 +183,9 @@ fn exchange_points_of_both_kinds_are_one_and_know_their_members_and_private_spac
     let loaded =
         Given::new(&[CAIDA_IXP, PEERINGDB, b"80.249.208.0\t21\t1200\n172.30.1.0\t24\t9\n"]).load().unwrap();
     let found = lookup(&loaded, "80.249.208.34");
-    assert_eq!((found.asn, found.reason.as_str()), (None, "exchange_point"));
-    assert_eq!(found.alternatives, ["AS1103".parse().unwrap()]);
-    assert_eq!(lookup(&loaded, "172.30.1.7").reason.as_str(), "special_purpose");
+    assert_eq!((found.asn(), found.reason().as_str()), (None, "exchange_point"));
+    assert_eq!(found.alternatives(), ["AS1103".parse().unwrap()]);
+    assert_eq!(lookup(&loaded, "172.30.1.7").reason().as_str(), "special_purpose");
     let on_lan = loaded.table.exchange_point("80.249.208.1".parse().unwrap()).unwrap();
     assert_eq!((on_lan.point.name.to_string(), on_lan.point.lans.len()), ("AMS-IX".to_owned(), 2));
     assert_eq!(on_lan.has_member("AS1103".parse().unwrap()), Some(true));
@@ -330,7 +330,7 @@ proptest! {
         let line = format!("{}\t{}\t{}\n", prefix.network(), length, numbers.join("_"));
         let loaded = Given::new(&[line.as_bytes()]).load().unwrap();
         let found = loaded.table.sources()[0].find(prefix.network()).unwrap();
-        prop_assert_eq!(found.prefix, prefix);
+        prop_assert_eq!(found.prefix(), prefix);
         let mut known = asns.clone();
         let mut seen = std::collections::BTreeSet::new();
         known.retain(|asn| seen.insert(*asn));

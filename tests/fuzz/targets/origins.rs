@@ -105,8 +105,8 @@ fn judged(loaded: &Loaded) -> Said {
     {
         let address: IpAddr = address.parse().unwrap();
         let found = loaded.table.lookup(address);
-        assert!(found.reason.prefix().is_none_or(|prefix| prefix.contains(address)), "{found:?}");
-        said.note(format_args!("{} {}", found.reason.as_str(), found.asn.is_some()));
+        assert!(found.reason().prefix().is_none_or(|prefix| prefix.contains(address)), "{found:?}");
+        said.note(format_args!("{} {}", found.reason().as_str(), found.asn().is_some()));
         said.count("statements", loaded.table.statements(address).len() as u64);
     }
     format!("{:?}", loaded.mrt).split(',').for_each(|count| said.note(count));

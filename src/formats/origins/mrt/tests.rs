@@ -387,7 +387,7 @@ proptest! {
         }).count() == 1;
         for (prefix, origins) in judged.iter().filter(|(prefix, _)| once(prefix)) {
             let found = table.source.find(prefix.network()).unwrap();
-            if found.prefix != *prefix { continue }
+            if found.prefix() != *prefix { continue }
             let found: BTreeMap<u32, usize> =
                 found.origins.iter().map(|origin| (origin.asn.get(), usize::from(origin.peers))).collect();
             prop_assert_eq!(&found, origins);
