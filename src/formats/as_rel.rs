@@ -19,6 +19,7 @@ use std::path::Path;
 use crate::model::{AsRelation, Asn, FileError};
 
 use super::compressed::plain;
+use super::faults::Faults;
 use super::lines::LineLimit;
 
 /// The longest line that is read, in bytes; the longest comments list some hundred ASes.
@@ -78,21 +79,44 @@ pub fn load_as_rel(path: &Path) -> Result<AsRelTable, FileError> {
 /// # Errors
 /// The first line that is none of such a table, or the system's reason.
 pub fn read_as_rel(input: impl BufRead + 'static, name: &str) -> Result<AsRelTable, FileError> {
-    let failed = |line, error: &io::Error| file_error(name, line, b"", &format!("cannot be read: {error}"));
-    let text = plain(input).map_err(|error| failed(None, &error))?;
-    let mut input = BufReader::with_capacity(BUFFER, LineLimit::new(text, LONGEST_LINE));
+    let mut faults = Faults::new(name);
+    let table = read_what_is_whole(input, &mut faults);
+    match faults.first.into_iter().next() {
+        Some(fault) => Err(fault),
+        None => Ok(table),
+    }
+}
+
+/// Reads what is whole of a table, and tells the rest.
+pub(super) fn read_what_is_whole(input: impl BufRead + 'static, faults: &mut Faults) -> AsRelTable {
     let mut lines = Lines::default();
+    let text = match plain(input) {
+        Ok(text) => text,
+        Err(error) => {
+            faults.whole(format_args!("cannot be read: {error}"));
+            return lines.table();
+        }
+    };
+    let mut input = BufReader::with_capacity(BUFFER, LineLimit::new(text, LONGEST_LINE));
     let mut text = Vec::new();
     for number in 1..=MOST_LINES {
         text.clear();
-        let read = input.read_until(b'\n', &mut text).map_err(|error| failed(Some(number), &error))?;
-        if read == 0 {
-            return Ok(lines.table());
+        match input.read_until(b'\n', &mut text) {
+            Ok(0) => return lines.table(),
+            Ok(_) => {}
+            Err(error) => {
+                // What stands before the tear is no whole line.
+                faults.line(number, "", format_args!("cannot be read from here on: {error}"));
+                return lines.table();
+            }
         }
         let line = text.trim_ascii();
-        lines.take(line).map_err(|rule| file_error(name, Some(number), line, rule))?;
+        if let Err(rule) = lines.take(line) {
+            faults.line(number, &String::from_utf8_lossy(line), rule);
+        }
     }
-    Err(file_error(name, Some(MOST_LINES), b"", "more lines than any table of AS relationships has"))
+    faults.line(MOST_LINES, "", "more lines than any table of AS relationships has: the rest is left out");
+    lines.table()
 }
 
 const BUFFER: usize = 64 * 1024;

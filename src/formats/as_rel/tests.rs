@@ -93,7 +93,7 @@ fn a_bad_line_is_named_with_its_file_its_number_and_what_stands_there() {
         assert!(!error.contains('\x1b'));
     }
     let endless = read(&vec![b'1'; 1_000_000]).unwrap_err().to_string();
-    assert_eq!(endless, "t.as-rel:1: cannot be read: a line is longer than 65536 bytes");
+    assert_eq!(endless, "t.as-rel:1: cannot be read from here on: a line is longer than 65536 bytes");
     let missing = load_as_rel(Path::new("/nonexistent/t")).unwrap_err().to_string();
     assert!(missing.starts_with("/nonexistent/t: cannot be read: "), "{missing}");
     assert!(load_as_rel(Path::new("/")).unwrap_err().to_string().starts_with("/: is a folder"));

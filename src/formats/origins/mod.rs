@@ -30,7 +30,7 @@ use self::detect::Opened;
 use self::exchange::Exchanges;
 use self::mrt::{MrtReader, MrtTable};
 use self::organisations::Organisations;
-use super::as_rel::read_as_rel;
+use super::as_rel::read_what_is_whole;
 use super::compressed::{Capped, plain};
 use super::faults::Faults;
 use crate::analyse::origin::{OriginSource, OriginSourceBuilder, OriginTable, SourceClass};
@@ -244,7 +244,7 @@ impl Loading {
             FileKind::Iptoasn => self.iptoasn(input, &mut faults, &mut source),
             FileKind::Delegated => delegated::read(input, &mut faults, &mut source),
             FileKind::Relations => {
-                let table = read_as_rel(BufReader::new(input), &name)?;
+                let table = read_what_is_whole(BufReader::new(input), &mut faults);
                 self.relations.extend(table.relations);
                 table.counts.rows
             }

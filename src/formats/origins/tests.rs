@@ -103,6 +103,19 @@ fn origins_of_pfx2as_of_every_form_are_read_and_those_of_no_public_network_are_l
     assert_eq!(origin(&loaded, "2001:4860::1"), Some(4837));
 }
 
+#[test]
+fn of_relations_that_are_cut_off_or_have_bad_lines_what_is_whole_counts() {
+    let bad = b"4837|9929|1\n8589934592|3|-1\n4837|131279|-1|a|b|c|d\n4837|131279|-1\n";
+    let loaded = Given::new(&[bad]).load().unwrap();
+    assert_eq!(loaded.table.relations().len(), 2);
+    let lines: Vec<_> = loaded.reports[0].faults.first.iter().map(|fault| fault.line).collect();
+    assert_eq!(lines, [Some(2), Some(3)]);
+    let many: String = (1..200_000).map(|number| format!("{number}|{}|-1\n", number + 7)).collect();
+    let packed = bzip2(many.as_bytes());
+    let loaded = Given::new(&[&packed[..packed.len() / 2]]).load().unwrap();
+    assert!(loaded.table.relations().len() > 10_000 && loaded.reports[0].faults.count == 1);
+}
+
 /// 4837 and 9929 are of one organisation; a row that is cut off, and one of an AS that there cannot be.
 const AS2ORG: &[u8] = b"# format:org_id|changed|org_name|country|source\n\
     UNI|20170101|Unicom|CN|APNIC\nKPTC|20170101||KP|APNIC\n\
