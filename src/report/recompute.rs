@@ -92,7 +92,7 @@ pub fn load_origins<P: AsRef<Path>>(paths: &[P]) -> Result<OriginTable, FileErro
     for report in loaded.reports.iter().filter(|report| !report.faults.is_empty()) {
         tracing::warn!("{}", report.faults);
     }
-    Ok(loaded.table)
+    Ok(loaded.table.with_as_names(loaded.names))
 }
 
 fn question(dataset: &Dataset, table: &OriginTable) -> Result<Question, RecomputeError> {
@@ -117,7 +117,7 @@ fn question(dataset: &Dataset, table: &OriginTable) -> Result<Question, Recomput
         dropped: dropped(&rounds),
         ledger: dataset.total_ledger()?,
         rounds: (whole, (rounds.len() as u64).saturating_sub(whole)),
-        names: as_names(dataset)?,
+        names: as_names(dataset, table)?,
         seed,
         asked,
         confidence: CONFIDENCE,
@@ -138,10 +138,11 @@ fn asked(
     asked.collect()
 }
 
-/// The names of ASes: those of tables, and of others what Team Cymru said.
-fn as_names(dataset: &Dataset) -> Result<BTreeMap<Asn, Untrusted>, RecomputeError> {
+/// The names of ASes: those of tables of names, then those that came with origins, then what Team Cymru said.
+fn as_names(dataset: &Dataset, table: &OriginTable) -> Result<BTreeMap<Asn, Untrusted>, RecomputeError> {
     let mut names = load_as_names(&dataset.as_name_paths())?;
-    for (asn, name) in looked_up(dataset)?.as_names() {
+    let with_origins = table.as_names().iter().map(|(asn, name)| (*asn, name.clone()));
+    for (asn, name) in with_origins.chain(looked_up(dataset)?.as_names()) {
         names.entry(asn).or_insert(name);
     }
     Ok(names)
@@ -174,4 +175,18 @@ fn own_as(table: &OriginTable, sources: &[IpAddr]) -> Option<Asn> {
     let mut found = sources.iter().filter_map(|source| table.lookup(*source).asn());
     let first = found.next()?;
     found.all(|other| other == first).then_some(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_come_with_origins_are_known_to_reports() {
+        let folder = tempfile::tempdir().unwrap();
+        let table = folder.path().join("ip2asn.tsv");
+        std::fs::write(&table, "175.45.176.0\t175.45.179.255\t131279\tKP\tRyugyong-dong\n").unwrap();
+        let loaded = load_origins(&[table]).unwrap();
+        assert_eq!(loaded.as_names()[&"AS131279".parse().unwrap()].to_string(), "Ryugyong-dong");
+    }
 }

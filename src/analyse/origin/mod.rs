@@ -21,7 +21,7 @@ use std::net::IpAddr;
 
 use self::attribution::{Ground, Said};
 use self::kin::Kin;
-use crate::model::{AsRelation, Asn, Prefix};
+use crate::model::{AsRelation, Asn, Prefix, Untrusted};
 
 pub use attribution::{Attribution, OriginReason};
 pub use exchange::{ExchangePoint, ExchangePoints, OnLan};
@@ -39,6 +39,7 @@ pub struct OriginTable {
     looked_up: BTreeMap<IpAddr, (Prefix, Vec<Asn>)>,
     relations: Vec<AsRelation>,
     kin: Kin,
+    as_names: BTreeMap<Asn, Untrusted>,
 }
 
 /// What one source says about an address.
@@ -120,6 +121,21 @@ impl OriginTable {
     #[must_use]
     pub fn relations(&self) -> &[AsRelation] {
         &self.relations
+    }
+
+    /// The same table with names of ASes that came with it; of several the first counts.
+    #[must_use]
+    pub fn with_as_names(mut self, names: impl IntoIterator<Item = (Asn, Untrusted)>) -> Self {
+        for (asn, name) in names {
+            self.as_names.entry(asn).or_insert(name);
+        }
+        self
+    }
+
+    /// Names of ASes that came with it.
+    #[must_use]
+    pub const fn as_names(&self) -> &BTreeMap<Asn, Untrusted> {
+        &self.as_names
     }
 
     /// The same table with what Team Cymru said of single addresses; it counts where no prefix covers them.
