@@ -122,10 +122,23 @@ struct Label {
     ttl: Option<u8>,
 }
 
+/// Only the type of a result: those of other types are made otherwise.
+#[derive(Deserialize)]
+struct Typed<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Cow<'a, str>,
+}
+
+fn is_of_other_type(object: &[u8]) -> bool {
+    let typed = serde_json::from_slice::<Typed<'_>>(object);
+    typed.is_ok_and(|typed| !matches!(&*typed.kind, "traceroute" | "ping"))
+}
+
 /// Reads one object.
 pub(super) fn read(object: &[u8], offset: u64, batch: &mut Batch) {
     let result: Measured<'_> = match serde_json::from_slice(object) {
         Ok(result) => result,
+        Err(_) if is_of_other_type(object) => return batch.count("results of other types"),
         Err(error) => return batch.fault(offset, format_args!("no result of RIPE Atlas: {error}")),
     };
     let kind = match result.kind.as_deref() {

@@ -47,10 +47,15 @@ struct Hub<'a> {
     loss: f64,
     #[serde(rename = "Snt", deserialize_with = "number")]
     sent: f64,
-    #[serde(rename = "Best", deserialize_with = "number")]
+    /// mtr writes the columns that its user asked for.
+    #[serde(rename = "Best", default = "not_told", deserialize_with = "number")]
     best: f64,
-    #[serde(rename = "Wrst", deserialize_with = "number")]
+    #[serde(rename = "Wrst", default = "not_told", deserialize_with = "number")]
     worst: f64,
+}
+
+const fn not_told() -> f64 {
+    f64::NAN
 }
 
 #[derive(Deserialize)]

@@ -108,6 +108,15 @@ fn a_trace_of_atlas_keeps_hops_attempts_labels_late_answers_and_refusals() {
 }
 
 #[test]
+fn results_of_atlas_of_other_types_are_counted_and_are_no_damage() {
+    let dns = br#"{"type":"dns","fw":5080,"msm_id":7,"prb_id":1,"timestamp":7,"result":{"abuf":"x"}}"#;
+    let tls = br#"{"type":"sslcert","fw":5080,"msm_id":8,"prb_id":1,"timestamp":7,"cert":["x"]}"#;
+    let batch =
+        read(Format::Atlas, &[&dns[..], b"\n", tls, b"\n{\"type\":\"ping\",\"result\":{}}\n"].concat());
+    assert_eq!((count(&batch, "results of other types"), count(&batch, FAULTS)), (2, 1));
+}
+
+#[test]
 fn pings_of_atlas_of_old_and_new_firmware_are_read() {
     let batch = read(Format::Atlas, ATLAS.as_bytes());
     let pings: Vec<_> = measurements(&batch).into_iter().filter(|one| one.method == Method::Echo).collect();
@@ -319,6 +328,16 @@ fn labels_and_round_trip_times_of_caracal_are_read_in_tenths_of_milliseconds() {
     // Seconds in one version, microseconds in another.
     assert_eq!(all[0].at.to_string(), "2022-07-19T15:26:20.999Z");
     assert_eq!(all[3].at.to_string(), "2022-07-19T15:26:20.997Z");
+}
+
+#[test]
+fn a_report_of_mtr_with_other_columns_is_read() {
+    let text = r#"{"report":{"mtr":{"src":"vm","dst":"9.9.9.9"},"hubs":[{"count":1,"host":"9.9.9.9","Loss%":50,"Snt":2,"Avg":3}]}}"#;
+    let batch = read(Format::Mtr, text.as_bytes());
+    let outcomes: Vec<&str> =
+        measurements(&batch)[0].probes.iter().map(|sent| sent.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["answered", "silent"]);
+    assert_eq!(answer(&measurements(&batch)[0].probes[0]).1.told(), None);
 }
 
 #[test]
