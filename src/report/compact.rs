@@ -14,7 +14,7 @@ const NOTHING: &str = "\u{2013}";
 /// What stands where something was counted, but the answer cannot be told.
 const UNTOLD: &str = "?";
 /// How to read the cells.
-pub(super) const KEY: &str = "Echo, TCP: answered of asked, at addresses that ever answered. Via: share of flows \
+pub(super) const KEY: &str = "Echo, TCP: answered of asked, at addresses that ever answered. Via: share of traces \
      whose upstream is known. Disjoint: AS-disjoint paths seen, a lower bound. \u{2013}: nothing to count. ?: not \
      known.";
 
@@ -104,7 +104,7 @@ fn answered(epoch: &UnitEpoch, method: Method) -> String {
     )
 }
 
-/// The share of flows through some upstreams.
+/// The share of traces through some upstreams.
 fn via(epoch: &UnitEpoch, counts: impl Fn(Asn) -> bool) -> String {
     let known = wording::known_flows(epoch);
     if known == 0 {

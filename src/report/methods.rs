@@ -22,7 +22,8 @@ pub(super) fn notes(findings: &Findings) -> Vec<String> {
             .to_owned(),
         format!(
             "A change is the later epoch minus the one before, in percentage points for shares, with a {level} \
-             interval (made of the two as Newcombe's hybrid score interval is). The null is that both epochs have the same share: an \
+             interval (made of the two as Newcombe's hybrid score interval is; that of an upstream by how much the same flows \
+             did alike before and after). The null is that both epochs have the same share: an \
              interval that holds 0 does not tell them apart. The intervals are not corrected for how many there \
              are. Numbers of paths are counts of what was seen: no interval is claimed for them, and more effort \
              finds more."

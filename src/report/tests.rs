@@ -89,7 +89,7 @@ fn the_terminal_the_page_and_the_csv_give_the_same_counts() {
         let epoch: usize = row["epoch"].parse().unwrap();
         for rows in [terminal_rows(&text, &row["unit"]), page_rows(&page, &row["unit"])] {
             assert_eq!(rows["state"][epoch - 1].replace(' ', "_"), row["reach"], "{row:?}");
-            assert_eq!(rows["flows traced"][epoch - 1], row["traced"], "{row:?}");
+            assert_eq!(rows["traces"][epoch - 1], row["traced"], "{row:?}");
             if row["traced"] != "0" {
                 assert_eq!(rows["AS paths"][epoch - 1], row["as_paths"], "{row:?}");
                 assert_eq!(rows["address paths"][epoch - 1], row["address_paths"], "{row:?}");

@@ -290,7 +290,7 @@ pub(super) fn unit_rows(unit: &UnitFindings) -> Vec<Row> {
     for upstream in upstreams(unit) {
         rows.push(row(&format!("via {upstream}"), unit, |epoch| through(epoch, upstream)));
     }
-    rows.push(row("flows traced", unit, |epoch| Cell::plain(number::count(epoch.traced))));
+    rows.push(row("traces", unit, |epoch| Cell::plain(number::count(epoch.traced))));
     if unit.by_epoch.iter().any(|epoch| epoch.traced > 0) {
         rows.extend(path_rows(unit));
     }

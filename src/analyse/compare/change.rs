@@ -11,24 +11,21 @@ use crate::model::{Asn, Method};
 
 /// All differences of epoch `epoch` from the one before, in no order.
 pub(super) fn changes(epoch: usize, before: &UnitEpoch, after: &UnitEpoch) -> Vec<Change> {
-    let answers = [Method::Echo, Method::Tcp]
-        .into_iter()
-        .map(|method| (Metric::Answered(method), answered(before, method), answered(after, method)));
-    let upstreams = all_upstreams(before, after)
-        .into_iter()
-        .map(|asn| (Metric::Upstream(asn), share(before, asn), share(after, asn)));
-    let of_shares = answers.chain(upstreams).filter_map(|(metric, before, after)| {
-        let (before, after) = (before?, after?);
-        let found = difference(before, after);
-        let interval = Some((found.low, found.high));
-        Some(Change {
-            epoch,
-            metric,
-            before: before.value,
-            after: after.value,
-            difference: found.value,
-            interval,
-        })
+    let answers = [Method::Echo, Method::Tcp].into_iter().filter_map(|method| {
+        let (before, after) = (answered(before, method)?, answered(after, method)?);
+        Some((Metric::Answered(method), before, after, difference(before, after, 0.0)))
+    });
+    let upstreams = all_upstreams(before, after).into_iter().filter_map(|asn| {
+        let found = of_upstream(before, after, asn)?;
+        Some((Metric::Upstream(asn), share(before, asn)?, share(after, asn)?, found))
+    });
+    let of_shares = answers.chain(upstreams).map(|(metric, before, after, found)| Change {
+        epoch,
+        metric,
+        before: before.value,
+        after: after.value,
+        difference: found.value,
+        interval: Some((found.low, found.high)),
     });
     let counts = [
         (Metric::AsPaths, as_paths(before), as_paths(after)),
@@ -68,6 +65,13 @@ pub(super) fn through(epoch: &UnitEpoch, asn: Asn) -> Share {
 pub(super) fn share(epoch: &UnitEpoch, asn: Asn) -> Option<Estimate> {
     let of = epoch.upstreams.iter().find(|share| share.upstream == asn);
     of.map(|of| of.share).or(epoch.unseen)
+}
+
+/// By how much the share of an upstream differs, with its interval; `None` if either is not told.
+pub(super) fn of_upstream(before: &UnitEpoch, after: &UnitEpoch, asn: Asn) -> Option<Estimate> {
+    let likeness =
+        after.upstreams.iter().find(|share| share.upstream == asn).map_or(0.0, |share| share.likeness);
+    Some(difference(share(before, asn)?, share(after, asn)?, likeness))
 }
 
 /// Traced flows whose upstream is told.

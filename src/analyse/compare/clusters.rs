@@ -8,28 +8,55 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::found::PinnedFlow;
-use super::interval::Share;
+use super::interval::{Share, float};
 use super::routes::Route;
 use crate::analyse::diversity::FEWEST;
 use crate::model::{Asn, Name};
 
 type Target<'a> = (&'a Name, IpAddr);
 
+/// A target, and the flow to it where flows are what counts as one.
+type Cluster<'a> = (Target<'a>, Option<PinnedFlow>);
+
 /// Traces whose upstream is told, in clusters.
-#[derive(Clone, Debug)]
-pub(super) struct Clusters {
+#[derive(Clone, Debug, Default)]
+pub(super) struct Clusters<'a> {
     /// Of each cluster, its traces by upstream.
-    upstreams: Vec<BTreeMap<Asn, u64>>,
+    upstreams: BTreeMap<Cluster<'a>, BTreeMap<Asn, u64>>,
 }
 
-impl Clusters {
-    pub(super) fn new(told: &[&Route]) -> Self {
-        let targets = gathered(told, target);
-        let flows = gathered(told, |route| (target(route), PinnedFlow::of(route)));
+impl<'a> Clusters<'a> {
+    pub(super) fn new(told: &[&'a Route]) -> Self {
+        let targets = gathered(told, |route| (target(route), None));
+        let flows = gathered(told, |route| (target(route), Some(PinnedFlow::of(route))));
         let whole_targets = targets.len() >= FEWEST || speak_as_one(&targets, flows.len());
-        let clusters =
-            if whole_targets { targets.into_values().collect() } else { flows.into_values().collect() };
-        Self { upstreams: clusters }
+        Self { upstreams: if whole_targets { targets } else { flows } }
+    }
+
+    /// How much a cluster's use of an upstream resembles what it was before: the correlation over clusters, which are the
+    /// same ones as far as the same flows were traced. 0 where none is shown, and where they are too few to show one.
+    pub(super) fn likeness(&self, before: &Self, upstream: Asn) -> f64 {
+        let (now, then) = (self.away(upstream), before.away(upstream));
+        if now.len().min(then.len()) < FEWEST {
+            return 0.0;
+        }
+        let both = now.iter().filter_map(|(cluster, away)| Some(away * then.get(cluster)?));
+        let product: f64 = both.sum();
+        let size = |away: &BTreeMap<_, f64>| away.values().map(|away| away * away).sum::<f64>().sqrt();
+        let sizes = size(&now) * size(&then);
+        if sizes > 0.0 { (product / sizes).clamp(-1.0, 1.0) } else { 0.0 }
+    }
+
+    /// Of each cluster, by how many its traces through an upstream are more than the share of all of them.
+    fn away(&self, upstream: Asn) -> BTreeMap<Cluster<'a>, f64> {
+        let shares = self.through(upstream);
+        let mut all = Share::default();
+        for share in &shares {
+            all.add(*share);
+        }
+        let of_all = float(all.part) / float(all.whole).max(1.0);
+        let away = shares.iter().map(|share| float(share.part) - of_all * float(share.whole));
+        self.upstreams.keys().copied().zip(away).collect()
     }
 
     /// The traces through an upstream, cluster by cluster.
@@ -38,13 +65,13 @@ impl Clusters {
             part: by_upstream.get(&upstream).copied().unwrap_or_default(),
             whole: by_upstream.values().sum(),
         };
-        self.upstreams.iter().map(share).collect()
+        self.upstreams.values().map(share).collect()
     }
 
     /// The same for one that none went through.
     pub(super) fn through_none(&self) -> Vec<Share> {
         self.upstreams
-            .iter()
+            .values()
             .map(|by_upstream| Share { part: 0, whole: by_upstream.values().sum() })
             .collect()
     }
@@ -68,7 +95,7 @@ fn gathered<'a, K: Ord>(
     clusters
 }
 
-fn speak_as_one(targets: &BTreeMap<Target<'_>, BTreeMap<Asn, u64>>, flows: usize) -> bool {
+fn speak_as_one(targets: &BTreeMap<Cluster<'_>, BTreeMap<Asn, u64>>, flows: usize) -> bool {
     let several = flows > targets.len();
     let ways: BTreeSet<Option<&Asn>> = targets.values().map(|upstreams| upstreams.keys().next()).collect();
     several && targets.values().all(|upstreams| upstreams.len() == 1) && ways.len() > 1

@@ -362,6 +362,9 @@ pub struct UpstreamShare {
     pub flows: u64,
     /// Share of all traced flows whose upstream is known, with its interval.
     pub share: Estimate,
+    /// How much each sample's use of it resembles that of the epoch before: their correlation, 0 where there is none. The
+    /// more they do, the surer is the difference.
+    pub likeness: f64,
     /// Of these flows, how many were seen to enter the origin AS; the others end in a silent gap behind
     /// the upstream.
     pub seen_entering: u64,

@@ -80,21 +80,27 @@ impl Level {
     /// After minus before, with Newcombe's hybrid score interval (Newcombe 1998, method 10); `None` if
     /// either is a share of nothing.
     pub(super) fn difference(self, before: Share, after: Share) -> Option<Estimate> {
-        Some(difference(self.wilson(before)?, self.wilson(after)?))
+        Some(difference(self.wilson(before)?, self.wilson(after)?, 0.0))
     }
 }
 
-/// After minus before, of shares: its interval made of theirs as Newcombe's is.
-pub(super) fn difference(before: Estimate, after: Estimate) -> Estimate {
-    let Estimate { value, low, high } = apart(before, after);
+/// After minus before, of shares of which the samples resemble each other so much (their correlation): the interval is made
+/// of theirs as Newcombe's is.
+pub(super) fn difference(before: Estimate, after: Estimate, likeness: f64) -> Estimate {
+    let Estimate { value, low, high } = apart(before, after, likeness);
     Estimate { value, low: low.max(-1.0), high: high.min(1.0) }
 }
 
-/// After minus before, of any two numbers: each end of the interval made of what both may be off (Zou and Donner 2008).
-pub(super) fn apart(before: Estimate, after: Estimate) -> Estimate {
+/// After minus before, of any two numbers that resemble each other so much: each end of the interval is made of what both
+/// may be off, which is less where both are off alike (Zou and Donner 2008; Newcombe 1998, paired, method 10).
+pub(super) fn apart(before: Estimate, after: Estimate, likeness: f64) -> Estimate {
+    let together = |one: f64, other: f64| {
+        let square = one.mul_add(one, other * other) - 2.0 * likeness * one * other;
+        square.max(0.0).sqrt()
+    };
     let value = after.value - before.value;
-    let down = (after.value - after.low).hypot(before.high - before.value);
-    let up = (after.high - after.value).hypot(before.value - before.low);
+    let down = together(after.value - after.low, before.high - before.value);
+    let up = together(after.high - after.value, before.value - before.low);
     Estimate { value, low: value - down, high: value + up }
 }
 

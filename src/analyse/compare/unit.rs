@@ -33,19 +33,22 @@ pub(super) struct Scale<'a> {
 impl UnitView<'_> {
     /// What is found in each epoch; reachability as if the vantage were well.
     pub(super) fn by_epoch(&self, scale: &Scale<'_>) -> Vec<UnitEpoch> {
-        (0..scale.epochs.count()).map(|epoch| self.in_epoch(epoch, scale)).collect()
+        let mut before = Clusters::default();
+        (0..scale.epochs.count()).map(|epoch| self.in_epoch(epoch, scale, &mut before)).collect()
     }
 
-    fn in_epoch(&self, epoch: usize, scale: &Scale<'_>) -> UnitEpoch {
+    /// `before` are the clusters of the epoch before, and afterwards those of this one.
+    fn in_epoch<'a>(&'a self, epoch: usize, scale: &Scale<'_>, before: &mut Clusters<'a>) -> UnitEpoch {
         let routes: Vec<&Route> =
             self.routes.iter().copied().filter(|route| route.epoch == epoch).collect();
         let told: Vec<&Route> = routes.iter().copied().filter(|route| route.upstream.is_ok()).collect();
         let graph = self.graph(&told);
         let clusters = Clusters::new(&told);
+        let before = std::mem::replace(before, clusters.clone());
         UnitEpoch {
             reach: self.reach(epoch, scale),
             reachability: self.reachability(epoch, scale.level),
-            upstreams: upstreams(&told, &clusters, scale.level),
+            upstreams: upstreams(&told, (&before, &clusters), scale.level),
             unseen: scale.level.clustered(&clusters.through_none()),
             unattributed: count(routes.len().saturating_sub(told.len())),
             traced: count(routes.len()),
@@ -95,7 +98,11 @@ impl UnitView<'_> {
     }
 }
 
-fn upstreams(told: &[&Route], clusters: &Clusters, level: Level) -> Vec<UpstreamShare> {
+fn upstreams(
+    told: &[&Route],
+    (before, clusters): (&Clusters<'_>, &Clusters<'_>),
+    level: Level,
+) -> Vec<UpstreamShare> {
     let mut flows: BTreeMap<Asn, Share> = BTreeMap::new();
     for upstream in told.iter().filter_map(|route| route.upstream.ok()) {
         let entering = Share { part: u64::from(upstream.seen_entering), whole: 1 };
@@ -103,7 +110,8 @@ fn upstreams(told: &[&Route], clusters: &Clusters, level: Level) -> Vec<Upstream
     }
     let share = |(upstream, flows): (Asn, Share)| {
         let share = level.clustered(&clusters.through(upstream))?;
-        Some(UpstreamShare { upstream, flows: flows.whole, share, seen_entering: flows.part })
+        let likeness = clusters.likeness(before, upstream);
+        Some(UpstreamShare { upstream, flows: flows.whole, share, likeness, seen_entering: flows.part })
     };
     let mut shares: Vec<UpstreamShare> = flows.into_iter().filter_map(share).collect();
     shares.sort_by_key(|share| (std::cmp::Reverse(share.flows), share.upstream));

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::change::{self, through};
 use super::delay::DelayChange;
 use super::findings::{Epoch, Estimate, FoundChange, Outage, Reach, UnitEpoch};
-use super::interval::{Share, difference};
+use super::interval::Share;
 use super::moment::{self, Bracket, Turn};
 use super::number;
 use super::unit::{Scale, UnitView};
@@ -301,14 +301,14 @@ impl Verdict<'_> {
     }
 
     fn upstream_changed(&self, step: &Step<'_>, asn: Asn) -> Option<Weighed> {
-        let difference = difference(change::share(step.before, asn)?, change::share(step.after, asn)?);
+        let difference = change::of_upstream(step.before, step.after, asn)?;
         let (before, after) = (through(step.before, asn), through(step.after, asn));
         let certain = difference.low > 0.0 || difference.high < 0.0;
-        let flows = format!("{} flows, was {}", of(after), of(before));
-        let numbers = format!("{flows}{}", points(difference));
+        let traces = format!("{} traces, was {}", of(after), of(before));
+        let numbers = format!("{traces}{}", points(difference));
         if !certain {
             let news = before.part == 0 || after.part == 0;
-            let few = || format!("{asn} carried {flows} {}: too few to tell from chance", step.when);
+            let few = || format!("{asn} carried {traces} {}: too few to tell from chance", step.when);
             return news.then(|| (Weight::Lesser, few()));
         }
         let upstream = |what: String, turn| {

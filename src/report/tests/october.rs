@@ -337,6 +337,7 @@ fn unit_epoch(habit: &Habit, epoch: usize, epochs: &[Epoch], timeline: &[Timelin
     let mut upstreams: Vec<UpstreamShare> = flows
         .iter()
         .map(|(upstream, flows)| UpstreamShare {
+            likeness: 0.0,
             upstream: upstream.unwrap(),
             flows: *flows,
             share: wilson(*flows, known),

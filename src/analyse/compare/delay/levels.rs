@@ -78,7 +78,7 @@ fn told(series: &DelaySeries, cut: &Cut) -> Option<DelayChange> {
         rounds: (last.round, first.round),
         before,
         after,
-        difference: apart(before, after),
+        difference: apart(before, after, 0.0),
         of_rounds: (count(cut.rounds.0), count(cut.rounds.1)),
         p: cut.p,
         rate: 1.0,
