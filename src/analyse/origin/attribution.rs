@@ -3,34 +3,46 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use super::exchange::OnLan;
+use super::exchange::ExchangePoint;
 use super::kin::{Choice, Kin};
-use super::source::{Found, OriginSource, SourceClass};
+use super::source::{OriginSource, Said, SourceClass};
+use super::special::Block;
 use crate::model::{Asn, Prefix};
 
 /// The AS of an address, and why.
 #[derive(Clone, Debug)]
-pub struct Attribution<'a>(pub(super) Ground<'a>);
+pub struct Attribution<'a> {
+    pub(super) address: IpAddr,
+    pub(super) ground: Ground<'a>,
+}
 
-/// What decides about an address.
+/// What decides about an address. It is kept small, since most who ask want no more than the AS.
 #[derive(Clone, Debug)]
 pub(super) enum Ground<'a> {
     /// One source, which names one origin.
-    Said(Said<'a>),
-    /// Several origins, or several sources: all origins, the chosen one first.
-    Several(Said<'a>, Vec<Asn>, Option<Choice>),
-    Special(Prefix, &'static str),
-    Exchange(OnLan<'a>),
-    LookedUp(Prefix, &'a [Asn]),
+    One(&'a OriginSource, Said),
+    Several(Box<Several<'a>>),
+    Special(&'static Block),
+    Exchange(&'a ExchangePoint, Said),
+    LookedUp(&'a (Prefix, Vec<Asn>)),
     Nothing,
+}
+
+/// Several origins, or several sources that name one.
+#[derive(Clone, Debug)]
+pub(super) struct Several<'a> {
+    best: Best<'a>,
+    /// The chosen one first.
+    origins: Vec<Asn>,
+    choice: Option<Choice>,
 }
 
 /// The longest prefix that sources of one class know around an address.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Said<'a> {
+pub(super) struct Best<'a> {
     /// The first that knows it.
     source: &'a OriginSource,
-    found: Found<'a>,
+    said: Said,
     /// From the next on that knows it, too; empty if none does.
     others: &'a [OriginSource],
 }
@@ -40,11 +52,11 @@ impl Attribution<'_> {
     #[must_use]
     #[inline]
     pub fn asn(&self) -> Option<Asn> {
-        match &self.0 {
-            Ground::Said(said) => said.found.origins.first().map(|origin| origin.asn),
-            Ground::Several(_, origins, _) => origins.first().copied(),
-            Ground::LookedUp(_, origins) => origins.first().copied(),
-            Ground::Special(..) | Ground::Exchange(_) | Ground::Nothing => None,
+        match &self.ground {
+            Ground::One(source, said) => source.origins(*said).as_slice().first().map(|origin| origin.asn),
+            Ground::Several(several) => several.origins.first().copied(),
+            Ground::LookedUp((_, origins)) => origins.first().copied(),
+            Ground::Special(_) | Ground::Exchange(..) | Ground::Nothing => None,
         }
     }
 
@@ -52,55 +64,69 @@ impl Attribution<'_> {
     /// point, the member whose address it is.
     #[must_use]
     pub fn alternatives(&self) -> Vec<Asn> {
-        let origins: &[Asn] = match &self.0 {
-            Ground::Exchange(on_lan) => return on_lan.member.into_iter().collect(),
-            Ground::Several(_, origins, _) => origins,
-            Ground::LookedUp(_, origins) => origins,
-            Ground::Said(_) | Ground::Special(..) | Ground::Nothing => &[],
-        };
-        origins.iter().skip(1).copied().collect()
+        match &self.ground {
+            Ground::Several(several) => several.origins.iter().skip(1).copied().collect(),
+            Ground::LookedUp((_, origins)) => origins.iter().skip(1).copied().collect(),
+            Ground::Exchange(point, _) => point.ports.get(&self.address).copied().into_iter().collect(),
+            Ground::One(..) | Ground::Special(_) | Ground::Nothing => Vec::new(),
+        }
     }
 
     /// Whether so few BGP peers saw this origin that it proves nothing.
     #[must_use]
     pub fn is_thin(&self) -> bool {
-        let (Ground::Said(said) | Ground::Several(said, ..)) = &self.0 else { return false };
-        self.asn().is_some_and(|asn| said.is_thin(asn))
+        let (source, said) = match &self.ground {
+            Ground::One(source, said) => (*source, *said),
+            Ground::Several(several) => (several.best.source, several.best.said),
+            _ => return false,
+        };
+        self.asn().is_some_and(|asn| source.says_thinly(said, asn))
     }
 
     /// Why.
     #[must_use]
     pub fn reason(&self) -> OriginReason {
-        match &self.0 {
-            Ground::Said(said) => said.reason(None),
-            Ground::Several(said, _, choice) => said.reason(*choice),
-            Ground::Special(prefix, name) => OriginReason::SpecialPurpose { prefix: *prefix, name },
-            Ground::Exchange(on_lan) => OriginReason::ExchangePoint { prefix: on_lan.lan },
-            Ground::LookedUp(prefix, _) => OriginReason::LookedUp { prefix: *prefix },
+        let said = |source: &OriginSource, said: Said, choice| {
+            OriginReason::said(source.class(), said.prefix(self.address), choice)
+        };
+        match &self.ground {
+            Ground::One(source, one) => said(source, *one, None),
+            Ground::Several(several) => said(several.best.source, several.best.said, several.choice),
+            Ground::Special((prefix, name)) => OriginReason::SpecialPurpose { prefix: *prefix, name },
+            Ground::Exchange(_, lan) => OriginReason::ExchangePoint { prefix: lan.prefix(self.address) },
+            Ground::LookedUp((prefix, _)) => OriginReason::LookedUp { prefix: *prefix },
             Ground::Nothing => OriginReason::NotCovered,
         }
     }
 }
 
-impl<'a> Said<'a> {
+impl<'a> Best<'a> {
     /// In the first class of which a source knows any prefix around the address.
     #[inline]
-    pub(super) fn longest(mut sources: &'a [OriginSource], address: IpAddr) -> Option<Self> {
+    pub(super) fn of(sources: &'a [OriginSource], address: IpAddr) -> Option<Self> {
+        match sources {
+            [] => None,
+            [source] => Some(Self { source, said: source.said(address)?, others: &[] }),
+            _ => Self::of_several(sources, address),
+        }
+    }
+
+    fn of_several(mut sources: &'a [OriginSource], address: IpAddr) -> Option<Self> {
         let mut best: Option<Self> = None;
         while let Some((source, behind)) = sources.split_first() {
             let others = std::mem::replace(&mut sources, behind);
             if best.is_some_and(|best| best.source.class() != source.class()) {
                 break;
             }
-            let Some(found) = source.find(address) else { continue };
+            let Some(said) = source.said(address) else { continue };
             match &mut best {
-                Some(best) if best.found.length > found.length => {}
-                Some(best) if best.found.length == found.length => {
+                Some(best) if best.said.length() > said.length() => {}
+                Some(best) if best.said.length() == said.length() => {
                     if best.others.is_empty() {
                         best.others = others;
                     }
                 }
-                _ => best = Some(Self { source, found, others: &[] }),
+                _ => best = Some(Self { source, said, others: &[] }),
             }
         }
         best
@@ -108,34 +134,29 @@ impl<'a> Said<'a> {
 
     /// Which origin it is.
     #[inline]
-    pub(super) fn ground(self, kin: &Kin) -> Ground<'a> {
-        if self.found.origins.len() == 1 && self.others.is_empty() {
-            Ground::Said(self)
-        } else {
-            self.several(kin)
-        }
+    pub(super) fn ground(self, address: IpAddr, kin: &Kin) -> Ground<'a> {
+        let is_one = self.others.is_empty() && self.said.is_one();
+        if is_one { Ground::One(self.source, self.said) } else { self.several(address, kin) }
     }
 
-    fn several(self, kin: &Kin) -> Ground<'a> {
-        let mut origins = self.origins();
+    fn several(self, address: IpAddr, kin: &Kin) -> Ground<'a> {
+        let mut origins = self.origins(address);
         let is_open = origins.len() > 1 && self.source.class() == SourceClass::Bgp;
         let choice = is_open.then(|| self.choose(&mut origins, kin));
-        Ground::Several(self, origins, choice)
-    }
-
-    fn is_thin(&self, asn: Asn) -> bool {
-        self.found.origins.iter().any(|origin| origin.asn == asn && self.source.is_thin(*origin))
+        Ground::Several(Box::new(Several { best: self, origins, choice }))
     }
 
     /// What all sources of the class say of the prefix, each origin once.
-    fn origins(&self) -> Vec<Asn> {
-        let Found { address, length, origins } = self.found;
+    fn origins(&self, address: IpAddr) -> Vec<Asn> {
         let of_class = self.others.iter().take_while(|other| other.class() == self.source.class());
-        let same = of_class.filter_map(|other| other.find(address)).filter(|other| other.length == length);
+        let others = of_class.filter_map(|other| Some((other, other.said(address)?)));
+        let same = others.filter(|(_, said)| said.length() == self.said.length());
         let mut all: Vec<Asn> = Vec::new();
-        for origin in origins.iter().chain(same.flat_map(|found| found.origins)) {
-            if !all.contains(&origin.asn) {
-                all.push(origin.asn);
+        for (source, said) in std::iter::once((self.source, self.said)).chain(same) {
+            for origin in source.origins(said).as_slice() {
+                if !all.contains(&origin.asn) {
+                    all.push(origin.asn);
+                }
             }
         }
         all
@@ -144,7 +165,7 @@ impl<'a> Said<'a> {
     /// Puts first the origin that it is. One that too few peers saw is not preferred for whose customer it is.
     fn choose(&self, origins: &mut [Asn], kin: &Kin) -> Choice {
         let (place, choice) = kin.choose(origins);
-        let is_thin = origins.get(place).is_some_and(|asn| self.is_thin(*asn));
+        let is_thin = origins.get(place).is_some_and(|asn| self.source.says_thinly(self.said, *asn));
         if choice == Choice::Customer && is_thin {
             return Choice::First;
         }
@@ -152,16 +173,6 @@ impl<'a> Said<'a> {
             until_chosen.rotate_right(1);
         }
         choice
-    }
-
-    fn reason(&self, choice: Option<Choice>) -> OriginReason {
-        let prefix = self.found.prefix();
-        match (self.source.class(), choice) {
-            (SourceClass::Override, _) => OriginReason::Overridden { prefix },
-            (SourceClass::Delegation, _) => OriginReason::Delegated { prefix },
-            (SourceClass::Bgp, Some(choice)) => OriginReason::SeveralOrigins { prefix, choice },
-            (SourceClass::Bgp, None) => OriginReason::SingleOrigin { prefix },
-        }
     }
 }
 
@@ -212,6 +223,15 @@ pub enum OriginReason {
 }
 
 impl OriginReason {
+    const fn said(class: SourceClass, prefix: Prefix, choice: Option<Choice>) -> Self {
+        match (class, choice) {
+            (SourceClass::Override, _) => Self::Overridden { prefix },
+            (SourceClass::Delegation, _) => Self::Delegated { prefix },
+            (SourceClass::Bgp, Some(choice)) => Self::SeveralOrigins { prefix, choice },
+            (SourceClass::Bgp, None) => Self::SingleOrigin { prefix },
+        }
+    }
+
     /// The reason in one word of a closed set.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::source::{OriginSource, OriginSourceBuilder, SeenOrigin, SourceClass};
+use super::source::{OriginSource, OriginSourceBuilder, Said, SeenOrigin, SourceClass};
 use crate::model::{Asn, Prefix, Untrusted};
 
 /// An exchange point.
@@ -77,11 +77,16 @@ impl ExchangePoints {
     /// The LAN around an address.
     #[must_use]
     pub fn find(&self, address: IpAddr) -> Option<OnLan<'_>> {
-        let found = self.lans.find(address)?;
-        let place = found.origins.first()?.asn.get().checked_sub(1)?;
-        let point = self.points.get(place as usize)?;
-        let member = point.ports.get(&address).copied();
-        Some(OnLan { lan: found.prefix(), point, member })
+        let (point, lan) = self.around(address)?;
+        Some(OnLan { lan: lan.prefix(address), point, member: point.ports.get(&address).copied() })
+    }
+
+    /// The exchange point of an address, and what is said of its LAN.
+    #[inline]
+    pub(super) fn around(&self, address: IpAddr) -> Option<(&ExchangePoint, Said)> {
+        let said = self.lans.said(address)?;
+        let place = self.lans.origins(said).as_slice().first()?.asn.get().checked_sub(1)?;
+        Some((self.points.get(place as usize)?, said))
     }
 }
 

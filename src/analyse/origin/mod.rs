@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 
-use self::attribution::{Ground, Said};
+use self::attribution::{Best, Ground};
 use self::kin::Kin;
 use crate::model::{AsRelation, Asn, Prefix, Untrusted};
 
@@ -181,26 +181,26 @@ impl OriginTable {
     #[must_use]
     #[inline]
     pub fn lookup(&self, address: IpAddr) -> Attribution<'_> {
-        Attribution(self.ground(address))
+        Attribution { address, ground: self.ground(address) }
     }
 
     #[inline]
     fn ground(&self, address: IpAddr) -> Ground<'_> {
         let (overrides, others) = self.sources.split_at_checked(self.overrides).unwrap_or_default();
-        if let Some(said) = Said::longest(overrides, address) {
-            return said.ground(&self.kin);
+        if let Some(best) = Best::of(overrides, address) {
+            return best.ground(address, &self.kin);
         }
-        if let Some((prefix, name)) = special::covering(address) {
-            return Ground::Special(prefix, name);
+        if let Some(block) = special::covering(address) {
+            return Ground::Special(block);
         }
-        if let Some(on_lan) = self.exchange_points.find(address) {
-            return Ground::Exchange(on_lan);
+        if let Some((point, lan)) = self.exchange_points.around(address) {
+            return Ground::Exchange(point, lan);
         }
-        if let Some(said) = Said::longest(others, address) {
-            return said.ground(&self.kin);
+        if let Some(best) = Best::of(others, address) {
+            return best.ground(address, &self.kin);
         }
         match self.looked_up.get(&address) {
-            Some((prefix, origins)) => Ground::LookedUp(*prefix, origins),
+            Some(looked_up) => Ground::LookedUp(looked_up),
             None => Ground::Nothing,
         }
     }
@@ -212,7 +212,7 @@ impl OriginTable {
         let (overrides, others): (Vec<_>, Vec<_>) =
             self.sources.iter().partition(|source| source.class() == SourceClass::Override);
         said.extend(overrides.into_iter().filter_map(|source| Statement::of(source, address)));
-        said.extend(special::covering(address).map(|(prefix, name)| Statement::special(prefix, name)));
+        said.extend(special::covering(address).map(|(prefix, name)| Statement::special(*prefix, name)));
         said.extend(self.exchange_points.find(address).map(Statement::lan));
         said.extend(others.into_iter().filter_map(|source| Statement::of(source, address)));
         if let Some((prefix, origins)) = self.looked_up.get(&address) {
@@ -230,7 +230,7 @@ impl OriginTable {
 impl Statement {
     fn of(source: &OriginSource, address: IpAddr) -> Option<Self> {
         let found = source.find(address)?;
-        let (prefix, origins) = (found.prefix(), found.origins);
+        let (prefix, origins) = (found.prefix(), found.origins());
         let thin = origins.iter().filter(|origin| source.is_thin(**origin)).map(|origin| origin.asn);
         let note = match source.full_peers() {
             0 => String::new(),

@@ -1,7 +1,7 @@
 //! One source of origins: what one file, or one group of files, says about prefixes.
 
 use std::net::IpAddr;
-use std::num::NonZeroU16;
+use std::num::NonZeroU64;
 
 use super::ranges::{Bits, Ranges};
 use crate::model::{Asn, Keyed, Prefix};
@@ -54,18 +54,15 @@ pub struct OriginSource {
     prefixes: usize,
     v4: Ranges<u32, Said>,
     v6: Ranges<u128, Said>,
-    /// The origins of all prefixes; many prefixes share theirs.
+    /// The origins of prefixes that have several; many prefixes share theirs.
     origins: Vec<SeenOrigin>,
 }
 
-/// What is said of a prefix: eight bytes, also where there may be nothing.
+/// What is said of a prefix, in one word, which a look-up hands on without a detour through memory: one octet that is 1 if
+/// it has one origin, and else 2; its length in the next; the number of peers, or of origins, in two; and in four the AS, or
+/// where among the origins of all those of the prefix begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Said {
-    /// Where its origins begin among those of all.
-    first: u32,
-    origins: NonZeroU16,
-    length: u8,
-}
+pub(super) struct Said(NonZeroU64);
 
 #[derive(Clone, Copy, Debug)]
 struct Row<B> {
@@ -76,19 +73,39 @@ struct Row<B> {
 /// What a source says about an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found<'a> {
-    /// The address.
-    pub address: IpAddr,
-    /// The length of the longest prefix around it.
-    pub length: u8,
-    /// Who originates that, never empty.
-    pub origins: &'a [SeenOrigin],
+    address: IpAddr,
+    said: Said,
+    origins: Origins<'a>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origins<'a> {
+    One(SeenOrigin),
+    Several(&'a [SeenOrigin]),
 }
 
 impl Found<'_> {
     /// The longest prefix around the address.
     #[must_use]
     pub fn prefix(&self) -> Prefix {
-        Prefix::covering(self.address, self.length).unwrap_or_else(|| Prefix::host(self.address))
+        self.said.prefix(self.address)
+    }
+
+    /// Who originates that, never empty.
+    #[must_use]
+    #[inline]
+    pub const fn origins(&self) -> &[SeenOrigin] {
+        self.origins.as_slice()
+    }
+}
+
+impl Origins<'_> {
+    #[inline]
+    pub(super) const fn as_slice(&self) -> &[SeenOrigin] {
+        match self {
+            Self::One(origin) => std::slice::from_ref(origin),
+            Self::Several(origins) => origins,
+        }
     }
 }
 
@@ -98,8 +115,8 @@ pub struct OriginSourceBuilder {
     v4: Vec<Row<u32>>,
     v6: Vec<Row<u128>>,
     origins: Vec<SeenOrigin>,
-    /// Which origins are there already, where and how many.
-    known: Keyed<Box<[SeenOrigin]>, (u32, NonZeroU16)>,
+    /// Where several origins stand that came already.
+    known: Keyed<Box<[SeenOrigin]>, u32>,
 }
 
 impl OriginSourceBuilder {
@@ -126,15 +143,25 @@ impl OriginSourceBuilder {
     }
 
     fn said(&mut self, origins: &[SeenOrigin], length: u8) -> Option<Said> {
-        let origins = origins.get(..usize::from(u16::MAX)).unwrap_or(origins);
-        if let Some((first, origins)) = self.known.get(origins) {
-            return Some(Said { first: *first, origins: *origins, length });
+        match origins {
+            [] => None,
+            [origin] => Said::new(true, length, origin.peers, origin.asn.get()),
+            _ => {
+                let origins = origins.get(..usize::from(u16::MAX)).unwrap_or(origins);
+                let (first, count) = (self.first(origins)?, u16::try_from(origins.len()).ok()?);
+                Said::new(false, length, count, first)
+            }
         }
-        let count = u16::try_from(origins.len()).ok().and_then(NonZeroU16::new)?;
+    }
+
+    fn first(&mut self, origins: &[SeenOrigin]) -> Option<u32> {
+        if let Some(first) = self.known.get(origins) {
+            return Some(*first);
+        }
         let first = u32::try_from(self.origins.len()).ok()?;
         self.origins.extend_from_slice(origins);
-        self.known.insert(origins.into(), (first, count));
-        Some(Said { first, origins: count, length })
+        self.known.insert(origins.into(), first);
+        Some(first)
     }
 
     /// The source under this name.
@@ -151,7 +178,7 @@ impl OriginSourceBuilder {
 
     /// Every prefix once.
     fn in_order<B: Bits>(&mut self, mut rows: Vec<Row<B>>) -> Vec<Row<B>> {
-        let place = |row: &Row<B>| (row.start, row.said.length);
+        let place = |row: &Row<B>| (row.start, row.said.length());
         if !rows.is_sorted_by_key(place) {
             rows.sort_by_key(place);
         }
@@ -166,26 +193,56 @@ impl OriginSourceBuilder {
     }
 
     fn joined(&mut self, first: Said, next: Said) -> Said {
-        let mut origins = first.among(&self.origins).to_vec();
-        for more in next.among(&self.origins) {
+        let mut origins = first.origins(&self.origins).as_slice().to_vec();
+        for more in next.origins(&self.origins).as_slice() {
             match origins.iter_mut().find(|origin| origin.asn == more.asn) {
                 Some(origin) => origin.peers = origin.peers.max(more.peers),
                 None => origins.push(*more),
             }
         }
-        self.said(&origins, first.length).unwrap_or(first)
+        self.said(&origins, first.length()).unwrap_or(first)
     }
 }
 
 fn ranges<B: Bits>(rows: Vec<Row<B>>) -> Ranges<B, Said> {
-    Ranges::new(rows.into_iter().map(|Row { start, said }| (start, said.length, said)))
+    Ranges::new(rows.into_iter().map(|Row { start, said }| (start, said.length(), said)))
 }
 
 impl Said {
+    fn new(is_one: bool, length: u8, count: u16, number: u32) -> Option<Self> {
+        let ([count_high, count_low], [a, b, c, d]) = (count.to_be_bytes(), number.to_be_bytes());
+        let kind = if is_one { 1 } else { 2 };
+        let word = u64::from_be_bytes([kind, length, count_high, count_low, a, b, c, d]);
+        NonZeroU64::new(word).map(Self)
+    }
+
     #[inline]
-    fn among(self, origins: &[SeenOrigin]) -> &[SeenOrigin] {
-        let first = self.first as usize;
-        origins.get(first..first.saturating_add(self.origins.get().into())).unwrap_or_default()
+    pub(super) const fn is_one(self) -> bool {
+        let [kind, ..] = self.0.get().to_be_bytes();
+        kind == 1
+    }
+
+    #[inline]
+    pub(super) const fn length(self) -> u8 {
+        let [_, length, ..] = self.0.get().to_be_bytes();
+        length
+    }
+
+    /// The prefix around an address of which it is said. No source has lengths that the family has not.
+    pub(super) fn prefix(self, address: IpAddr) -> Prefix {
+        Prefix::covering(address, self.length()).unwrap_or_else(|| Prefix::host(address))
+    }
+
+    #[inline]
+    fn origins(self, all: &[SeenOrigin]) -> Origins<'_> {
+        let [_, _, count_high, count_low, a, b, c, d] = self.0.get().to_be_bytes();
+        let (count, number) =
+            (u16::from_be_bytes([count_high, count_low]), u32::from_be_bytes([a, b, c, d]));
+        if let (true, Ok(asn)) = (self.is_one(), Asn::try_from(number)) {
+            return Origins::One(SeenOrigin { asn, peers: count });
+        }
+        let first = number as usize;
+        Origins::Several(all.get(first..first.saturating_add(count.into())).unwrap_or_default())
     }
 }
 
@@ -231,11 +288,26 @@ impl OriginSource {
     #[must_use]
     #[inline]
     pub fn find(&self, address: IpAddr) -> Option<Found<'_>> {
-        let said = match address {
+        let said = self.said(address)?;
+        Some(Found { address, said, origins: self.origins(said) })
+    }
+
+    #[inline]
+    pub(super) fn said(&self, address: IpAddr) -> Option<Said> {
+        match address {
             IpAddr::V4(address) => self.v4.find(address.to_bits()),
             IpAddr::V6(address) => self.v6.find(address.to_bits()),
-        }?;
-        Some(Found { address, length: said.length, origins: said.among(&self.origins) })
+        }
+    }
+
+    #[inline]
+    pub(super) fn origins(&self, said: Said) -> Origins<'_> {
+        said.origins(&self.origins)
+    }
+
+    /// Whether so few of its peers saw an origin of a prefix that it proves nothing.
+    pub(super) fn says_thinly(&self, said: Said, asn: Asn) -> bool {
+        self.origins(said).as_slice().iter().any(|origin| origin.asn == asn && self.is_thin(*origin))
     }
 
     /// Whether so few of its peers saw an origin that it proves nothing: fewer than two, or fewer than a tenth of

@@ -29,11 +29,15 @@ const BLOCKS: [(&str, &str); 19] = [
     ("ff00::/8", "multicast (RFC 4291)"),
 ];
 
+/// A block, with its name.
+pub(super) type Block = (Prefix, &'static str);
+
 /// The blocks as they are asked.
 struct Special {
+    blocks: Vec<Block>,
     /// By the first octet of an address whether it may lie in a block, since nearly every look-up asks in vain.
     first_octets: [Octets; 2],
-    /// The "origin" of a block is its place in the list, from 1.
+    /// The "origin" of a block is its place among them, from 1.
     table: OriginSource,
 }
 
@@ -41,16 +45,18 @@ struct Special {
 type Octets = [bool; 256];
 
 static SPECIAL: LazyLock<Special> = LazyLock::new(|| {
+    let parsed = BLOCKS.iter().filter_map(|(prefix, name)| Some((prefix.parse().ok()?, *name)));
+    let blocks: Vec<Block> = parsed.collect();
     let mut table = OriginSourceBuilder::default();
     let mut first_octets = [[false; 256]; 2];
-    for ((prefix, _), place) in BLOCKS.iter().zip(1_u32..) {
-        if let (Ok(prefix), Ok(place)) = (prefix.parse(), Asn::try_from(place)) {
-            table.add(prefix, &[SeenOrigin::from(place)]);
-            mark(&mut first_octets, prefix);
+    for ((prefix, _), place) in blocks.iter().zip(1_u32..) {
+        if let Ok(place) = Asn::try_from(place) {
+            table.add(*prefix, &[SeenOrigin::from(place)]);
+            mark(&mut first_octets, *prefix);
         }
     }
     let table = table.finish("special-purpose space", SourceClass::Override);
-    Special { first_octets, table }
+    Special { blocks, first_octets, table }
 });
 
 fn mark([v4, v6]: &mut [Octets; 2], prefix: Prefix) {
@@ -66,9 +72,9 @@ fn mark([v4, v6]: &mut [Octets; 2], prefix: Prefix) {
         .for_each(|is| *is = true);
 }
 
-/// The special-purpose block that covers an address, with its name.
+/// The special-purpose block that covers an address.
 #[inline]
-pub(super) fn covering(address: IpAddr) -> Option<(Prefix, &'static str)> {
+pub(super) fn covering(address: IpAddr) -> Option<&'static Block> {
     let [v4, v6] = &SPECIAL.first_octets;
     let may_be = match address {
         IpAddr::V4(address) => v4.get(usize::from(address.octets()[0])),
@@ -77,11 +83,10 @@ pub(super) fn covering(address: IpAddr) -> Option<(Prefix, &'static str)> {
     if *may_be? { block(address) } else { None }
 }
 
-fn block(address: IpAddr) -> Option<(Prefix, &'static str)> {
+fn block(address: IpAddr) -> Option<&'static Block> {
     let found = SPECIAL.table.find(address)?;
-    let place = found.origins.first()?.asn.get().checked_sub(1)?;
-    let (_, name) = BLOCKS.get(place as usize)?;
-    Some((found.prefix(), name))
+    let place = found.origins().first()?.asn.get().checked_sub(1)?;
+    SPECIAL.blocks.get(place as usize)
 }
 
 #[cfg(test)]
@@ -93,7 +98,7 @@ mod tests {
         assert_eq!(SPECIAL.table.len(), BLOCKS.len());
         for (prefix, name) in BLOCKS {
             let prefix: Prefix = prefix.parse().unwrap();
-            assert_eq!(covering(prefix.network()), Some((prefix, name)));
+            assert_eq!(covering(prefix.network()), Some(&(prefix, name)));
         }
     }
 
@@ -105,7 +110,7 @@ mod tests {
                 ipnet::IpNet::V4(net) => IpAddr::V4(net.broadcast()),
                 ipnet::IpNet::V6(net) => IpAddr::V6(net.broadcast()),
             };
-            assert_eq!(covering(last), Some((prefix, name)));
+            assert_eq!(covering(last), Some(&(prefix, name)));
         }
         assert_eq!(covering("11.0.0.1".parse().unwrap()), None);
         assert_eq!(covering("2001:4860::1".parse().unwrap()), None);

@@ -143,7 +143,7 @@ fn the_database_of_maxmind_says_what_its_source_says_in_real_data() {
         };
         let found = loaded.table.sources()[0].find(address);
         let expected = u32::try_from(number).ok().filter(|number| is_public(*number));
-        assert_eq!(found.map(|found| found.origins[0].asn.get()), expected, "{net}");
+        assert_eq!(found.map(|found| found.origins()[0].asn.get()), expected, "{net}");
         asked += 1;
     }
     assert!(asked > 100);

@@ -347,7 +347,7 @@ proptest! {
         let mut known = asns.clone();
         let mut seen = std::collections::BTreeSet::new();
         known.retain(|asn| seen.insert(*asn));
-        let read: Vec<u32> = found.origins.iter().map(|origin| origin.asn.get()).collect();
+        let read: Vec<u32> = found.origins().iter().map(|origin| origin.asn.get()).collect();
         prop_assert_eq!(read, known);
     }
 }

@@ -163,7 +163,7 @@ fn update(peer: u32, withdrawn: &[&str], announced: &[&str], attributes: &[u8]) 
 fn origins(table: &MrtTable, address: &str) -> Vec<(u32, u16)> {
     let found = table.source.find(address.parse().unwrap());
     found.map_or(Vec::new(), |found| {
-        found.origins.iter().map(|origin| (origin.asn.get(), origin.peers)).collect()
+        found.origins().iter().map(|origin| (origin.asn.get(), origin.peers)).collect()
     })
 }
 
@@ -345,7 +345,7 @@ fn a_table_of_the_older_kind_has_its_routes_to_a_prefix_counted_together() {
     assert!(faults.is_empty(), "{faults}");
     let origins = |address: &str| -> Vec<(u32, u16)> {
         let found = table.source.find(address.parse().unwrap()).unwrap();
-        found.origins.iter().map(|origin| (origin.asn.get(), origin.peers)).collect()
+        found.origins().iter().map(|origin| (origin.asn.get(), origin.peers)).collect()
     };
     assert_eq!(origins("8.1.1.1"), [(5, 2), (6, 1)]);
     assert_eq!(origins("175.45.177.1"), [(131_279, 1)]);
@@ -389,7 +389,7 @@ proptest! {
             let found = table.source.find(prefix.network()).unwrap();
             if found.prefix() != *prefix { continue }
             let found: BTreeMap<u32, usize> =
-                found.origins.iter().map(|origin| (origin.asn.get(), usize::from(origin.peers))).collect();
+                found.origins().iter().map(|origin| (origin.asn.get(), usize::from(origin.peers))).collect();
             prop_assert_eq!(&found, origins);
         }
     }
