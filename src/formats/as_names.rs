@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::model::{Asn, FileError, Untrusted};
 
 use super::compressed::{Capped, plain};
+use super::faults::Faults;
 use super::lines::LineLimit;
 
 /// The longest line that is read, in bytes.
@@ -25,10 +26,11 @@ const LARGEST_LIST: u64 = 256 * 1024 * 1024;
 /// The most lines that are read; some 120,000 AS numbers are in use.
 const MOST_LINES: usize = 2_000_000;
 
-/// Reads tables of AS names; of several names of an AS the first counts.
+/// Reads tables of AS names; of several names of an AS the first counts. Lines that name no AS are left out, and
+/// told to whoever reads the log.
 ///
 /// # Errors
-/// The first line that is wrong, or the system's reason.
+/// A table of which nothing can be read, and why.
 pub fn load_as_names<P: AsRef<Path>>(paths: &[P]) -> Result<BTreeMap<Asn, Untrusted>, FileError> {
     let mut names = BTreeMap::new();
     for path in paths {
@@ -39,39 +41,46 @@ pub fn load_as_names<P: AsRef<Path>>(paths: &[P]) -> Result<BTreeMap<Asn, Untrus
         let is_list = table.fill_buf().map_err(failed)?.trim_ascii_start().starts_with(b"[");
         if is_list {
             read_list(table, &file, &mut names)?;
-        } else {
-            read_as_names(table, &file, &mut names)?;
+            continue;
+        }
+        let mut faults = Faults::new(&file);
+        match (read_as_names(table, &mut faults, &mut names), faults.first.first()) {
+            (0, Some(fault)) => return Err(fault.clone()),
+            (_, Some(_)) => tracing::warn!("{faults}"),
+            (_, None) => {}
         }
     }
     Ok(names)
 }
 
-/// Adds the names of one table; `file` is what messages call it.
-///
-/// # Errors
-/// The first line that is wrong, or the system's reason.
-pub fn read_as_names(
-    table: impl Read,
-    file: &str,
-    names: &mut BTreeMap<Asn, Untrusted>,
-) -> Result<(), FileError> {
+/// Adds the names of one table. Returns how many lines name an AS.
+fn read_as_names(table: impl Read, faults: &mut Faults, names: &mut BTreeMap<Asn, Untrusted>) -> u64 {
     let lines = BufReader::new(LineLimit::new(table, LONGEST_LINE)).split(b'\n');
-    for (line, number) in lines.zip(1..) {
-        let wrong = |rule: String| file_error(file, Some(number), rule);
-        let line = line.map_err(|error| wrong(format!("cannot be read: {error}")))?;
-        if number > MOST_LINES {
-            return Err(wrong("more lines than there are ASes".to_owned()));
-        }
+    let mut rows = 0_u64;
+    for (line, number) in lines.zip(1..=MOST_LINES) {
+        let line = match line {
+            Ok(line) => line,
+            Err(error) => {
+                faults.line(number, "", format_args!("cannot be read from here on: {error}"));
+                break;
+            }
+        };
         let text = String::from_utf8_lossy(&line);
         let text = text.trim();
-        if text.is_empty() || text.starts_with('#') {
+        let (asn, name) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
+        // Lists of all numbers begin with 0, which nobody has (RFC 7607).
+        if text.is_empty() || text.starts_with('#') || asn == "0" {
             continue;
         }
-        let (asn, name) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
-        let asn: Asn = asn.parse().map_err(|error| wrong(format!("{error}, and a name behind it")))?;
-        names.entry(asn).or_insert_with(|| Untrusted::new(name.trim_start()));
+        match asn.parse::<Asn>() {
+            Ok(asn) => {
+                names.entry(asn).or_insert_with(|| Untrusted::new(name.trim_start()));
+                rows = rows.saturating_add(1);
+            }
+            Err(error) => faults.line(number, text, format_args!("{error}, and a name behind it")),
+        }
     }
-    Ok(())
+    rows
 }
 
 /// An AS in a list in JSON.
@@ -100,9 +109,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn read(table: &[u8]) -> Result<BTreeMap<Asn, Untrusted>, FileError> {
-        let mut names = BTreeMap::new();
-        read_as_names(table, "names.tsv", &mut names).map(|()| names)
+    fn read(table: &[u8]) -> (BTreeMap<Asn, Untrusted>, Faults) {
+        let (mut names, mut faults) = (BTreeMap::new(), Faults::new("names.tsv"));
+        read_as_names(table, &mut faults, &mut names);
+        (names, faults)
     }
 
     fn name(names: &BTreeMap<Asn, Untrusted>, asn: &str) -> String {
@@ -113,21 +123,24 @@ mod tests {
     fn both_spellings_and_any_name_are_read_and_the_first_name_counts() {
         let table =
             "# ours\nAS4837\tChina Unicom\r\n\n20485  TransTelekom, \u{1b}[2J JSC\nAS4837 other\nAS7\n";
-        let names = read(table.as_bytes()).unwrap();
+        let (names, _) = read(table.as_bytes());
         assert_eq!(name(&names, "AS4837"), "China Unicom");
         assert_eq!(name(&names, "AS20485"), "TransTelekom, \\u{1b}[2J JSC");
         assert!(names[&"AS7".parse().unwrap()].is_empty());
     }
 
     #[test]
-    fn a_line_without_an_as_is_named_with_its_number() {
-        let error = read(b"AS1 one\nChina Unicom\n").unwrap_err().to_string();
+    fn a_line_without_an_as_is_left_out_and_told_with_its_number() {
+        let (names, faults) = read(b"0 -Reserved AS-, ZZ\n1 LVLT-1, US\nChina Unicom\n7 GLOBAL\n");
+        assert_eq!((names.len(), faults.count), (2, 1));
+        let told = faults.to_string();
         assert!(
-            error.starts_with("names.tsv:2: ") && error.contains("\"China\" is not an AS number"),
-            "{error}"
+            told.starts_with("names.tsv:3: ") && told.contains("\"China\" is not an AS number"),
+            "{told}"
         );
-        let long = [b"AS1 ".as_slice(), &[b'x'; 5000]].concat();
-        assert!(read(&long).unwrap_err().to_string().contains("longer than 4096 bytes"));
+        let long = [b"AS1 one\nAS2 ".as_slice(), &[b'x'; 5000]].concat();
+        let (names, faults) = read(&long);
+        assert!(names.len() == 1 && faults.to_string().contains("longer than 4096 bytes"));
         let gone = load_as_names(&["/nonexistent/names.tsv"]).unwrap_err().to_string();
         assert!(gone.starts_with("/nonexistent/names.tsv: cannot be read"), "{gone}");
     }
@@ -146,6 +159,7 @@ mod tests {
         assert_eq!((names.len(), name(&names, "AS4837")), (2, "CHINA169".to_owned()));
         assert!(load(&list[..40]).unwrap_err().to_string().contains("is no list of names"));
         assert!(load(b"AS4837 China Unicom\n").is_ok());
+        assert!(load(b"China Unicom\n").unwrap_err().to_string().contains("is not an AS number"));
     }
 
     #[test]
