@@ -141,8 +141,25 @@ impl MultipathProber {
     /// Pools what an answer shows of balancers and of the ends of ways; where that calls for more, all searches that it
     /// concerns go on. Returns whether it does.
     fn pool(&mut self, target: usize, ask: Ask) -> bool {
-        let Some(search) = self.searches.get(target) else { return false };
-        let Some(address) = self.order.targets.get(target).copied() else { return false };
+        let (news, surprised) = self.note(target, ask);
+        for router in &news {
+            self.plan_others(target, |search, _| search.passes(*router));
+        }
+        if let Some(address) = surprised {
+            let length = Unit::default_length(address.is_ipv4());
+            let block = Prefix::covering(address, length);
+            self.plan_others(target, |_, other| block.is_some_and(|block| block.contains(other)));
+        }
+        surprised.is_some() || !news.is_empty()
+    }
+
+    /// Notes what an answer shows of balancers and of the ends of ways. Gives the routers behind which more must now be
+    /// asked, and the address whose neighbours must be.
+    fn note(&mut self, target: usize, ask: Ask) -> (Vec<IpAddr>, Option<IpAddr>) {
+        let search = self.searches.get(target);
+        let Some((search, address)) = search.zip(self.order.targets.get(target).copied()) else {
+            return (Vec::new(), None);
+        };
         let gateway = self.ends.gateway(address).filter(|_| self.rules.from_gateway && ask.hop == 1);
         let behind = gateway.zip(search.map().behind_gateway(ask.flow)).map(|(from, to)| (from, to, true));
         let links: Vec<_> = search.map().links_of(ask.hop, ask.flow).chain(behind).collect();
@@ -151,17 +168,8 @@ impl MultipathProber {
             links.iter().filter(|(from, to, blind)| *blind && self.splits.note(address, *from, *to));
         let unequal: Vec<IpAddr> = unequal.map(|(from, _, _)| *from).collect();
         let by_packet = repeated.filter(|(router, same_way)| self.splits.note_repeat(*router, *same_way));
-        let news: Vec<IpAddr> = unequal.into_iter().chain(by_packet.map(|(router, _)| router)).collect();
-        for router in &news {
-            self.plan_others(target, |search, _| search.passes(*router));
-        }
-        let surprised = self.note_ends(target, ask);
-        if let Some(address) = surprised {
-            let length = Unit::default_length(address.is_ipv4());
-            let block = Prefix::covering(address, length);
-            self.plan_others(target, |_, other| block.is_some_and(|block| block.contains(other)));
-        }
-        surprised.is_some() || !news.is_empty()
+        let news = unequal.into_iter().chain(by_packet.map(|(router, _)| router)).collect();
+        (news, self.note_ends(target, ask))
     }
 
     /// Notes what an answer shows of the ends of the ways to a target; gives its address if its neighbours must now be
@@ -269,8 +277,8 @@ impl Prober for MultipathProber {
         self.asked = self.asked.saturating_add(1);
         let Some(search) = self.searches.get_mut(target) else { return };
         search.recall(ask, probe.attempt, heard(news), ends(probe, news));
-        // Nothing is planned yet that a surprise could call back.
-        let _ = self.note_ends(target, ask);
+        // Nothing is planned yet that news could call back.
+        let _ = self.note(target, ask);
     }
 
     /// None: a search plans nothing that it does not ask.

@@ -300,6 +300,35 @@ fn no_probe_is_asked_twice_and_a_round_cut_anywhere_asks_only_what_is_missing() 
     }
 }
 
+/// Most of a round is recalled after a crash; the router that balances is the first one. What is known of balancers then,
+/// and how many questions the round takes without a crash and with it.
+fn mostly_recalled(network: &Network) -> (Splits, usize, usize) {
+    let mut whole = MultipathProber::new(order(targets(120)));
+    let all = run(&mut whole, network);
+    let (before, _) = all.split_at(all.len() - all.len() / 8);
+    let mut resumed = MultipathProber::new(order(targets(120)));
+    for (packet, probe) in (0..).zip(before) {
+        let answer = network.answer(probe, packet);
+        resumed.recall(probe, answer.as_ref().map_or(News::TimedOut, News::Reply));
+    }
+    let known = resumed.splits.clone();
+    let rest = run(&mut resumed, network);
+    (known, all.len(), before.len() + rest.len())
+}
+
+#[test]
+fn what_a_round_had_shown_of_balancers_before_a_crash_is_known_after_it() {
+    let network = Network::balancer(&[1, 1], 5);
+    let router = IpAddr::from([10, 9, 0, 0]);
+    let (known, uncut, in_two_parts) = mostly_recalled(&network);
+    assert!(known.goes_by_flow(router));
+    assert!(in_two_parts <= uncut + uncut / 20, "{in_two_parts} in two parts, {uncut} without a crash");
+
+    let mut by_packet = Network::balancer(&[1, 1], 5);
+    by_packet.nodes[0].per_packet = true;
+    assert!(mostly_recalled(&by_packet).0.goes_by_packet(router));
+}
+
 #[test]
 fn wide_diamonds_cost_less_with_the_light_algorithm() {
     let network = Network::hops(&[1, 8, 8, 1, 1], 2);
