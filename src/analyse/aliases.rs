@@ -16,19 +16,19 @@
 //! their answers set out with different TTLs (Vanaubel et al., IMC 2013). Of a router against which something speaks
 //! nothing is told. What is told is a part of the truth: of most routers only one address ever answers.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::origin::{OriginReason, OriginTable};
 use super::path::{Hop, HopAnswer, Trace};
-use crate::model::{Name, Port, Protocol, ReplyKind};
+use crate::model::{Keyed, Name, Port, Protocol, ReplyKind};
 
 /// Addresses that are known to be on routers with others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Aliases {
     /// The smallest address of the router.
-    names: HashMap<IpAddr, IpAddr>,
+    names: Keyed<IpAddr, IpAddr>,
 }
 
 impl Aliases {
@@ -82,7 +82,7 @@ impl Aliases {
     fn broken<'a>(&self, traces: impl IntoIterator<Item = &'a Trace>, seen: &Seen) -> HashSet<IpAddr> {
         let mut broken = HashSet::new();
         for trace in traces.into_iter().filter(|trace| !trace.looped) {
-            let mut at: HashMap<IpAddr, u8> = HashMap::new();
+            let mut at: Keyed<IpAddr, u8> = Keyed::default();
             for (ttl, address) in places(trace) {
                 let Some(name) = self.names.get(&address) else { continue };
                 if at.insert(*name, ttl).is_some_and(|before| before != ttl) {
@@ -127,15 +127,15 @@ type Place = (Name, IpAddr, (Protocol, Option<Port>), u8);
 #[derive(Debug, Default)]
 struct Seen {
     /// What was seen right before each address.
-    before: BTreeMap<IpAddr, BTreeSet<IpAddr>>,
+    before: Keyed<IpAddr, BTreeSet<IpAddr>>,
     /// What was seen right behind it.
-    behind: BTreeMap<IpAddr, BTreeSet<IpAddr>>,
+    behind: Keyed<IpAddr, BTreeSet<IpAddr>>,
     /// The TTL with which the answers of an address set out; `None` where they differ.
-    first_ttl: HashMap<IpAddr, Option<u8>>,
+    first_ttl: Keyed<IpAddr, Option<u8>>,
     /// The label that an address reports; `None` where they differ.
-    labels: HashMap<IpAddr, Option<u32>>,
+    labels: Keyed<IpAddr, Option<u32>>,
     /// Addresses with labels at one place.
-    places: HashMap<Place, BTreeSet<IpAddr>>,
+    places: Keyed<Place, BTreeSet<IpAddr>>,
 }
 
 impl Seen {
@@ -230,7 +230,7 @@ impl Seen {
     }
 }
 
-fn keep_same<T: PartialEq>(known: &mut HashMap<IpAddr, Option<T>>, address: IpAddr, value: T) {
+fn keep_same<T: PartialEq>(known: &mut Keyed<IpAddr, Option<T>>, address: IpAddr, value: T) {
     match known.get_mut(&address) {
         None => drop(known.insert(address, Some(value))),
         Some(before) if before.as_ref() != Some(&value) => *before = None,
@@ -254,20 +254,22 @@ fn is_taken(address: IpAddr, origins: &OriginTable) -> bool {
     )
 }
 
-/// The addresses of a trace with their places.
+/// The addresses of a trace with their places, as often as each answered.
 fn places(trace: &Trace) -> impl Iterator<Item = (u8, IpAddr)> + '_ {
-    trace.hops.iter().flat_map(|hop| hop.addresses().into_iter().map(|address| (hop.ttl.get(), address)))
+    trace.hops.iter().flat_map(|hop| hop.answers.iter().map(|answer| (hop.ttl.get(), answer.from)))
 }
 
 /// Those of the pairs that stand on one trace at different places.
 fn apart<'a>(traces: impl IntoIterator<Item = &'a Trace>, pairs: &BTreeSet<Pair>) -> HashSet<Pair> {
-    let mut others: HashMap<IpAddr, Vec<IpAddr>> = HashMap::new();
+    let mut others: Keyed<IpAddr, Vec<IpAddr>> = Keyed::default();
     for (one, other) in pairs {
         others.entry(*one).or_default().push(*other);
+        others.entry(*other).or_default();
     }
     let mut apart = HashSet::new();
     for trace in traces.into_iter().filter(|trace| !trace.looped) {
-        let at: HashMap<IpAddr, u8> = places(trace).map(|(ttl, address)| (address, ttl)).collect();
+        let in_pairs = places(trace).filter(|(_, address)| others.contains_key(address));
+        let at: Keyed<IpAddr, u8> = in_pairs.map(|(ttl, address)| (address, ttl)).collect();
         for (one, ttl) in &at {
             let of_one = others.get(one).into_iter().flatten();
             let elsewhere = of_one.filter(|other| at.get(*other).is_some_and(|other| other != ttl));
@@ -321,7 +323,7 @@ impl Routers {
         self.0.insert(large, small);
     }
 
-    fn names(&self) -> HashMap<IpAddr, IpAddr> {
+    fn names(&self) -> Keyed<IpAddr, IpAddr> {
         self.0.keys().map(|address| (*address, self.name(*address))).collect()
     }
 }

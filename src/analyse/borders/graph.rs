@@ -1,12 +1,12 @@
 //! Interfaces, and which follows which on the traces of a dataset.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::analyse::aliases::Aliases;
 use crate::analyse::origin::{OriginReason, OriginTable};
 use crate::analyse::path::{Hop, Trace};
-use crate::model::{Asn, ReplyKind};
+use crate::model::{Asn, Keyed, ReplyKind};
 
 /// Position of an interface in the graph.
 pub(super) type Place = usize;
@@ -69,7 +69,7 @@ impl Space {
 pub(super) struct Graph {
     pub(super) interfaces: Vec<Interface>,
     pub(super) addresses: Vec<IpAddr>,
-    places: HashMap<IpAddr, Place>,
+    places: Keyed<IpAddr, Place>,
 }
 
 impl Graph {

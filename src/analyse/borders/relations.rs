@@ -2,20 +2,20 @@
 //! organisations and customer cones.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use crate::analyse::origin::{Organisations, OriginTable};
-use crate::model::{AsRelation, Asn};
+use crate::model::{AsRelation, Asn, Keyed};
 
 /// Relations between ASes.
 #[derive(Clone, Debug, Default)]
 pub struct Relations {
-    customers: BTreeMap<Asn, BTreeSet<Asn>>,
-    providers: BTreeMap<Asn, BTreeSet<Asn>>,
-    peers: BTreeMap<Asn, BTreeSet<Asn>>,
+    customers: Keyed<Asn, BTreeSet<Asn>>,
+    providers: Keyed<Asn, BTreeSet<Asn>>,
+    peers: Keyed<Asn, BTreeSet<Asn>>,
     organisations: Organisations,
-    cones: RefCell<HashMap<Asn, Rc<BTreeSet<Asn>>>>,
+    cones: RefCell<Keyed<Asn, Rc<BTreeSet<Asn>>>>,
 }
 
 /// What one AS is to another.
@@ -70,7 +70,7 @@ impl Relations {
 
     /// What `other` is to `asn`.
     pub(super) fn kin(&self, asn: Asn, other: Asn) -> Option<Kin> {
-        let has = |of: &BTreeMap<Asn, BTreeSet<Asn>>| of.get(&asn).is_some_and(|set| set.contains(&other));
+        let has = |of: &Keyed<Asn, BTreeSet<Asn>>| of.get(&asn).is_some_and(|set| set.contains(&other));
         if has(&self.customers) {
             Some(Kin::Customer)
         } else if has(&self.providers) {

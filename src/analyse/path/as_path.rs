@@ -178,7 +178,7 @@ impl HopAs {
         let confidence = if sure && !found.is_thin() { Confidence::Fair } else { Confidence::Low };
         let mut alternatives = found.alternatives();
         let mut rule = HopRule::Origin(reason);
-        for other in hop.addresses_but(address) {
+        for other in hop.others(address) {
             let other = origins.lookup(other).asn();
             if other != asn {
                 rule = HopRule::SeveralAddresses(reason);

@@ -344,23 +344,14 @@ impl Hop {
         votes.into_iter().max_by(|a, b| a.1.cmp(&b.1).then(b.0.cmp(&a.0))).map(|(address, _)| address)
     }
 
-    /// All addresses that answered, each once, in ascending order.
-    #[must_use]
-    pub fn addresses(&self) -> Vec<IpAddr> {
-        sorted(self.answers.iter().map(|answer| answer.from))
+    /// All other addresses that answered, each once, in ascending order.
+    pub(super) fn others(&self, address: IpAddr) -> Vec<IpAddr> {
+        let answered = self.answers.iter().map(|answer| answer.from);
+        let mut others: Vec<IpAddr> = answered.filter(|from| *from != address).collect();
+        others.sort_unstable();
+        others.dedup();
+        others
     }
-
-    /// The same without one of them.
-    pub(super) fn addresses_but(&self, address: IpAddr) -> Vec<IpAddr> {
-        sorted(self.answers.iter().map(|answer| answer.from).filter(|from| *from != address))
-    }
-}
-
-fn sorted(addresses: impl Iterator<Item = IpAddr>) -> Vec<IpAddr> {
-    let mut addresses: Vec<IpAddr> = addresses.collect();
-    addresses.sort_unstable();
-    addresses.dedup();
-    addresses
 }
 
 impl HopAnswer {
