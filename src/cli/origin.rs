@@ -92,15 +92,15 @@ impl Answers {
     fn origin(&self, origin: SeenOrigin) -> String {
         match origin.peers {
             0 => self.named(origin.asn),
-            1 => format!("{}, seen by 1 peer", self.named(origin.asn)),
-            peers => format!("{}, seen by {peers} peers", self.named(origin.asn)),
+            peers => format!("{}, seen by {}", self.named(origin.asn), counted(peers, "peer", "peers")),
         }
     }
 
     fn provider(&self, provider: Asn, evidence: LinkEvidence) -> String {
         let LinkEvidence { prefixes, peers, is_thin } = evidence;
         let thin = if is_thin { ": too little to believe" } else { "" };
-        format!("{}, on paths to {prefixes} prefixes, seen by {peers} peers{thin}", self.named(provider))
+        let (prefixes, peers) = (counted(prefixes, "prefix", "prefixes"), counted(peers, "peer", "peers"));
+        format!("{}, on paths to {prefixes}, seen by {peers}{thin}", self.named(provider))
     }
 
     fn named(&self, asn: Asn) -> String {
@@ -167,4 +167,12 @@ fn statement(said: &Statement) -> Value {
         "note": Untrusted::new(said.note.as_str()).to_string(),
         "decides": said.decides,
     })
+}
+/// `1 peer`, `2 peers`.
+fn counted<N: Copy + PartialEq + From<u8> + std::fmt::Display>(
+    number: N,
+    one: &str,
+    several: &str,
+) -> String {
+    if number == N::from(1) { format!("1 {one}") } else { format!("{number} {several}") }
 }
