@@ -119,7 +119,9 @@ impl Watcher<'_> {
         if !silence.is_sure() && path != PathThen::Cut {
             return None;
         }
-        let inside = |at: WallTime| silence.first_silent < at && at < silence.last_silent;
+        // Not only between the first silent probe and the last, of which either may be silent by chance after the vantage's
+        // own line came back.
+        let inside = |at: WallTime| silence.begun_by <= at && at <= silence.ended_after;
         let answered = |control: bool, by: Option<&Name>| {
             self.samples.iter().any(|((of, from), samples)| {
                 *of != unit

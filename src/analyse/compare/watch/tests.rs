@@ -105,6 +105,17 @@ fn a_blink_of_the_vantage_is_no_outage_either() {
 }
 
 #[test]
+fn an_answer_of_a_control_after_the_vantage_came_back_does_not_vouch_for_it_before() {
+    // In round 20 the vantage hears nothing; in the next one the first two hosts are silent by chance, as one in seven is.
+    let answers = |round, host| match (round, host) {
+        (20, _) | (21, 0 | 1) => false,
+        _ => (round * 8 + host) % 7 != 0,
+    };
+    let found = outages(answers, |round| round != 20, 8);
+    assert_eq!(found.iter().map(|outage| outage.state).collect::<Vec<_>>(), [OutageState::VantageUnsure]);
+}
+
+#[test]
 fn an_outage_is_found_although_the_vantage_was_unwell_for_a_part_of_it() {
     let found = outages(|round, _| !(10..40).contains(&round), |round| !(20..30).contains(&round), 4);
     assert_eq!(found.len(), 1);
