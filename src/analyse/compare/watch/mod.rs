@@ -119,30 +119,23 @@ impl Watcher<'_> {
         if !silence.is_sure() && path != PathThen::Cut {
             return None;
         }
-        // Not only between the first silent probe and the last, of which either may be silent by chance after the vantage's
-        // own line came back.
-        let inside = |at: WallTime| silence.begun_by <= at && at <= silence.ended_after;
-        let answered = |control: bool, by: Option<&Name>| {
-            self.samples.iter().any(|((of, from), samples)| {
-                *of != unit
-                    && self.is_control(*of) == control
-                    && by.is_none_or(|by| from == by)
-                    && samples
-                        .iter()
-                        .any(|sample| sample.answered && (inside(sample.first) || inside(sample.last)))
-            })
+        let inside = |at: WallTime| silence.first_silent < at && at < silence.last_silent;
+        let then = |sample: &&Sample| inside(sample.first) || inside(sample.last);
+        // A unit that was silent, too, and answered only at the end, speaks of a vantage whose own line had come back: by
+        // chance, first probes may be lost just then.
+        let speaks_for_it = |samples: &[Sample]| {
+            let answered = samples.iter().filter(then).filter(|sample| sample.answered).count();
+            answered > samples.iter().filter(then).count().saturating_sub(answered)
         };
         let controlled = !self.is_control(unit)
             && self.samples.keys().any(|(of, from)| self.is_control(*of) && from == vantage);
-        let vouched = answered(controlled, Some(vantage));
+        let vouched = self.samples.iter().any(|((of, from), samples)| {
+            *of != unit && self.is_control(*of) == controlled && from == vantage && speaks_for_it(samples)
+        });
         let hosts = path == PathThen::Cut
             || (silence.targets.len() >= ENOUGH_ADDRESSES && path != PathThen::AsBefore);
         let seen_up = self.samples.iter().filter(|((of, from), samples)| {
-            *of == unit
-                && from != vantage
-                && samples
-                    .iter()
-                    .any(|sample| sample.answered && (inside(sample.first) || inside(sample.last)))
+            *of == unit && from != vantage && samples.iter().filter(then).any(|sample| sample.answered)
         });
         Some(Outage {
             last_up: silence.last_up,
