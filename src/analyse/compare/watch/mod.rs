@@ -121,11 +121,14 @@ impl Watcher<'_> {
         }
         let inside = |at: WallTime| silence.first_silent < at && at < silence.last_silent;
         let then = |sample: &&Sample| inside(sample.first) || inside(sample.last);
-        // A unit that was silent, too, and answered only at the end, speaks of a vantage whose own line had come back: by
-        // chance, first probes may be lost just then.
+        // A unit that was silent in the midst of it, too, and answered at its edge, speaks of a vantage whose own line had
+        // come back: by chance, the first probes after that may be lost.
+        let amidst =
+            |sample: &&Sample| silence.begun_by <= sample.last && sample.first <= silence.ended_after;
         let speaks_for_it = |samples: &[Sample]| {
-            let answered = samples.iter().filter(then).filter(|sample| sample.answered).count();
-            answered > samples.iter().filter(then).count().saturating_sub(answered)
+            let mut asked = samples.iter().filter(amidst).peekable();
+            let silent = asked.peek().is_some() && asked.all(|sample| !sample.answered);
+            !silent && samples.iter().filter(then).any(|sample| sample.answered)
         };
         let controlled = !self.is_control(unit)
             && self.samples.keys().any(|(of, from)| self.is_control(*of) && from == vantage);
