@@ -9,8 +9,9 @@
 //!
 //! Routers mostly answer from the link by which a packet came, so the other end of the link of an address is on the
 //! router before it, if they share a neighbour besides (Gunes and Sarac, "Resolving IP aliases in building
-//! traceroute-based Internet maps", 2009): the same address is seen behind both, or the ways back show it. Of the ways of several flows, two addresses at one place are on one router too if each always reports the same MPLS label, and
-//! both the same: a label is given by the router that reads it (Vermeulen et al., IMC 2018).
+//! traceroute-based Internet maps", 2009): the same address is seen behind both, or the ways back show it. Of the ways
+//! of several flows, two addresses at one place are on one router too if each always reports the same MPLS label, and both
+//! the same: a label is given by the router that reads it (Vermeulen et al., IMC 2018).
 //!
 //! Against it speaks a trace with both at different places, since no way crosses a router twice, and that
 //! their answers set out with different TTLs (Vanaubel et al., IMC 2013). Of a router against which something speaks

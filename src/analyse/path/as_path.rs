@@ -1,8 +1,8 @@
 //! Hops → ASes → AS path, with the rule that decided at every hop and with gaps shown.
 //!
 //! The rules: what was told of the router, where the borders of the whole dataset were asked for; else longest
-//! match of the address; of several origins of a prefix a customer of the others, or the one that a hop beside has; on the LAN of an exchange
-//! point the member whose port it is, or else the next hop's AS if that is a member; where a hop has several addresses
+//! match of the address; of several origins of a prefix a customer of the others, or the one that a hop beside has;
+//! on the LAN of an exchange point the member whose port it is, or else the next hop's AS if that is a member; where a hop has several addresses
 //! in different ASes, that of the address that answered most often; hops that no table maps, or that were silent, belong
 //! to the AS around them if the mapped hops on both sides agree, and are marked. Nothing is appended: an AS that did not
 //! answer is not on the path. Without borders, an address of the provider may stand on the customer's side of their link.

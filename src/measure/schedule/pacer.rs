@@ -54,9 +54,9 @@ const COLLECTED: Duration = Duration::from_millis(2);
 /// With one alone, most of what leaves together at thousands a second would have to wait for its next turn.
 const TOGETHER: f64 = 0.001;
 
-/// Holds the rates. In any second at most `total` + `burst` packets pass, and to one unit or responder at
-/// most its rate and a thousandth of it, or its rate + 1 where that is more; a sender that always has something to send reaches the rate. Memory is bounded: see
-/// [`Buckets`].
+/// Holds the rates. In any second at most `total` + `burst` packets pass, and to one unit or responder at most its rate
+/// and a thousandth of it, or its rate + 1 where that is more; a sender that always has something to send reaches the
+/// rate. Memory is bounded: see [`Buckets`].
 #[derive(Clone, Debug)]
 pub struct Pacer {
     refill: Refill,
