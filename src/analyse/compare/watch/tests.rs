@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use crate::analyse::compare::tests::{TO_UNICOM, question};
 use crate::analyse::compare::{Findings, Outage, OutageState, PathThen, Watch, Watched, analyse};
@@ -196,7 +197,9 @@ fn what_another_vantage_hears_makes_it_unreachable_from_some_only() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    // Always the same campaigns: chance alone may show a silence in one of a thousand, and must not do so in one run of the
+    // tests and not in another.
+    #![proptest_config(ProptestConfig { cases: 64, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default() })]
     #[test]
     fn probes_that_are_lost_by_chance_are_no_outage(
         lost in prop::collection::vec(0_u32..100, 60 * 4), percent in 0_u32..25,
