@@ -332,8 +332,7 @@ impl Routers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analyse::path::Traces;
-    use crate::analyse::sheet::{Aim, Sheet, ip, origins, time};
+    use crate::analyse::sheet::{ip, origins, traces};
 
     const KP: &str = "175.45.178.10";
 
@@ -342,16 +341,6 @@ mod tests {
         (KP, "188.1.144.1 4.69.154.9 4.69.1.2 219.158.117.1 *"),
         ("4.69.9.9", "188.1.144.1 4.69.1.1 4.69.1.2 *"),
     ];
-
-    fn traces(lines: &[(&str, &str)]) -> Vec<Trace> {
-        let mut sheet = Sheet::new();
-        for (flow, (target, line)) in (0_u16..).zip(lines) {
-            sheet.trace(Aim { round: 1, at: time("2017-10-01T08:00:00Z"), target, flow }, line);
-        }
-        let mut traces = Traces::default();
-        sheet.records.iter().for_each(|record| traces.add(record));
-        traces.finish().collect()
-    }
 
     fn told(lines: &[(&str, &str)]) -> Vec<Vec<String>> {
         let routers = Aliases::new(&traces(lines), &origins()).routers();

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::origin::OriginTable;
+use super::path::{Trace, Traces};
 use crate::dataset::ProbeRecord;
 use crate::model::{
     Asn, FlowId, MatchQuality, Method, Outcome, Port, Prefix, Probe, Protocol, Reply, ReplyKind, RoundId,
@@ -55,6 +56,17 @@ pub(super) struct Sheet {
     pub(super) records: Vec<ProbeRecord>,
     pub(super) vantage: &'static str,
     pub(super) control: bool,
+}
+
+/// Traces of one round, each along a flow of its own: towards which address, and its line.
+pub(super) fn traces(lines: &[(&str, &str)]) -> Vec<Trace> {
+    let mut sheet = Sheet::new();
+    for (flow, (target, line)) in (0_u16..).zip(lines) {
+        sheet.trace(Aim { round: 1, at: time("2017-10-01T08:00:00Z"), target, flow }, line);
+    }
+    let mut traces = Traces::default();
+    sheet.records.iter().for_each(|record| traces.add(record));
+    traces.finish().collect()
 }
 
 /// Where a set of probes goes, and when.

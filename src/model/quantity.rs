@@ -188,6 +188,12 @@ impl Rtt {
     pub fn told(&self) -> Option<Duration> {
         (self.source != RttSource::NotTold).then_some(self.span)
     }
+
+    /// The span, if it may be compared with others: known, and not taken in user space.
+    #[must_use]
+    pub fn comparable(&self) -> Option<Duration> {
+        self.told().filter(|_| self.source != RttSource::UserSpace)
+    }
 }
 
 /// Which clock a round-trip time was taken with.

@@ -1,18 +1,8 @@
 use super::*;
 use crate::analyse::origin::{ExchangePoint, ExchangePoints};
-use crate::analyse::path::{AsPath, Confidence, RouterRule, Traces};
-use crate::analyse::sheet::{Aim, Sheet, asn, ip, origins, time};
+use crate::analyse::path::{AsPath, Confidence, RouterRule};
+use crate::analyse::sheet::{asn, ip, origins, traces};
 use crate::model::{AsRelation, Asn};
-
-fn traces(lines: &[(&str, &str)]) -> Vec<Trace> {
-    let mut sheet = Sheet::new();
-    for (flow, (target, line)) in (0_u16..).zip(lines) {
-        sheet.trace(Aim { round: 1, at: time("2017-10-01T08:00:00Z"), target, flow }, line);
-    }
-    let mut traces = Traces::default();
-    sheet.records.iter().for_each(|record| traces.add(record));
-    traces.finish().collect()
-}
 
 /// AS3356 sells transit to AS4837 and AS680, and AS4837 to AS131279.
 fn relations() -> Relations {

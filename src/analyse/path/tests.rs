@@ -1,17 +1,11 @@
 use super::*;
-use crate::analyse::sheet::{Aim, Sheet, asn, ip, origins, time};
-use crate::model::{Event, LinkChange, Unreachable};
+use crate::analyse::sheet::{self, Aim, Sheet, asn, ip, origins, time};
+use crate::model::{Event, LinkChange, Outcome, Rtt, Unreachable};
 
 const TARGET: &str = "175.45.178.10";
 
 fn traces(lines: &[&str]) -> Vec<Trace> {
-    let mut sheet = Sheet::new();
-    for (flow, line) in (0_u16..).zip(lines) {
-        sheet.trace(Aim { round: 1, at: time("2017-10-01T08:00:00Z"), target: TARGET, flow }, line);
-    }
-    let mut traces = Traces::default();
-    sheet.records.iter().for_each(|record| traces.add(record));
-    traces.finish().collect()
+    sheet::traces(&lines.iter().map(|line| (TARGET, *line)).collect::<Vec<_>>())
 }
 
 fn trace(line: &str) -> Trace {
@@ -224,4 +218,17 @@ fn a_walk_to_an_assumed_origin_says_that_a_gap_lies_before_it() {
     let links: Vec<(u32, u32, bool)> =
         walk.links().map(|(from, to, gap)| (from.get(), to.get(), gap)).collect();
     assert_eq!(links, vec![(680, 3356, true), (3356, 4837, false), (4837, 131_279, true)]);
+}
+
+#[test]
+fn an_answer_of_which_nobody_says_how_long_it_took_did_not_take_no_time() {
+    let mut sheet = Sheet::new();
+    let aim = Aim { round: 1, at: time("2017-10-01T08:00:00Z"), target: TARGET, flow: 0 };
+    sheet.trace(aim, "188.1.144.1 175.45.178.10=");
+    if let Some(Outcome::Answered { rtt, .. }) = sheet.records.last_mut().map(|last| &mut last.outcome) {
+        *rtt = Rtt::NOT_TOLD;
+    }
+    let mut traces = Traces::default();
+    sheet.records.iter().for_each(|record| traces.add(record));
+    assert_eq!(traces.finish().next().unwrap().rtt, None);
 }

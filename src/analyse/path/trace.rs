@@ -254,8 +254,7 @@ impl OpenTrace {
 fn shortest(cleaned: &clean::Cleaned) -> Option<Duration> {
     let reached = matches!(cleaned.end, TraceEnd::Reached { .. });
     let last = cleaned.hops.last().filter(|_| reached)?;
-    let counts = last.answers.iter().filter(|answer| answer.rtt.source != RttSource::UserSpace);
-    counts.map(|answer| answer.rtt.span).min()
+    last.answers.iter().filter_map(|answer| answer.rtt.comparable()).min()
 }
 
 impl Shapes {

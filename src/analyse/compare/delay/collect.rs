@@ -9,7 +9,7 @@ use super::points;
 use super::{DelaySeries, DelaySubject};
 use crate::analyse::path::{Hop, Trace};
 use crate::dataset::ProbeRecord;
-use crate::model::{Method, Name, Outcome, RoundId, Rtt, RttSource, WallTime};
+use crate::model::{Method, Name, Outcome, RoundId, WallTime};
 
 /// One answer, or the two of a link.
 #[derive(Clone, Debug)]
@@ -50,7 +50,7 @@ impl Delays {
         let (Outcome::Answered { reply, rtt } | Outcome::Late { reply, rtt }) = &record.outcome else {
             return;
         };
-        let Some((at, span)) = record.sent_at.zip(counted(rtt)) else { return };
+        let Some((at, span)) = record.sent_at.zip(rtt.comparable()) else { return };
         if reply.from != record.probe.target || !reply.kind.arrived(true) {
             return;
         }
@@ -125,17 +125,11 @@ impl Delays {
     }
 }
 
-/// The span, if it is one that may be compared.
-fn counted(rtt: &Rtt) -> Option<Duration> {
-    rtt.told().filter(|_| rtt.source != RttSource::UserSpace)
-}
-
 /// The router of a hop with its shortest time; `None` if none or several answered.
 fn shortest(hop: &Hop) -> Option<(IpAddr, Duration)> {
     let from = hop.answers.first()?.from;
     let one = hop.answers.iter().all(|answer| answer.from == from);
-    let spans = hop.answers.iter().map(|answer| counted(&answer.rtt));
-    let span = spans.min().flatten()?;
+    let span = hop.answers.iter().filter_map(|answer| answer.rtt.comparable()).min()?;
     one.then_some((from, span))
 }
 
