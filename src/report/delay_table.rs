@@ -1,6 +1,7 @@
 //! Changes of round-trip times, as a table for people.
 
 use crate::analyse::compare::{DelayChange, DelaySubject, Findings};
+use crate::model::Unit;
 
 use super::number;
 
@@ -10,12 +11,7 @@ const MOST: usize = 40;
 /// Those of units before those of links, controls left out: of what, from where, before, after, difference, bracket, probability.
 /// And how many others there are.
 pub(super) fn changes(findings: &Findings) -> (Vec<[String; 6]>, usize) {
-    let is_control = |unit| {
-        findings
-            .units
-            .iter()
-            .any(|of: &crate::analyse::compare::UnitFindings| of.unit == unit && of.control)
-    };
+    let is_control = |unit: Unit| findings.units.iter().any(|of| of.unit == unit && of.control);
     let shown = |change: &&DelayChange| match change.subject {
         DelaySubject::Unit(unit, _) => !is_control(unit),
         DelaySubject::Link(..) => true,

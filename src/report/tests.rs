@@ -489,3 +489,32 @@ fn the_dictionary_has_no_word_that_a_spreadsheet_could_run() {
         }
     }
 }
+
+#[test]
+fn changes_of_round_trips_stand_in_the_page_and_in_their_file_alike() {
+    let page = html(&october()).unwrap();
+    let files = csv_files(&october()).unwrap();
+    let (_, bytes) = files.iter().find(|(name, _)| *name == "delay_changes.csv").unwrap();
+    let file = CsvFile::read("delay_changes.csv", bytes);
+    let [unit, link] = file.rows.as_slice() else { panic!("{:?}", file.rows) };
+    assert_eq!(
+        (unit["unit"].as_str(), unit["method"].as_str(), unit["near"].as_str()),
+        ("175.45.176.0/24", "echo", "")
+    );
+    assert_eq!(
+        (link["unit"].as_str(), link["near"].as_str(), link["far"].as_str()),
+        ("", "4.69.154.9", "188.43.225.1")
+    );
+    assert_eq!(
+        (unit["before"].as_str(), unit["after"].as_str(), unit["difference"].as_str()),
+        ("290.0", "160.3", "-129.7")
+    );
+    for text in [
+        "175.45.176.0/24, echo",
+        "link 4.69.154.9 to 188.43.225.1",
+        "290.0 ms to 160.3 ms",
+        "\u{2212}129.7 ms",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+}

@@ -156,7 +156,6 @@ fn delays() -> DelayFindings {
         changes: vec![change(&unit, 290.0, 160.3), change(&link, 0.2, 2.4)],
         series: vec![DelaySeries { vantage: "erlangen-1".parse().unwrap(), subject: unit, points }],
         tests: 4,
-        links: 1,
     }
 }
 

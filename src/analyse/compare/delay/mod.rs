@@ -90,8 +90,6 @@ pub struct DelayFindings {
     pub changes: Vec<DelayChange>,
     /// How many tests were made.
     pub tests: u64,
-    /// Series of links that were looked at.
-    pub links: u64,
 }
 
 /// What a vantage measured of a subject over time.
@@ -124,14 +122,9 @@ pub(super) fn found(delays: Delays, confidence: f64) -> DelayFindings {
     }
     changes.retain(is_told);
     changes.sort_by(|one, other| key(one).cmp(&key(other)));
-    let (units, links): (Vec<_>, Vec<_>) =
-        series.into_iter().partition(|one| matches!(one.subject, DelaySubject::Unit(..)));
-    DelayFindings {
-        series: units,
-        changes,
-        tests: super::unit::count(p.len()),
-        links: super::unit::count(links.len()),
-    }
+    let of_unit = |one: &DelaySeries| matches!(one.subject, DelaySubject::Unit(..));
+    let series = series.into_iter().filter(of_unit).collect();
+    DelayFindings { series, changes, tests: super::unit::count(p.len()) }
 }
 
 fn is_told(change: &DelayChange) -> bool {

@@ -61,6 +61,36 @@ fn a_way_that_became_longer_is_told_with_its_moment_its_size_and_its_rounds() {
 }
 
 #[test]
+fn of_a_way_that_became_longer_the_one_link_is_told_that_did() {
+    let mut noise = Noise(3);
+    let mut sheet = Sheet::new();
+    for round in 1..=40_u64 {
+        let at = time("2017-10-01T00:00:00Z").after(Duration::from_secs(300 * round));
+        for flow in 0..3 {
+            let from = sheet.records.len();
+            let aim = Aim { round, at, target: "175.45.178.10", flow };
+            sheet.trace(aim, "188.1.144.1 4.69.154.9 219.158.117.1 * 175.45.178.10=");
+            for (hop, record) in (1_u32..).zip(sheet.records.iter_mut().skip(from)) {
+                let longer = if hop >= 3 && round > 20 { 12.0 } else { 0.0 };
+                let took = 20.0f64.mul_add(f64::from(hop), 0.2 * noise.next()) + longer;
+                if let Outcome::Answered { rtt, .. } = &mut record.outcome {
+                    *rtt = Rtt { span: Duration::from_secs_f64(took / 1e3), source: RttSource::Kernel };
+                }
+            }
+        }
+    }
+    let found = analyse(&question(&[]), &origins(), sheet.records).delays;
+    let links: Vec<&DelayChange> =
+        found.changes.iter().filter(|change| matches!(change.subject, DelaySubject::Link(..))).collect();
+    let [change] = links.as_slice() else { panic!("{links:?}") };
+    let link = DelaySubject::Link("4.69.154.9".parse().unwrap(), "219.158.117.1".parse().unwrap());
+    assert_eq!((&change.subject, change.rounds.0.0), (&link, 20));
+    assert!((change.difference.value - 12.0).abs() < 0.5, "{change:?}");
+    assert_eq!(found.changes.len(), 2, "and the way to the unit: {:?}", found.changes);
+    assert!(found.series.iter().all(|series| matches!(series.subject, DelaySubject::Unit(..))));
+}
+
+#[test]
 fn that_other_targets_answer_is_no_change_of_the_way() {
     let mut noise = Noise(2);
     let findings = echoed(4, 40, |target, round| {
