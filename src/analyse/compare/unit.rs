@@ -44,11 +44,10 @@ impl UnitView<'_> {
         let told: Vec<&Route> = routes.iter().copied().filter(|route| route.upstream.is_ok()).collect();
         let graph = self.graph(&told);
         let clusters = Clusters::new(&told);
-        let before = std::mem::replace(before, clusters.clone());
-        UnitEpoch {
+        let found = UnitEpoch {
             reach: self.reach(epoch, scale),
             reachability: self.reachability(epoch, scale.level),
-            upstreams: upstreams(&told, (&before, &clusters), scale.level),
+            upstreams: upstreams(&told, (before, &clusters), scale.level),
             unseen: scale.level.clustered(&clusters.through_none()),
             unattributed: count(routes.len().saturating_sub(told.len())),
             traced: count(routes.len()),
@@ -56,7 +55,9 @@ impl UnitView<'_> {
             paths: distinct(&told),
             as_disjoint: graph.as_ref().and_then(AsGraph::disjoint),
             single_points: graph.as_ref().map(AsGraph::single_points).unwrap_or_default(),
-        }
+        };
+        *before = clusters;
+        found
     }
 
     /// Silence is taken for being cut off only if there were enough probes: had the unit answered as it did
