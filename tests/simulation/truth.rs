@@ -145,8 +145,7 @@ impl Bench<'_, '_> {
                 let both = pair.iter().all(|hop| hop.state() == HopState::Answered);
                 let (Some(from), Some(to)) = (pair[0].address(), pair[1].address()) else { continue };
                 if next && both {
-                    // A router that saw a TTL of 0 is told one hop behind the packet that it answered.
-                    let ttls = pair[0].ttl.get() - 1..=pair[1].ttl.get();
+                    let ttls = pair[0].ttl.get()..=pair[1].ttl.get();
                     let cells = ttls.filter_map(|ttl| cells.get(&(flow, ttl))).flatten().copied();
                     let ways = self.ways_of(&cells.collect::<Vec<_>>());
                     self.link(trace.key.target, (from, to), ways.as_deref(), "traces");
@@ -192,8 +191,7 @@ impl Bench<'_, '_> {
     }
 
     /// Links that are none, and that no packet tells from true ones: past the last router to a host, which quotes nothing,
-    /// or to a router that was never heard at its own place, if the one between lets packets through with TTL 0; and past
-    /// a silent hop, from a router that quotes a TTL of 0 as if one had.
+    /// or to a router that was never heard at its own place, if the one between lets packets through with TTL 0.
     fn seeming_links(&self, path: &TruePath, target: IpAddr) -> BTreeSet<(IpAddr, IpAddr)> {
         let routers: Vec<_> = path.hops.iter().filter(|hop| hop.counts_ttl).collect();
         let end = (path.end == TrueEnd::Arrived).then_some(target);
@@ -206,11 +204,7 @@ impl Bench<'_, '_> {
             let past = address(index).zip(address(index + 2));
             let between = routers.get(index + 1);
             let let_through = between.is_some_and(|hop| self.lets_zero_through(&hop.router));
-            let odd =
-                self.court.played.world.routers.iter().any(|router| {
-                    router.name == routers[index].router && router.mangles.contains("ttl-zero")
-                });
-            links.extend(past.filter(|_| let_through || odd));
+            links.extend(past.filter(|_| let_through));
         }
         links
     }

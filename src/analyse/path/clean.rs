@@ -1,4 +1,5 @@
-//! Where a trace ends, and what is taken out of it: hops behind the end, consecutive duplicates, loops.
+//! Where a trace ends, and what is taken out of it: hops behind the end, consecutive duplicates, loops. What is put
+//! into it: a hop that nobody sees, where a packet may have been let through although its TTL had run out.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -31,7 +32,7 @@ pub(super) fn clean(hops: BTreeMap<Ttl, Hop>, target: IpAddr) -> Cleaned {
     }
     let straight = straighten(hops);
     let end = terminal.unwrap_or_else(|| end_without_answer(&straight));
-    Cleaned { hops: straight.hops, end, looped: straight.looped }
+    Cleaned { hops: with_unseen(straight.hops), end, looped: straight.looped }
 }
 
 /// Every TTL from the lowest to the highest, with empty hops where none was probed.
@@ -88,8 +89,7 @@ fn straighten(hops: Vec<Hop>) -> Straight {
 }
 
 impl Straight {
-    fn push(&mut self, mut hop: Hop) {
-        self.move_on(&mut hop);
+    fn push(&mut self, hop: Hop) {
         let address = hop.address();
         let seen = address.and_then(|_| self.hops.iter().position(|earlier| earlier.address() == address));
         match seen {
@@ -104,18 +104,6 @@ impl Straight {
         self.hops.push(hop);
     }
 
-    /// A router that saw a packet with TTL 0 stands one hop behind the one that let it through (Augustin et al.
-    /// 2006). It is moved there where nobody answered; or a link to the hop before it would be told that is none.
-    fn move_on(&mut self, behind: &mut Hop) {
-        let before = self.hops.len().checked_sub(2).and_then(|before| self.hops.get(before));
-        let was_moved = before.is_some_and(|before| before.hidden);
-        let Some(last) = self.hops.last_mut().filter(|last| last.saw_ttl_0() && !was_moved) else { return };
-        if behind.answers.is_empty() {
-            std::mem::swap(&mut last.answers, &mut behind.answers);
-            last.hidden = true;
-        }
-    }
-
     /// The same router twice in a row. If it saw the first packet with TTL 0, the router before it let
     /// that through, and stands there unseen; otherwise the first of the two is only a repetition.
     fn merge_last(&mut self) {
@@ -126,6 +114,22 @@ impl Straight {
             self.hops.push(first);
         }
     }
+}
+
+/// A router that saw a packet with TTL 0 stands one hop behind the one that let it through (Augustin et al. 2006), or
+/// writes 0 into all its quotes and stands where it answers. Where nobody answered behind it, nobody tells which: a hop
+/// that nobody sees is put before it, of the same TTL, so that no link is told that may be none.
+fn with_unseen(hops: Vec<Hop>) -> Vec<Hop> {
+    let mut all: Vec<Hop> = Vec::with_capacity(hops.len());
+    let mut hops = hops.into_iter().peekable();
+    while let Some(hop) = hops.next() {
+        let is_last_heard = hops.peek().is_none_or(|behind| behind.answers.is_empty());
+        if hop.saw_ttl_0() && is_last_heard && !all.last().is_some_and(|before| before.hidden) {
+            all.push(Hop { hidden: true, ..Hop::empty(hop.ttl) });
+        }
+        all.push(hop);
+    }
+    all
 }
 
 fn end_without_answer(straight: &Straight) -> TraceEnd {

@@ -88,18 +88,20 @@ fn a_router_seen_twice_in_a_row_counts_once_and_a_hidden_one_before_it_is_marked
 }
 
 #[test]
-fn a_router_that_saw_ttl_0_is_not_linked_to_the_hop_before_the_one_that_let_it_through() {
-    for line in ["188.1.144.1 4.69.154.9@0 * 219.158.117.1", "188.1.144.1 4.69.154.9@0 x 219.158.117.1"] {
-        let lost = trace(line);
-        assert_eq!(lost.hops[1].state(), HopState::Hidden, "{line}");
-        assert_eq!(lost.hops[2].address(), Some(ip("4.69.154.9")), "{line}");
+fn of_a_router_that_saw_ttl_0_no_link_is_told_unless_somebody_shows_where_it_stands() {
+    let router = Some(ip("4.69.154.9"));
+    for behind in ["* 219.158.117.1", "x 219.158.117.1", "* * 219.158.117.1", ""] {
+        let unsure = trace(&format!("188.1.144.1 4.69.154.9@0 {behind}"));
+        let [first, hidden, there] = [0, 1, 2].map(|at| &unsure.hops[at]);
+        assert_eq!((first.state(), hidden.state()), (HopState::Answered, HopState::Hidden), "{behind}");
+        assert_eq!((there.address(), there.ttl), (router, hidden.ttl), "{behind}");
+        assert!(unsure.hops.get(3).is_none_or(|hop| hop.address().is_none()), "{behind}");
     }
-    let far = trace("188.1.144.1 4.69.154.9@0 * * 219.158.117.1");
-    let [hidden, there, silent] = [&far.hops[1], &far.hops[2], &far.hops[3]].map(Hop::state);
-    assert_eq!((hidden, there, silent), (HopState::Hidden, HopState::Answered, HopState::Silent));
     // One that always quotes so stands where it answers: somebody else is seen behind it.
     let odd = trace("188.1.144.1 4.69.154.9@0 219.158.117.1");
-    assert_eq!(odd.hops[1].address(), Some(ip("4.69.154.9")));
+    assert_eq!(addresses(&odd), vec![Some(ip("188.1.144.1")), router, Some(ip("219.158.117.1"))]);
+    // What its quote tells is no upstream: whoever let the packet through may be another's.
+    assert_eq!(path("188.1.144.1 4.69.154.9@0 *").to_string(), "AS680 *1 AS3356 *1");
 }
 
 #[test]

@@ -44,7 +44,7 @@ pub struct Trace {
     /// When the last of its probes was sent that was answered; `None` if none was. What the trace shows was so
     /// by then, however long its probes into silence went on.
     pub heard: Option<WallTime>,
-    /// Its hops, by rising TTL. TTLs are missing where a loop was cut.
+    /// Its hops, by rising TTL. TTLs are missing where a loop was cut; a hidden one may share the next one's.
     pub hops: Arc<Vec<Hop>>,
     /// How it ended.
     pub end: TraceEnd,
@@ -74,7 +74,7 @@ pub struct Hop {
     pub silent: u32,
     /// Probes that the guard or the system refused.
     pub not_sent: u32,
-    /// Whether a router stands here that is known only from the next one's quote: it forwarded a packet
+    /// Whether a router stands here, or may, that is known only from the next one's quote: it forwarded a packet
     /// whose TTL had run out.
     pub hidden: bool,
 }
