@@ -37,7 +37,7 @@ const WHICH: [&str; 11] = [
 ];
 
 /// The columns of a hop.
-const HOP: [&str; 11] = [
+const HOP: [&str; 12] = [
     "ttl",
     "state",
     "address",
@@ -47,6 +47,7 @@ const HOP: [&str; 11] = [
     "rule",
     "confidence",
     "prefix",
+    "connected_as",
     "rtt_us",
     "rtt_source",
 ];
@@ -170,6 +171,7 @@ impl Paths {
             hop_as.rule.as_str().to_owned(),
             hop_as.asn.map(|_| hop_as.confidence.as_str().to_owned()).unwrap_or_default(),
             maybe(hop_as.rule.prefix()),
+            maybe(hop_as.connected),
             quickest
                 .and_then(|answer| answer.rtt.told())
                 .map(|span| microseconds(span.as_nanos()))

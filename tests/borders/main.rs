@@ -25,6 +25,8 @@ struct World {
     relations: Relations,
     /// One host of every AS that has any.
     hosts: Vec<IpAddr>,
+    /// Of every address of a link, the AS of the router at the other end.
+    other_ends: BTreeMap<IpAddr, Asn>,
 }
 
 fn asn(value: &toml::Value) -> Asn {
@@ -43,7 +45,8 @@ impl World {
         let scenario = Scenario::parse("generated.toml", &text).unwrap();
         let origins = origins(&scenario).with_exchange_points(exchange_points(&file));
         let hosts = hosts(&file, &origins);
-        Self { scenario, origins, relations: Relations::new(&relations(&file)), hosts }
+        let other_ends = other_ends(&file);
+        Self { scenario, origins, relations: Relations::new(&relations(&file)), hosts, other_ends }
     }
 }
 
@@ -100,6 +103,22 @@ fn hosts(file: &toml::Value, origins: &OriginTable) -> Vec<IpAddr> {
         }
     }
     by_as.into_values().collect()
+}
+
+fn other_ends(file: &toml::Value) -> BTreeMap<IpAddr, Asn> {
+    let routers: BTreeMap<&str, Asn> = list(file, "router")
+        .filter_map(|router| Some((router["name"].as_str()?, asn(&router["as"]))))
+        .collect();
+    let mut ends = BTreeMap::new();
+    for link in list(file, "link") {
+        let Some([one, other]) = link["between"].as_array().map(Vec::as_slice) else { continue };
+        let of = |name: &toml::Value| name.as_str().and_then(|name| routers.get(name)).copied();
+        for (addresses, across) in list(link, "addresses").zip([of(other), of(one)]) {
+            let texts = addresses.as_array().into_iter().flatten().filter_map(toml::Value::as_str);
+            ends.extend(texts.filter_map(|text| Some((text.parse().ok()?, across?))));
+        }
+    }
+    ends
 }
 
 fn echo(from: IpAddr, to: IpAddr) -> Vec<u8> {
@@ -180,6 +199,22 @@ impl Seen {
         seen
     }
 
+    /// By longest match, whose addresses were seen most often directly before each.
+    fn most_before(&self, world: &World) -> BTreeMap<IpAddr, Asn> {
+        let mut counts: BTreeMap<IpAddr, BTreeMap<Asn, u32>> = BTreeMap::new();
+        for trace in &self.traces {
+            for pair in trace.hops.windows(2) {
+                let (Some(before), Some(address)) = (pair[0].address(), pair[1].address()) else {
+                    continue;
+                };
+                let Some(asn) = world.origins.lookup(before).asn() else { continue };
+                *counts.entry(address).or_default().entry(asn).or_default() += 1;
+            }
+        }
+        let most = |counts: BTreeMap<Asn, u32>| counts.into_iter().max_by_key(|(_, count)| *count);
+        counts.into_iter().filter_map(|(address, counts)| Some((address, most(counts)?.0))).collect()
+    }
+
     fn add(&mut self, path: &TruePath) {
         for (place, hop) in path.hops.iter().enumerate() {
             let Some(address) = hop.answers_from.filter(|_| hop.counts_ttl) else { continue };
@@ -254,6 +289,30 @@ impl Scores {
         }
     }
 
+    /// Which AS is at the other end of the link of an address; and of links between ASes, whether both are told. Beside
+    /// it the longest match of most addresses before.
+    fn judge_links(&mut self, world: &World, seen: &Seen, routers: &RouterAses) {
+        let before = seen.most_before(world);
+        for (address, (truth, _)) in &seen.routers {
+            let Some(other) = world.other_ends.get(address).copied() else { continue };
+            let found = routers.get(*address);
+            let connected = found.and_then(|router| router.connected);
+            let naive = before.get(address).copied();
+            self.add("connected AS", (connected, naive), other);
+            let pair =
+                |own: Option<Asn>, other: Option<Asn>| own.zip(other).filter(|(own, other)| own != other);
+            let told = pair(found.and_then(|router| router.asn), connected);
+            let by_address = pair(world.origins.lookup(*address).asn(), naive);
+            let is_right = |pair: Option<(Asn, Asn)>| pair == Some((*truth, other)) && *truth != other;
+            let borders = self.0.entry("links between ASes, both".to_owned()).or_default();
+            for (score, pair) in [(&mut borders.0, told), (&mut borders.1, by_address)] {
+                score.all += u32::from(*truth != other);
+                score.told += u32::from(pair.is_some());
+                score.right += u32::from(is_right(pair));
+            }
+        }
+    }
+
     /// Every hop of every trace counts: a router that is on a thousand traces a thousand times.
     fn judge_hops(&mut self, world: &World, seen: &Seen, routers: &RouterAses) {
         let hops = seen.traces.iter().flat_map(|trace| trace.hops.iter()).filter_map(Hop::address);
@@ -294,6 +353,7 @@ fn judged(number: u64, ases: usize, vantages: usize) -> Scores {
     let routers = router_ases(&seen.traces, &world.origins, &world.relations, &aliases);
     let mut scores = Scores::default();
     scores.judge(&world, &seen, &routers);
+    scores.judge_links(&world, &seen, &routers);
     scores.judge_hops(&world, &seen, &routers);
     scores
 }
@@ -305,6 +365,12 @@ fn hold(scores: &Scores) {
     let border = scores.of("at a border");
     assert!(border.recall() >= 0.95 && border.precision() >= 0.95, "{:.4}", border.recall());
     assert!(scores.naive("at a border").recall() < 0.6, "there is something to tell");
+    let links = scores.of("links between ASes, both");
+    assert!(links.precision() >= 0.9 && links.recall() >= 0.8, "{:.4}", links.recall());
+    assert!(
+        scores.naive("links between ASes, both").recall() < 0.1,
+        "an address stands on one of both sides"
+    );
     let sure = scores.of("confidence high");
     assert!(
         sure.all > scores.of("all routers").all / 4 && sure.precision() >= 0.995,

@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::connected::routers_before;
 use super::graph::{Graph, Interface, Place, Space};
 use super::relations::{Kin, Relations};
 use crate::analyse::path::{Confidence, RouterAs, RouterRule};
@@ -14,11 +15,34 @@ const MOST_ROUNDS: usize = 50;
 /// The share of votes with which an AS wins whatever the relations.
 const MAJORITY: f64 = 0.75;
 
+/// In per cent, how many of the organisations behind a router must be peers of its own AS for it to be taken for one that
+/// leads to peers.
+const MOST_ARE_PEERS: usize = 85;
+
 /// A round of decisions over all interfaces.
 pub(super) struct Annotation<'a> {
-    graph: &'a Graph,
-    relations: &'a Relations,
+    pub(super) graph: &'a Graph,
+    pub(super) relations: &'a Relations,
     decided: Vec<RouterAs>,
+    /// Of each interface, the routers before it.
+    pub(super) before: Vec<Vec<Place>>,
+    /// Of each interface, the AS at the other end of its link.
+    connected: Vec<Option<Asn>>,
+}
+
+/// What one interface behind a router says of it.
+#[derive(Clone, Copy)]
+struct Vote {
+    /// By whose address it is.
+    by_address: Asn,
+    /// By whose routers were seen before it.
+    by_link: Option<Asn>,
+}
+
+impl Vote {
+    fn asn(self) -> Asn {
+        self.by_link.unwrap_or(self.by_address)
+    }
 }
 
 /// The votes about one router.
@@ -27,6 +51,8 @@ struct Votes {
     by_as: BTreeMap<Asn, u32>,
     /// Of them, those of interfaces behind the router.
     behind: BTreeMap<Asn, u32>,
+    /// For whom these would be if who is at the other end of their links told nothing.
+    by_address: BTreeSet<Asn>,
 }
 
 impl Votes {
@@ -62,11 +88,15 @@ impl<'a> Annotation<'a> {
             rule: RouterRule::Origin,
             alternatives: Vec::new(),
             confidence: Confidence::Low,
+            connected: None,
         };
-        Self { graph, relations, decided: graph.interfaces.iter().map(first).collect() }
+        let decided = graph.interfaces.iter().map(first).collect();
+        let places = 0..graph.interfaces.len();
+        let before = places.clone().map(|place| routers_before(graph, place)).collect();
+        Self { graph, relations, decided, before, connected: vec![None; places.len()] }
     }
 
-    /// Decides about the last routers once, then about all others until what is decided comes again.
+    /// Decides about the last routers once, then about all others and all links until what is decided comes again.
     pub(super) fn run(mut self) -> Vec<RouterAs> {
         for place in 0..self.graph.interfaces.len() {
             let last = self.graph.at(place).filter(|interface| is_last(interface));
@@ -74,12 +104,17 @@ impl<'a> Annotation<'a> {
                 self.decide(place, router);
             }
         }
-        let mut seen: BTreeSet<Vec<Option<Asn>>> = BTreeSet::new();
+        let mut seen: BTreeSet<(Vec<Option<Asn>>, Vec<Option<Asn>>)> = BTreeSet::new();
         for _ in 0..MOST_ROUNDS {
             self.round();
-            if !seen.insert(self.decided.iter().map(|router| router.asn).collect()) {
+            self.connected = self.connections();
+            let routers = self.decided.iter().map(|router| router.asn).collect();
+            if !seen.insert((routers, self.connected.clone())) {
                 break;
             }
+        }
+        for (router, connected) in self.decided.iter_mut().zip(self.connected) {
+            router.connected = connected;
         }
         self.decided
     }
@@ -100,8 +135,15 @@ impl<'a> Annotation<'a> {
         }
     }
 
-    fn at(&self, place: Place) -> Option<Asn> {
+    pub(super) fn at(&self, place: Place) -> Option<Asn> {
         self.decided.get(place).and_then(|router| router.asn)
+    }
+
+    /// The AS at the other end of the link of an interface that has several routers before it. Of an only router the
+    /// decision would be its own witness.
+    fn connected_to(&self, place: Place) -> Option<Asn> {
+        let has_several = self.before.get(place).is_some_and(|routers| routers.len() > 1);
+        self.connected.get(place).copied().flatten().filter(|_| has_several)
     }
 }
 
@@ -206,7 +248,8 @@ impl Annotation<'_> {
         }
         let origins = interface.origins.as_slice();
         if let ([origin], true) = (origins, interface.next.is_empty()) {
-            let sure = interface.later.iter().any(|place| self.vote(interface, *place) == Some(*origin));
+            let mut later = interface.later.iter().filter_map(|place| self.vote(interface, *place));
+            let sure = later.any(|vote| vote.by_address == *origin);
             let confidence = if sure { Confidence::Fair } else { Confidence::Low };
             return router(Some(*origin), RouterRule::BeforeSilence, confidence);
         }
@@ -222,6 +265,9 @@ impl Annotation<'_> {
         if let Some(customer) = self.customer(interface, &votes) {
             return router(Some(customer), RouterRule::Customer, Confidence::Fair);
         }
+        if let Some(origin) = self.before_peers(interface, &votes) {
+            return router(Some(origin), RouterRule::BeforePeers, Confidence::Fair);
+        }
         let Some((winner, rule)) = self.winner(interface, &votes) else {
             return router(origins.first().copied(), RouterRule::Origin, Confidence::Low);
         };
@@ -229,7 +275,8 @@ impl Annotation<'_> {
             Some(hidden) => (hidden, RouterRule::HiddenAs),
             None => (winner, rule),
         };
-        let agreed = votes.by_as.len() == 1 && origins.contains(&asn) && is_near;
+        let is_plain = votes.by_address.iter().all(|by_address| *by_address == asn);
+        let agreed = votes.by_as.len() == 1 && is_plain && origins.contains(&asn) && is_near;
         let confidence = match rule {
             RouterRule::Votes if agreed => Confidence::High,
             RouterRule::Votes => Confidence::Fair,
@@ -243,8 +290,9 @@ impl Annotation<'_> {
     fn votes(&self, interface: &Interface, behind: &BTreeSet<Place>) -> Votes {
         let mut votes = Votes::default();
         for place in behind {
-            if let Some(asn) = self.vote(interface, *place) {
-                votes.add(asn, true);
+            if let Some(vote) = self.vote(interface, *place) {
+                votes.add(vote.asn(), true);
+                votes.by_address.insert(vote.by_address);
             }
         }
         for origin in &interface.origins {
@@ -253,26 +301,33 @@ impl Annotation<'_> {
         votes
     }
 
-    fn vote(&self, interface: &Interface, place: Place) -> Option<Asn> {
+    fn vote(&self, interface: &Interface, place: Place) -> Option<Vote> {
         let origins = interface.origins.as_slice();
         let behind = self.graph.at(place)?;
+        let plain = |asn: Asn| Vote { by_address: asn, by_link: None };
         match &behind.space {
             Space::Exchange(_, members) => {
                 let mut member = origins.iter().filter(|origin| members.contains(origin));
-                member.next().filter(|_| member.next().is_none()).copied()
+                member.next().filter(|_| member.next().is_none()).copied().map(plain)
             }
-            Space::Unknown => self.at(place),
+            Space::Unknown => self.at(place).map(plain),
             Space::Of(ases) => {
                 let asn = ases.iter().find(|asn| origins.contains(asn)).or(ases.first())?;
                 if self.is_third_party(interface, *asn, place) {
                     let router = self.at(place)?;
                     let cone = self.relations.cone(router);
                     let covered = interface.destinations.keys().all(|asn| cone.contains(asn));
-                    return covered.then_some(router);
+                    return covered.then(|| plain(router));
                 }
-                Some(*asn)
+                Some(Vote { by_address: *asn, by_link: self.link_vote(*asn, place) })
             }
         }
+    }
+
+    /// Where an address is of the AS of its router, who is at the other end of its link.
+    fn link_vote(&self, asn: Asn, place: Place) -> Option<Asn> {
+        let router = self.at(place)?;
+        self.connected_to(place).filter(|_| self.relations.same_organisation(router, asn))
     }
 
     /// Whether an address behind a router is likely to be that of the interface by which the next router answers
@@ -301,7 +356,7 @@ impl Annotation<'_> {
     /// one router, which has many inside its own AS and mostly one from another.
     fn ways_in(&self, interface: &Interface, votes: &Votes) -> Option<Asn> {
         let [origin] = interface.origins.as_slice() else { return None };
-        let mut behind = votes.behind.keys();
+        let mut behind = votes.by_address.iter();
         let foreign = behind.next() != Some(origin) && behind.next().is_none();
         if !foreign || interface.next.len() != 1 {
             return None;
@@ -318,7 +373,7 @@ impl Annotation<'_> {
     /// link would be the provider's.
     fn upward(&self, interface: &Interface, votes: &Votes) -> Option<Asn> {
         let [origin] = interface.origins.as_slice() else { return None };
-        let mut behind = votes.behind.keys();
+        let mut behind = votes.by_address.iter();
         let only = behind.next().filter(|_| behind.next().is_none())?;
         (self.relations.kin(*origin, *only) == Some(Kin::Provider)).then_some(*origin)
     }
@@ -330,6 +385,30 @@ impl Annotation<'_> {
         let only = behind.next().filter(|_| behind.next().is_none())?;
         let is_customer = |origin: &Asn| self.relations.kin(*origin, only) == Some(Kin::Customer);
         (!origins.contains(&only) && origins.iter().any(is_customer)).then_some(only)
+    }
+
+    /// The AS of an address behind which only others are, nearly all of them its peers, if not one of them is seen so
+    /// often that it must be its router: a router of this AS towards its peers, with links that they number.
+    fn before_peers(&self, interface: &Interface, votes: &Votes) -> Option<Asn> {
+        let [origin] = interface.origins.as_slice() else { return None };
+        if votes.behind.len() < 2 || votes.behind.contains_key(origin) {
+            return None;
+        }
+        let is_peer = |asn: &&Asn| self.relations.kin(*origin, **asn) == Some(Kin::Peer);
+        let peers: Vec<Asn> = votes.behind.keys().filter(is_peer).copied().collect();
+        let all = self.organisations(votes.behind.keys());
+        if self.organisations(&peers).saturating_mul(100) < all.saturating_mul(MOST_ARE_PEERS) {
+            return None;
+        }
+        let most = votes.by_as.values().max().copied().unwrap_or(0);
+        let own = votes.of(*origin);
+        let is_enough = own.saturating_mul(2) > most || (own.saturating_mul(4) > most && peers.len() >= 2);
+        is_enough.then_some(*origin)
+    }
+
+    /// How many organisations these ASes are.
+    fn organisations<'a>(&self, ases: impl IntoIterator<Item = &'a Asn>) -> usize {
+        ases.into_iter().map(|asn| self.relations.organisation(*asn)).collect::<BTreeSet<Asn>>().len()
     }
 
     fn winner(&self, interface: &Interface, votes: &Votes) -> Option<(Asn, RouterRule)> {
@@ -351,7 +430,17 @@ impl Annotation<'_> {
         if let [asn] = best.as_slice() {
             return Some((*asn, RouterRule::Votes));
         }
+        if let Some(asn) = self.by_next_link(interface, &best, votes) {
+            return Some((asn, RouterRule::Tie));
+        }
         self.tie(interface, &self.best_related(&best, votes)).map(|asn| (asn, RouterRule::Tie))
+    }
+
+    /// Of equals, the one at the other end of the only link behind, if that was entered from several interfaces.
+    fn by_next_link(&self, interface: &Interface, best: &[Asn], votes: &Votes) -> Option<Asn> {
+        let only = interface.next.first().filter(|_| interface.next.len() == 1)?;
+        let asn = self.connected_to(*only)?;
+        (best.contains(&asn) && votes.behind.contains_key(&asn)).then_some(asn)
     }
 
     /// Those of the equals that have relations to most of those that voted: the AS of a router has one to all whose
@@ -390,5 +479,5 @@ impl Annotation<'_> {
 }
 
 fn router(asn: Option<Asn>, rule: RouterRule, confidence: Confidence) -> RouterAs {
-    RouterAs { asn, rule, alternatives: Vec::new(), confidence }
+    RouterAs { asn, rule, alternatives: Vec::new(), confidence, connected: None }
 }

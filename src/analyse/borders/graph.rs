@@ -15,12 +15,15 @@ pub(super) type Place = usize;
 #[derive(Debug, Default)]
 pub(super) struct Interface {
     pub(super) space: Space,
+    /// Its router, called by the place of one of its interfaces.
+    pub(super) router: Place,
     /// The ASes whose addresses are on its router, its own first.
     pub(super) origins: Vec<Asn>,
     /// Interfaces that answered at the next TTL.
     pub(super) next: BTreeSet<Place>,
     /// Interfaces that answered behind silent hops.
     pub(super) later: BTreeSet<Place>,
+    /// Interfaces that answered before it, directly or with silence between: before this one, not before its router.
     pub(super) before: BTreeSet<Place>,
     /// The origins of targets towards which it was seen, with how many traces.
     pub(super) destinations: BTreeMap<Asn, u32>,
@@ -92,11 +95,11 @@ impl Graph {
     fn join(&mut self, addresses: &BTreeSet<IpAddr>) {
         let places: Vec<Place> =
             addresses.iter().filter_map(|address| self.places.get(address).copied()).collect();
-        let mut router = Interface::default();
+        let name = places.iter().copied().min().unwrap_or_default();
+        let mut router = Interface { router: name, ..Interface::default() };
         for interface in places.iter().filter_map(|place| self.interfaces.get(*place)) {
             router.next.extend(&interface.next);
             router.later.extend(&interface.later);
-            router.before.extend(&interface.before);
             router.serves.extend(&interface.serves);
             router.origins.extend(&interface.origins);
             for (asn, traces) in &interface.destinations {
@@ -110,13 +113,14 @@ impl Graph {
             let mut origins: Vec<Asn> = interface.space.ases().iter().chain(others).copied().collect();
             let mut known = BTreeSet::new();
             origins.retain(|asn| known.insert(*asn));
-            let Interface { next, later, before, destinations, serves, .. } = &router;
+            let Interface { router, next, later, destinations, serves, .. } = &router;
             *interface = Interface {
                 space: std::mem::take(&mut interface.space),
+                router: *router,
                 origins,
                 next: next.clone(),
                 later: later.clone(),
-                before: before.clone(),
+                before: std::mem::take(&mut interface.before),
                 destinations: destinations.clone(),
                 serves: serves.clone(),
             };
@@ -159,7 +163,7 @@ impl Graph {
         let space = Space::new(address, origins)?;
         let place = self.interfaces.len();
         let origins = space.ases().to_vec();
-        self.interfaces.push(Interface { space, origins, ..Interface::default() });
+        self.interfaces.push(Interface { space, router: place, origins, ..Interface::default() });
         self.addresses.push(address);
         self.places.insert(address, place);
         Some(place)

@@ -44,6 +44,8 @@ pub struct HopAs {
     pub rule: HopRule,
     /// How sure it is.
     pub confidence: Confidence,
+    /// The AS at the other end of the link by whose address it answered, where the borders of the dataset tell it.
+    pub connected: Option<Asn>,
 }
 
 /// What decided about the AS of a hop.
@@ -164,7 +166,15 @@ impl HopAs {
         let Some(address) = hop.address() else {
             let (ttl, rule) = (hop.ttl, HopRule::NoAddress(hop.state()));
             let confidence = Confidence::Low;
-            return Self { ttl, address: None, asn: None, alternatives: Vec::new(), rule, confidence };
+            return Self {
+                ttl,
+                address: None,
+                asn: None,
+                alternatives: Vec::new(),
+                rule,
+                confidence,
+                connected: None,
+            };
         };
         let found = origins.lookup(address);
         let (asn, reason) = (found.asn(), found.reason());
@@ -185,13 +195,14 @@ impl HopAs {
                 alternatives.extend(other.filter(|other| !alternatives.contains(other)));
             }
         }
-        Self { ttl: hop.ttl, address: Some(address), asn, alternatives, rule, confidence }
+        Self { ttl: hop.ttl, address: Some(address), asn, alternatives, rule, confidence, connected: None }
     }
 
     /// The same, by what is known of the router. That it is the target's AS's is not taken from where packets went: it
     /// would make every last router before the silence the target's, and its neighbour's neighbour the upstream.
-    fn of_router(self, router: &RouterAs, origin: Option<Asn>, before: Option<Asn>) -> Self {
-        let RouterAs { asn: Some(asn), rule, alternatives, confidence } = router else { return self };
+    fn of_router(mut self, router: &RouterAs, origin: Option<Asn>, before: Option<Asn>) -> Self {
+        self.connected = router.connected;
+        let RouterAs { asn: Some(asn), rule, alternatives, confidence, .. } = router else { return self };
         let (asn, confidence) = (*asn, *confidence);
         if self.asn == Some(asn) {
             return Self { confidence, ..self };
@@ -382,6 +393,7 @@ impl fmt::Display for HopRule {
                 RouterRule::Votes => "by what is seen behind its router",
                 RouterRule::Customer => "only this customer is seen behind its router",
                 RouterRule::WaysIn => "one of several ways into one router",
+                RouterRule::BeforePeers => "only peers of this AS are seen behind its router",
                 RouterRule::Upward => "only its provider is seen behind its router",
                 RouterRule::BeforeSilence => "by its address, with a silent router behind it",
                 RouterRule::Tie => "by what is seen behind its router, one of equals",

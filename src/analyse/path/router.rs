@@ -39,6 +39,8 @@ pub enum RouterRule {
     Customer,
     /// One router of another AS is seen behind it from several addresses of one AS: those are the ways into one router.
     WaysIn,
+    /// Several ASes are behind it, peers of that of its address.
+    BeforePeers,
     /// Only its provider is seen behind it, and providers number the links to customers.
     Upward,
     /// Only silence lies directly behind it, so its address decides: the silent router may be another AS's.
@@ -66,6 +68,7 @@ impl RouterRule {
             Self::Votes => "router_votes",
             Self::Customer => "router_of_customer",
             Self::WaysIn => "ways_in",
+            Self::BeforePeers => "before_peers",
             Self::Upward => "below_provider",
             Self::BeforeSilence => "before_silence",
             Self::Tie => "router_tie",
@@ -89,6 +92,10 @@ pub struct RouterAs {
     pub alternatives: Vec<Asn>,
     /// How sure it is.
     pub confidence: Confidence,
+    /// The AS at the other end of the link of the address by which the router is known: that of most routers seen directly
+    /// before it. `None` if none was, and on the LAN of an exchange point, which connects many. If it is another than `asn`,
+    /// the link is a border.
+    pub connected: Option<Asn>,
 }
 
 /// The ASes of routers, by the addresses that answered.

@@ -84,7 +84,7 @@ fn fits(column: &str, cell: &str) -> bool {
                 RttSource::UserSpace.as_str(),
                 RttSource::NotTold.as_str(),
             ]),
-            "asn" | "origin" | "upstream" | "no_upstream_behind" => asn(cell),
+            "asn" | "connected_as" | "origin" | "upstream" | "no_upstream_behind" => asn(cell),
             "alternatives" => cell.split('|').all(asn),
             "as_path" => cell.split(' ').all(|step| asn(step) || step.starts_with(['*', '?'])),
             "state" | "rule" | "confidence" | "end" | "no_upstream_reason" => {
