@@ -28,6 +28,11 @@ pub(super) struct Annotation<'a> {
     pub(super) before: Vec<Vec<Place>>,
     /// Of each interface, the AS at the other end of its link.
     connected: Vec<Option<Asn>>,
+    /// The steps at which each interface was last decided about, and at which that or its other end last changed: what
+    /// rests on nothing new is not decided about anew.
+    decided_at: Vec<u64>,
+    changed_at: Vec<u64>,
+    step: u64,
 }
 
 /// What one interface behind a router says of it.
@@ -91,9 +96,10 @@ impl<'a> Annotation<'a> {
             connected: None,
         };
         let decided = graph.interfaces.iter().map(first).collect();
-        let places = 0..graph.interfaces.len();
-        let before = places.clone().map(|place| routers_before(graph, place)).collect();
-        Self { graph, relations, decided, before, connected: vec![None; places.len()] }
+        let number = graph.interfaces.len();
+        let before = (0..number).map(|place| routers_before(graph, place)).collect();
+        let (connected, decided_at, changed_at) = (vec![None; number], vec![0; number], vec![0; number]);
+        Self { graph, relations, decided, before, connected, decided_at, changed_at, step: 0 }
     }
 
     /// Decides about the last routers once, then about all others and all links until what is decided comes again.
@@ -107,7 +113,7 @@ impl<'a> Annotation<'a> {
         let mut seen: BTreeSet<(Vec<Option<Asn>>, Vec<Option<Asn>>)> = BTreeSet::new();
         for _ in 0..MOST_ROUNDS {
             self.round();
-            self.connected = self.connections();
+            self.connect();
             let routers = self.decided.iter().map(|router| router.asn).collect();
             if !seen.insert((routers, self.connected.clone())) {
                 break;
@@ -123,15 +129,46 @@ impl<'a> Annotation<'a> {
     fn round(&mut self) {
         for place in 0..self.graph.interfaces.len() {
             let inner = self.graph.at(place).filter(|interface| !is_last(interface));
+            let inner = inner.filter(|interface| self.has_news(place, interface));
             if let Some(router) = inner.map(|interface| self.inner(interface)) {
                 self.decide(place, router);
             }
         }
     }
 
+    fn has_news(&self, place: Place, interface: &Interface) -> bool {
+        let at = self.decided_at.get(place).copied().unwrap_or(0);
+        let mut behind = interface.next.iter().chain(&interface.later);
+        at == 0 || behind.any(|place| self.changed_at.get(*place).is_some_and(|changed| *changed > at))
+    }
+
     fn decide(&mut self, place: Place, router: RouterAs) {
+        self.step = self.step.saturating_add(1);
+        if let Some(at) = self.decided_at.get_mut(place) {
+            *at = self.step;
+        }
+        if self.at(place) != router.asn {
+            self.mark(place);
+        }
         if let Some(decided) = self.decided.get_mut(place) {
             *decided = router;
+        }
+    }
+
+    fn connect(&mut self) {
+        self.step = self.step.saturating_add(1);
+        for place in 0..self.graph.interfaces.len() {
+            let asn = self.connection(place);
+            if let Some(connected) = self.connected.get_mut(place).filter(|connected| **connected != asn) {
+                *connected = asn;
+                self.mark(place);
+            }
+        }
+    }
+
+    fn mark(&mut self, place: Place) {
+        if let Some(at) = self.changed_at.get_mut(place) {
+            *at = self.step;
         }
     }
 

@@ -25,16 +25,18 @@ pub(super) fn routers_before(graph: &Graph, place: Place) -> Vec<Place> {
 }
 
 impl Annotation<'_> {
-    /// Of every interface, the AS of most of the routers that were seen before it, as they are decided now.
-    pub(super) fn connections(&self) -> Vec<Option<Asn>> {
-        let interfaces = self.graph.interfaces.iter().zip(&self.before);
-        interfaces.map(|(interface, before)| self.plurality(interface, before)).collect()
+    /// The AS of most of the routers that were seen before an interface, as they are decided now.
+    pub(super) fn connection(&self, place: Place) -> Option<Asn> {
+        let interface = self.graph.at(place)?;
+        let before = self.before.get(place).map(Vec::as_slice).unwrap_or_default();
+        self.plurality(interface, before)
     }
 
     /// Of equals the AS of the address itself, then one related to that, then the larger.
     fn plurality(&self, interface: &Interface, before: &[Place]) -> Option<Asn> {
-        if let [only] = before {
-            return self.at(*only);
+        let first = before.first().and_then(|place| self.at(*place));
+        if before.iter().all(|place| self.at(*place) == first) {
+            return first;
         }
         let mut counts: BTreeMap<Asn, usize> = BTreeMap::new();
         for asn in before.iter().filter_map(|place| self.at(*place)) {
