@@ -19,6 +19,9 @@ const MAJORITY: f64 = 0.75;
 /// leads to peers.
 const MOST_ARE_PEERS: usize = 85;
 
+/// All that was decided: of routers, and of the other ends of links.
+type State = (Vec<Option<Asn>>, Vec<Option<Asn>>);
+
 /// A round of decisions over all interfaces.
 pub(super) struct Annotation<'a> {
     pub(super) graph: &'a Graph,
@@ -110,7 +113,7 @@ impl<'a> Annotation<'a> {
                 self.decide(place, router);
             }
         }
-        let mut seen: BTreeSet<(Vec<Option<Asn>>, Vec<Option<Asn>>)> = BTreeSet::new();
+        let mut seen: BTreeSet<State> = BTreeSet::new();
         for _ in 0..MOST_ROUNDS {
             self.round();
             self.connect();
