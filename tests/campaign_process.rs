@@ -828,6 +828,26 @@ fn a_scenario_is_generated_from_a_table_of_relationships() {
 }
 
 #[test]
+fn hegemony_is_told_of_tables_of_collectors_and_a_file_without_one_is_refused() {
+    let bench = Bench::new(PLANNED);
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/corpus/mrt");
+    let hegemony = |file: &str, more: &[&str]| {
+        let file = corpus.join(file);
+        let file = file.to_str().expect("text");
+        bench.program(&[&["origin", "hegemony", "AS131279", "AS4837", "--rib", file], more].concat())
+    };
+    let told = hegemony("rib", &[]);
+    let text = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(text.contains("full feeds: 1 of 3") && text.contains("1.0000  AS10"), "{text}");
+    assert!(text.contains("AS4837: no full feed has a route to it"), "{text}");
+    let object: serde_json::Value =
+        serde_json::from_slice(&hegemony("rib", &["--json"]).stdout).expect("one object");
+    assert_eq!(object["origins"][1]["scores"][0]["hegemony"], 1.0, "{object}");
+    let refused = hegemony("updates", &[]);
+    assert_eq!((code(&refused), said(&refused).contains("no table of a route collector")), (Some(2), true));
+}
+
+#[test]
 fn every_command_says_what_it_does() {
     let bench = Bench::new(PLANNED);
     let help = |arguments: &[&str]| {

@@ -4,6 +4,7 @@
 mod demo;
 mod exit;
 mod export;
+mod hegemony;
 mod import;
 mod lab;
 mod lab_tables;
@@ -304,6 +305,28 @@ struct OriginArgs {
 enum OriginCommand {
     /// Say what every source says about addresses, which one decides, and why
     Lookup(LookupArgs),
+    /// Say through which ASes the peers of route collectors reach an origin
+    Hegemony(HegemonyArgs),
+}
+
+/// Arguments of `origin hegemony`.
+#[derive(Args, Debug)]
+struct HegemonyArgs {
+    /// The origins
+    #[arg(required = true, value_name = "ASN")]
+    origins: Vec<Asn>,
+    /// Tables of route collectors (MRT, plain, gz or bz2), of one time
+    #[arg(short, long, value_name = "FILE", required = true)]
+    rib: Vec<PathBuf>,
+    /// Prefixes of IPv6, each of which counts as one, instead of the addresses of IPv4
+    #[arg(long)]
+    ipv6: bool,
+    /// Tables of the names of ASes
+    #[arg(long, value_name = "FILE")]
+    as_names: Vec<PathBuf>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// Arguments of `origin lookup`.

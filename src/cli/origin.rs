@@ -19,6 +19,7 @@ use crate::model::{Asn, Untrusted};
 pub(super) fn run(args: &OriginArgs) -> Result<(), Failure> {
     match &args.subcommand {
         OriginCommand::Lookup(args) => lookup(args),
+        OriginCommand::Hegemony(args) => super::hegemony::run(args),
     }
 }
 

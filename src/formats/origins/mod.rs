@@ -19,7 +19,7 @@ mod real_data;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -28,7 +28,7 @@ use std::str::FromStr;
 
 use self::detect::Opened;
 use self::exchange::Exchanges;
-use self::mrt::{MrtReader, MrtTable};
+use self::mrt::{MrtReader, MrtTable, TableReader};
 use self::organisations::Organisations;
 use super::as_rel::read_what_is_whole;
 use super::compressed::{Capped, plain};
@@ -36,7 +36,7 @@ use super::faults::Faults;
 use crate::analyse::origin::{OriginSource, OriginSourceBuilder, OriginTable, SourceClass};
 use crate::model::{AsRelation, Asn, FileError, Untrusted, WallTime};
 
-pub use mrt::{LinkEvidence, MrtCounts, TransitEvidence};
+pub use mrt::{LinkEvidence, MrtCounts, TransitEvidence, Views};
 pub use text::RowCounts;
 
 /// The most bytes that a file may unpack to. A full RIB of the largest collectors has some 10 GB.
@@ -192,6 +192,32 @@ pub fn load_origins(files: &[OriginFile], until: Option<WallTime>) -> Result<Loa
         loading.file(file)?;
     }
     Ok(loading.finish())
+}
+
+/// Reads how the peers of route collectors reach some origins, in one family, from their tables; what could not be read
+/// is told beside it.
+///
+/// # Errors
+/// The first file that is no MRT file, or has no table with routes of the family.
+pub fn load_views(
+    files: &[PathBuf],
+    origins: &BTreeSet<Asn>,
+    is_v6: bool,
+) -> Result<(Views, Vec<Faults>), FileError> {
+    let (mut tables, mut all_faults) = (Vec::new(), Vec::new());
+    for path in files {
+        let file = Opened::new(&OriginFile { kind: Some(FileKind::Mrt), path: path.clone() })?;
+        let (mut faults, mut reader) = (Faults::new(&file.name), TableReader::new(origins, is_v6));
+        if reader.read(Capped::new(file.input, LARGEST_UNPACKED), &mut faults) == 0 {
+            let family = if is_v6 { "IPv6" } else { "IPv4" };
+            let none =
+                || whole(&file.name, format!("has no table of a route collector with routes of {family}"));
+            return Err(faults.first.first().cloned().unwrap_or_else(none));
+        }
+        tables.push(reader.finish());
+        all_faults.push(faults);
+    }
+    Ok((Views::new(&tables), all_faults))
 }
 
 /// Files that are read together.

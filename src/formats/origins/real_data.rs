@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::analyse::collectors::hegemony_of_views;
 
 fn real(name: &str) -> PathBuf {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
@@ -202,4 +203,33 @@ fn hops_of_ripe_atlas_are_mapped_as_others_mapped_them_in_real_data() {
     }
     assert_eq!(tally["same"], 1_207);
     assert!(!tally.keys().any(|verdict| verdict.starts_with("differ")));
+}
+
+/// The Internet Health Report's own way, by two implementations that agree to four digits.
+#[test]
+#[ignore = "needs the real data: set TETHERLINE_REAL_DATA"]
+fn hegemony_in_the_slice_of_may_2014_is_the_health_reports_in_real_data() {
+    let golden = [
+        (9_737, 38_040, 1.0),
+        (9_737, 7_018, 0.1516),
+        (24_378, 9_587, 1.0),
+        (24_378, 6_453, 0.2317),
+        (45_528, 6_453, 0.7021),
+        (45_528, 4_755, 0.6900),
+        (8_402, 3_216, 0.7354),
+        (9_198, 20_485, 0.4076),
+        (9_198, 12_389, 0.4000),
+        (18_403, 3_491, 0.7113),
+    ];
+    let origins: BTreeSet<Asn> = golden.iter().map(|(origin, _, _)| asn(*origin)).collect();
+    let slice = real("mrt/routeviews_rib.20140523.0600_first9073.mrt.gz");
+    let (views, faults) = load_views(&[slice], &origins, false).unwrap();
+    assert!(faults.iter().all(Faults::is_empty));
+    assert_eq!(views.full_feeds, 30);
+    for (origin, through, score) in golden {
+        let found = hegemony_of_views(&views.by_origin[&asn(origin)]);
+        assert_eq!((found.viewpoints, found.with_route), (28, 28));
+        let (_, of) = found.scores.iter().find(|(of, _)| *of == asn(through)).unwrap();
+        assert!((of - score).abs() < 1e-4, "AS{origin} through AS{through}: {of}");
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use tetherline::formats::origins::{FileKind, Loaded, OriginFile, load_origins};
+use tetherline::formats::origins::{FileKind, Loaded, OriginFile, load_origins, load_views};
+use tetherline::model::Asn;
 
 use super::super::court::Said;
 use super::{bzip2, gzip, in_file};
@@ -47,6 +48,13 @@ pub(crate) fn exchange_points(bytes: &[u8]) -> Said {
 }
 
 pub(crate) fn mrt(bytes: &[u8]) -> Said {
+    let files = [in_file(bytes)];
+    let origins = [131_279, 4837].map(|number| Asn::try_from(number).expect("is one")).into();
+    for is_v6 in [false, true] {
+        if let Ok((views, _)) = load_views(&files, &origins, is_v6) {
+            assert!(views.full_feeds <= views.peers, "full feeds are peers");
+        }
+    }
     read(Some(FileKind::Mrt), bytes)
 }
 

@@ -12,6 +12,7 @@ mod evidence;
 mod frames;
 mod rib;
 mod updates;
+mod views;
 
 #[cfg(test)]
 mod tests;
@@ -30,6 +31,8 @@ use crate::formats::faults::Faults;
 use crate::model::{Asn, Prefix, WallTime};
 
 pub use evidence::{LinkEvidence, TransitEvidence};
+pub(super) use views::TableReader;
+pub use views::Views;
 
 /// The most routes that are kept where changes are applied; a collector with 40 full peers has 40 million.
 const MOST_ROUTES: usize = 60_000_000;

@@ -118,6 +118,14 @@ pub(super) struct Peers {
     of_table: Vec<u16>,
 }
 
+/// A peer, and how many prefixes of a family it has.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CountedPeer {
+    pub(super) number: u16,
+    pub(super) asn: u32,
+    pub(super) prefixes: u32,
+}
+
 impl Peers {
     /// The number of a peer.
     pub(super) fn number(&mut self, peer: PeerName) -> u16 {
@@ -148,6 +156,18 @@ impl Peers {
 
     pub(super) fn len(&self) -> usize {
         self.numbers.len()
+    }
+
+    /// Every peer, by number, with how much it has of a family.
+    pub(super) fn each(&self, is_v6: bool) -> impl Iterator<Item = CountedPeer> {
+        let of = |(name, number): (&PeerName, &u16)| {
+            let counts = self.prefixes.get(usize::from(*number));
+            let prefixes = counts.and_then(|counts| counts.get(usize::from(is_v6))).copied().unwrap_or(0);
+            CountedPeer { number: *number, asn: name.1, prefixes }
+        };
+        let mut peers: Vec<CountedPeer> = self.numbers.iter().map(of).collect();
+        peers.sort_unstable_by_key(|peer| peer.number);
+        peers.into_iter()
     }
 
     /// How many peers have at least half as many prefixes as the one that has most, in the family where more do.

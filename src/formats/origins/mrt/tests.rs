@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::as_path::Attributes;
 use super::*;
+use crate::analyse::collectors::WeighedRoute;
 
 /// Builds MRT files.
 #[derive(Clone, Default)]
@@ -359,6 +360,68 @@ fn a_table_of_the_older_kind_has_its_routes_to_a_prefix_counted_together() {
     assert_eq!((torn.0.source.len(), torn.1.count), (2, 1));
 }
 
+/// How the peers of one file reach these origins.
+fn views(bytes: &[u8], origins: &[u32], is_v6: bool) -> Views {
+    let origins = origins.iter().map(|origin| Asn::try_from(*origin).unwrap()).collect();
+    let mut reader = TableReader::new(&origins, is_v6);
+    reader.read(bytes, &mut Faults::new("rib"));
+    Views::new(&[reader.finish()])
+}
+
+/// The weight of a route, and the ASes on it.
+type Seen = (f64, Vec<u32>);
+
+/// By peer AS, its routes to the origin.
+fn seen(views: &Views, origin: u32) -> Vec<(u32, Vec<Seen>)> {
+    let all = views.by_origin.get(&Asn::try_from(origin).unwrap());
+    all.into_iter()
+        .flatten()
+        .map(|view| {
+            let route =
+                |route: &WeighedRoute| (route.weight, route.ases.iter().map(|asn| asn.get()).collect());
+            (view.peer_as.get(), view.routes.iter().map(route).collect())
+        })
+        .collect()
+}
+
+#[test]
+fn full_feeds_show_how_they_reach_an_origin_and_a_peer_with_a_part_of_the_table_does_not_count() {
+    let file = File::default()
+        .peers(&[10, 20, 30])
+        .routes("4.0.0.0/9", &[(0, &[(SEQ, &[10, 7, 7, 5])]), (1, &[(SEQ, &[20, 5])])])
+        .routes("4.0.0.0/10", &[(0, &[(SEQ, &[10, 6])]), (1, &[(SEQ, &[20, 7]), (SET, &[5, 8])])])
+        .routes("2001:4860::/32", &[(2, &[(SEQ, &[30, 5])])])
+        .routes("9.0.0.0/8", &[(0, &[(SEQ, &[10, 6])]), (1, &[(SEQ, &[20, 6])]), (2, &[(SEQ, &[30, 6])])]);
+    let found = views(&file.0, &[5], false);
+    assert_eq!((found.full_feeds, found.peers), (2, 3));
+    let (half, quarter) = (2_f64.powi(22), 2_f64.powi(21));
+    assert_eq!(
+        seen(&found, 5),
+        [(10, vec![(half, vec![5, 7, 10])]), (20, vec![(half, vec![5, 20]), (quarter, vec![5, 7, 20])]),]
+    );
+    assert_eq!(seen(&views(&file.0, &[5], true), 5), [(30, vec![(1.0, vec![5, 30])])]);
+    assert!(views(&file.0, &[99], false).by_origin.is_empty());
+}
+
+#[test]
+fn of_several_paths_of_a_peer_the_first_shows_how_it_reaches_an_origin_and_old_tables_do_too() {
+    let add_path = File::default().peers(&[10]).routes_of(
+        8,
+        "4.0.0.0/8",
+        &[(0, &[(SEQ, &[10, 7, 5])]), (0, &[(SEQ, &[10, 8, 5])])],
+    );
+    let whole = 2_f64.powi(24);
+    assert_eq!(seen(&views(&add_path.0, &[5], false), 5), [(10, vec![(whole, vec![5, 7, 10])])]);
+    let old = File::default().dumped("4.0.0.0/8", 10, &[(SEQ, &[10, 7, 5])], &[]).dumped(
+        "4.0.0.0/8",
+        20,
+        &[(SEQ, &[20, 5])],
+        &[],
+    );
+    let both = [(10, vec![(whole, vec![5, 7, 10])]), (20, vec![(whole, vec![5, 20])])];
+    assert_eq!(seen(&views(&old.0, &[5], false), 5), both);
+}
+
 proptest! {
     #[test]
     fn another_reader_finds_the_same_origins_seen_by_the_same_peers(
@@ -411,5 +474,6 @@ proptest! {
         let mut faults = Faults::new("rib");
         reader.read(bytes.as_slice(), &mut faults);
         reader.finish("rib");
+        views(&bytes, &[5, 6, 7], keeps);
     }
 }
