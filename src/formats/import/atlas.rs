@@ -6,6 +6,8 @@
 //! ones are answers to another measurement of the same probe. Behind its gap limit a trace sends one last packet
 //! with TTL 255, which tells nothing of the way: it is kept only where it ended the way.
 
+mod mended;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -136,11 +138,14 @@ fn is_of_other_type(object: &[u8]) -> bool {
 
 /// Reads one object.
 pub(super) fn read(object: &[u8], offset: u64, batch: &mut Batch) {
-    let result: Measured<'_> = match serde_json::from_slice(object) {
-        Ok(result) => result,
-        Err(_) if is_of_other_type(object) => return batch.count("results of other types"),
-        Err(error) => return batch.fault(offset, format_args!("no result of RIPE Atlas: {error}")),
-    };
+    match serde_json::from_slice(object) {
+        Ok(result) => take(&result, offset, batch),
+        Err(_) if is_of_other_type(object) => batch.count("results of other types"),
+        Err(error) => mended::read(object, &error, offset, batch),
+    }
+}
+
+fn take(result: &Measured<'_>, offset: u64, batch: &mut Batch) {
     let kind = match result.kind.as_deref() {
         Some("traceroute") => Kind::Trace,
         Some("ping") => Kind::Ping,
@@ -151,12 +156,12 @@ pub(super) fn read(object: &[u8], offset: u64, batch: &mut Batch) {
         Kind::Trace => "traceroutes",
         Kind::Ping => "pings",
     });
-    let Some(frame) = Frame::of(&result) else {
+    let Some(frame) = Frame::of(result) else {
         return batch.count("results without an address, time or protocol");
     };
     match kind {
-        Kind::Trace => trace(frame, &result, batch),
-        Kind::Ping => ping(frame, &result, batch),
+        Kind::Trace => trace(frame, result, batch),
+        Kind::Ping => ping(frame, result, batch),
     }
 }
 
@@ -226,10 +231,12 @@ fn trace(frame: Frame, result: &Measured<'_>, batch: &mut Batch) {
         flow: FlowId(small(result.paris_id).unwrap_or(0)),
         sent: Vec::new(),
         duplicates: 0,
+        kept_since: 0,
     };
     for entry in &result.result {
         let Some(ttl) = entry.hop.and_then(|hop| u8::try_from(hop).ok()).and_then(Ttl::new) else {
             batch.count("hops without a number from 1 to 255");
+            packets.kept_since = packets.sent.len();
             continue;
         };
         let mut hop = Hop { ttl, attempt: Some(0) };
@@ -254,6 +261,9 @@ struct Packets {
     flow: FlowId,
     sent: Vec<Sent>,
     duplicates: u64,
+    /// How many were sent before the last one of which nothing can be kept: late answers count packets, and none of
+    /// those before it can be told any more.
+    kept_since: usize,
 }
 
 /// The hop at hand, and which attempt comes next.
@@ -284,10 +294,18 @@ impl Packets {
             return self.push(hop, Outcome::SendFailed(fault(error)), batch);
         }
         let Some(reply) = self.reply(answer, batch) else {
-            return batch.count("answers without an address");
+            batch.count("answers without an address");
+            return self.pass_over(hop);
         };
         let rtt = answer.rtt.map_or(Rtt::NOT_TOLD, |ms| rtt_of_ms(ms, RttSource::Monotonic));
         self.push(hop, Outcome::Answered { reply, rtt }, batch);
+    }
+
+    /// A packet was sent of which it cannot be told what became of it.
+    fn pass_over(&mut self, hop: &mut Hop) {
+        hop.attempt =
+            hop.attempt.and_then(|attempt| attempt.checked_add(1)).filter(|next| *next < MOST_ATTEMPTS);
+        self.kept_since = self.sent.len();
     }
 
     fn keep_what_ended_the_way(&mut self, batch: &mut Batch) {
@@ -314,6 +332,7 @@ impl Packets {
             return batch.count("late answers that quote another destination");
         }
         let place = usize::try_from(late).ok().and_then(|late| self.sent.len().checked_sub(late));
+        let place = place.filter(|place| *place >= self.kept_since);
         let reply = self.reply(answer, batch);
         let meant = place.and_then(|place| self.sent.get_mut(place));
         match (meant, reply) {
@@ -427,13 +446,14 @@ fn small(number: Option<i64>) -> Option<u16> {
 
 fn ping(frame: Frame, result: &Measured<'_>, batch: &mut Batch) {
     let (mut sent, mut duplicates) = (Vec::new(), 0_u64);
+    let mut attempts = 0..MOST_ATTEMPTS;
     for entry in &result.result {
         if entry.dup.is_some() {
             batch.count("duplicate answers");
             duplicates = duplicates.saturating_add(1);
             continue;
         }
-        let Some(attempt) = u8::try_from(sent.len()).ok().filter(|attempt| *attempt < MOST_ATTEMPTS) else {
+        let Some(attempt) = attempts.next() else {
             batch.count("packets after the 128th of a ping");
             continue;
         };

@@ -7,10 +7,25 @@ use std::net::IpAddr;
 
 use super::fields::MOST_ATTEMPTS;
 use super::{Batch, Sent};
-use crate::model::{FlowId, MatchQuality, MplsLabel, Outcome, Reply, ReplyKind, Rtt, Ttl, WallTime};
+use crate::model::{
+    FlowId, MatchQuality, Method, MplsLabel, Outcome, Reply, ReplyKind, Rtt, Ttl, WallTime,
+};
 
 /// scamper asks a hop 10 times at most.
 const MOST_SILENT: u8 = 10;
+
+/// Few ways are longer, and systems begin at no lower TTL of their own.
+const REACHES_THE_END: u8 = 32;
+
+/// What a ping with this TTL asks: with a low one it is about a router on the way, whoever answers, and its silence
+/// says nothing of the target. The answers do not decide, or none but answered pings would count.
+pub(super) fn method_at(ping: Method, ttl: Ttl, batch: &mut Batch) -> Method {
+    if ttl.get() >= REACHES_THE_END {
+        return ping;
+    }
+    batch.count("pings with a TTL below 32, which are traces of one hop");
+    Method::Trace
+}
 
 /// A trace as it is told: what was answered, and how far it went.
 #[derive(Clone, Debug, Default)]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::fields::{address, kind_of_tcp, name, name_of_address, rtt_of_ms, seconds};
-use super::scamper::{Heard, HopAnswer, Pings, Probes, Told};
+use super::scamper::{Heard, HopAnswer, Pings, Probes, Told, method_at};
 use super::{Batch, Measurement, Sent};
 use crate::model::{
     FlowId, Method, MplsLabel, Outcome, Port, Protocol, ReplyKind, Rtt, RttSource, Ttl, WallTime,
@@ -326,6 +326,7 @@ fn ping(line: &Line<'_>, batch: &mut Batch) -> Option<Made> {
     let is_tcp = protocol == Protocol::Tcp;
     let flow = FlowId(line.sport.filter(|_| is_tcp).unwrap_or(0));
     let ttl = line.ttl.and_then(Ttl::new).unwrap_or(Ttl::TO_THE_END);
+    let method = method_at(method, ttl, batch);
     let mut pings = Pings::new(flow, ttl, line.ping_sent.unwrap_or(0));
     for response in &line.responses {
         let icmp = response.icmp_type.zip(response.icmp_code);

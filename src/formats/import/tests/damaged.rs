@@ -90,6 +90,89 @@ fn a_bomb_of_one_endless_line_costs_no_memory_and_is_told() {
 }
 
 #[test]
+fn zeros_without_end_behind_a_record_are_given_up_and_told() {
+    let endless = std::io::Read::chain(Cursor::new(TRACES), std::io::repeat(0));
+    let mut input = Input::new(std::io::BufReader::new(endless)).unwrap();
+    let (mut reader, mut batch) = (warts::Reader::giving_up_after(1 << 20), Batch::default());
+    while reader.read(&mut input, &mut batch) {}
+    assert_eq!(measurements(&batch), measurements(&read(Format::Warts, TRACES)));
+    let fault = batch.faults.last().unwrap();
+    assert!(fault.reason.contains("in 1048576 bytes no warts record begins"), "{fault:?}");
+    assert_eq!(fault.offset, TRACES.len() as u64);
+    assert!(input.offset() < 3 << 20, "it is not read any further");
+}
+
+/// A value of no type that any field has.
+fn nonsense() -> serde_json::Value {
+    serde_json::json!({"nonsense": [true]})
+}
+
+/// The paths to all values that are not made of others.
+fn paths(value: &serde_json::Value, to: &str, found: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Object(fields) => {
+            fields.iter().for_each(|(key, value)| paths(value, &format!("{to}/{key}"), found));
+        }
+        serde_json::Value::Array(values) => {
+            values.iter().enumerate().for_each(|(at, value)| paths(value, &format!("{to}/{at}"), found));
+        }
+        _ => found.push(to.to_owned()),
+    }
+}
+
+type Told = (&'static str, Option<(IpAddr, ReplyKind)>);
+
+/// What is told of each packet: who answered, and what that says.
+fn told(measurement: &Measurement) -> BTreeMap<(Ttl, u8), Told> {
+    let says = |sent: &Sent| match &sent.outcome {
+        Outcome::Answered { reply, .. } | Outcome::Late { reply, .. } => Some((reply.from, reply.kind)),
+        _ => None,
+    };
+    let probes = measurement.probes.iter();
+    probes.map(|sent| ((sent.ttl, sent.attempt), (sent.outcome.as_str(), says(sent)))).collect()
+}
+
+#[test]
+fn a_bad_value_in_a_result_of_atlas_costs_what_rests_on_it_and_makes_nothing_else_of_the_rest() {
+    for line in ATLAS.lines().take(4) {
+        let whole = serde_json::from_str::<serde_json::Value>(line).unwrap();
+        let batch = read(Format::Atlas, line.as_bytes());
+        let sound = told(measurements(&batch)[0]);
+        let mut all = Vec::new();
+        paths(&whole, "", &mut all);
+        for path in all {
+            let mut damaged = whole.clone();
+            *damaged.pointer_mut(&path).unwrap() = nonsense();
+            let batch = read(Format::Atlas, damaged.to_string().as_bytes());
+            let depth = path.matches('/').count();
+            let Some(kept) = batch.measurements.first() else {
+                assert_eq!(depth, 1, "{path} costs the whole result");
+                continue;
+            };
+            let kept = told(kept);
+            let was_late = |key: &(Ttl, u8)| sound.get(key).is_some_and(|(word, _)| *word == "late");
+            for (key, now) in &kept {
+                let is_same = sound.get(key) == Some(now) || (was_late(key) && now.0 == "silent");
+                assert!(is_same, "{path}: {key:?} {now:?}, and was {:?}", sound.get(key));
+            }
+            let most = if path.ends_with("/hop") { 6 } else { 1 };
+            assert!(depth < 3 || kept.len() + most >= sound.len(), "{path} costs more than its packet");
+        }
+    }
+}
+
+#[test]
+fn a_bad_value_is_told_with_its_place_and_the_rest_of_the_result_is_kept() {
+    let text = ATLAS.replacen(r#""ttl":253,"size":140"#, r#""ttl":[253],"size":140"#, 1);
+    let batch = read(Format::Atlas, format!("\n{text}").as_bytes());
+    assert_eq!(batch.faults.len(), 1, "{:?}", batch.faults);
+    assert_eq!(batch.faults[0].offset, 1);
+    assert_eq!(count(&batch, "values left out of results that are kept otherwise"), 1);
+    let (before, now) = (read(Format::Atlas, ATLAS.as_bytes()), measurements(&batch));
+    assert_eq!(told(now[0]), told(measurements(&before)[0]));
+}
+
+#[test]
 fn json_nested_deeply_is_refused_and_not_followed() {
     let deep = format!("{{\"type\":\"traceroute\",\"result\":{}\n{ATLAS}", "[".repeat(100_000));
     let batch = read(Format::Atlas, deep.as_bytes());
@@ -179,4 +262,27 @@ proptest! {
             read(format, &bytes);
         }
     }
+}
+
+/// A warts record of this type.
+fn record(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&[0x12, 0x05, 0, kind][..], &u32::try_from(body.len()).unwrap().to_be_bytes(), body].concat()
+}
+
+#[test]
+fn a_ping_with_a_low_ttl_is_a_trace_of_one_hop_and_says_nothing_of_the_target() {
+    let ping = |ttl: u8| {
+        // Parameters 5 (time), 13 (TTL), 15 (how many were sent) and 21 (target): flags of seven bits a byte.
+        let flags = [0x80 | 1 << 4, 0x80 | 1 << 5, 1 | 1 << 6];
+        let params = [&[0, 0, 0, 9, 0, 0, 0, 0, ttl, 0, 2][..], &[4, 1, 192, 0, 2, 9]].concat();
+        let length = u16::try_from(params.len()).unwrap().to_be_bytes();
+        let body = [&flags[..], &length, &params, &[0, 0]].concat();
+        read(Format::Warts, &record(7, &body))
+    };
+    let low = ping(7);
+    assert_eq!(measurements(&low)[0].method, Method::Trace, "{:?}", low.faults);
+    assert!(measurements(&low)[0].probes.iter().all(|sent| sent.ttl.get() == 7));
+    assert_eq!(count(&low, "pings with a TTL below 32, which are traces of one hop"), 1);
+    assert_eq!(measurements(&ping(64))[0].method, Method::Echo);
+    assert_eq!(measurements(&ping(32))[0].probes.len(), 2);
 }

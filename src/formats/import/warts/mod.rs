@@ -34,6 +34,9 @@ const HIGHEST_TYPE: u16 = 0x40;
 /// How much is read at a time where a header is searched for.
 const STEP: usize = 64 * 1024;
 
+/// After so many bytes without a header a file is given up: nobody loses so much in one piece.
+const MOST_SEARCHED: u64 = 1 << 30;
+
 /// The most lists, cycles and old addresses that are remembered.
 const MOST_NAMED: usize = 1 << 20;
 
@@ -48,16 +51,27 @@ struct Context {
 }
 
 /// A file of warts as it is read.
-#[derive(Default)]
 pub(super) struct Reader {
     context: Context,
     ready: Vec<u8>,
     at: usize,
     /// The offset of the first byte that is ready.
     offset: u64,
+    most_searched: u64,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self::giving_up_after(MOST_SEARCHED)
+    }
 }
 
 impl Reader {
+    /// One that gives a file up after so many bytes in which no record begins.
+    pub(super) fn giving_up_after(most_searched: u64) -> Self {
+        Self { context: Context::default(), ready: Vec::new(), at: 0, offset: 0, most_searched }
+    }
+
     /// Reads the next record into the batch. False when there is none.
     pub(super) fn read(&mut self, input: &mut Input, batch: &mut Batch) -> bool {
         if !self.has(input, 1) {
@@ -66,13 +80,13 @@ impl Reader {
         let offset = self.offset();
         let Some((kind, length)) = self.has(input, HEADER).then(|| self.header()).flatten() else {
             batch.fault(offset, "no warts record begins here");
-            return self.search(input);
+            return self.search(input, batch);
         };
         let whole = HEADER.saturating_add(length);
         if !self.has(input, whole) {
             batch.fault(offset, "the file ends inside this record");
             self.at = self.at.saturating_add(1);
-            return self.search(input);
+            return self.search(input, batch);
         }
         let followed = !self.has(input, whole.saturating_add(MAGIC.len())) || self.begins_at(whole);
         let body = self.ready.get(self.at.saturating_add(HEADER)..self.at.saturating_add(whole));
@@ -81,7 +95,7 @@ impl Reader {
             batch.fault(offset, format_args!("a warts record of type {kind} cannot be read: {bad}"));
             if !followed {
                 self.at = self.at.saturating_add(1);
-                return self.search(input);
+                return self.search(input, batch);
             }
         }
         self.at = self.at.saturating_add(whole);
@@ -117,19 +131,40 @@ impl Reader {
         header(self.ready.get(self.at..)?)
     }
 
-    /// Goes on at the next place that looks like a header. False if there is none.
-    fn search(&mut self, input: &mut Input) -> bool {
+    /// Goes on at the next place that looks like a header. False if there is none, or none for too long.
+    fn search(&mut self, input: &mut Input, batch: &mut Batch) -> bool {
+        let begin = self.offset();
         loop {
             let rest = self.ready.get(self.at..).unwrap_or_default();
-            if let Some(found) = rest.windows(HEADER).position(|bytes| header(bytes).is_some()) {
+            if let Some(found) = find_header(rest) {
                 self.at = self.at.saturating_add(found);
                 return true;
+            }
+            if self.offset().saturating_sub(begin) > self.most_searched {
+                let most = self.most_searched;
+                let reason = "bytes no warts record begins: the rest of the file is left out";
+                batch.fault(begin, format_args!("in {most} {reason}"));
+                return false;
             }
             self.at = self.ready.len().saturating_sub(HEADER.saturating_sub(1)).max(self.at);
             if !self.has(input, STEP) && self.ready.len().saturating_sub(self.at) < HEADER {
                 return false;
             }
         }
+    }
+}
+
+/// The first place that looks like a header. Most bytes are passed over by looking for the first of the magic number.
+fn find_header(bytes: &[u8]) -> Option<usize> {
+    let [magic, _] = MAGIC;
+    let mut from: usize = 0;
+    loop {
+        let rest = bytes.get(from..)?;
+        from = from.saturating_add(rest.iter().position(|byte| *byte == magic)?);
+        if header(bytes.get(from..)?).is_some() {
+            return Some(from);
+        }
+        from = from.saturating_add(1);
     }
 }
 

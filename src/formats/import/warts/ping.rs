@@ -4,7 +4,7 @@ use super::Context;
 use super::answer::Says;
 use super::cursor::{Bad, Cursor};
 use super::trace::rtt;
-use crate::formats::import::scamper::{Heard, Pings};
+use crate::formats::import::scamper::{Heard, Pings, method_at};
 use crate::formats::import::{Batch, Measurement};
 use crate::model::{FlowId, Method, Outcome, Port, Protocol, Ttl, WallTime};
 
@@ -46,6 +46,7 @@ pub(super) fn read(context: &Context, body: &[u8], batch: &mut Batch) -> Result<
         return Ok(());
     };
     let ttl = ttl.and_then(Ttl::new).unwrap_or(Ttl::TO_THE_END);
+    let method = method_at(method, ttl, batch);
     let flow = FlowId(if protocol == Protocol::Tcp { source_port } else { 0 });
     let mut pings = Pings::new(flow, ttl, sent.unwrap_or(0));
     for _ in 0..cursor.short()? {
