@@ -5,7 +5,7 @@ mod processor_time;
 
 use std::hint::black_box;
 use std::io::{BufWriter, Write};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -88,6 +88,52 @@ fn tables(criterion: &mut Criterion<ProcessorTime>) {
 fn real(name: &str) -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("TETHERLINE_REAL_DATA")?).join(name);
     path.exists().then_some(path)
+}
+
+/// Rows like those of a full table of IPv6: half of them /48, the others /32 to /47.
+fn rows_v6(count: usize) -> Vec<(Prefix, Vec<Asn>)> {
+    let mut numbers = Numbers(5);
+    let mut rows = Vec::new();
+    for _ in 0..count {
+        let length = if numbers.next().is_multiple_of(2) {
+            48
+        } else {
+            32 + u8::try_from(numbers.next() % 16).unwrap()
+        };
+        let prefix = Prefix::covering(address_v6(&mut numbers), length).unwrap();
+        rows.push((prefix, vec![Asn::try_from(numbers.next() % 60_000 + 1).unwrap()]));
+    }
+    rows
+}
+
+/// Some address of `2000::/6`.
+fn address_v6(numbers: &mut Numbers) -> IpAddr {
+    let (high, low) = (u128::from(numbers.next()), u128::from(numbers.next()));
+    IpAddr::V6(Ipv6Addr::from((1 << 125) | (high << 90) | (low << 58)))
+}
+
+fn lookups_v6(criterion: &mut Criterion<ProcessorTime>) {
+    let rows = rows_v6(200_000);
+    let mut numbers = Numbers(11);
+    // Of each a prefix, and an address in it.
+    let addresses: Vec<IpAddr> = (0..1_000_000)
+        .map(|_| {
+            let (prefix, _) = &rows[usize::try_from(numbers.next()).unwrap() % rows.len()];
+            let IpAddr::V6(network) = prefix.network() else { unreachable!("IPv6 only") };
+            IpAddr::V6(Ipv6Addr::from(u128::from(network) | u128::from(numbers.next())))
+        })
+        .collect();
+    let table = OriginTable::from_entries(rows);
+    let mut group = criterion.benchmark_group("look up IPv6");
+    group.sample_size(10).throughput(Throughput::Elements(1_000_000));
+    let source = &table.sources()[0];
+    group.bench_function("origins of random addresses among 200,000 prefixes", |bench| {
+        bench.iter(|| addresses.iter().filter(|address| source.find(**address).is_some()).count());
+    });
+    group.bench_function("the AS of random addresses, by all rules of precedence", |bench| {
+        bench.iter(|| addresses.iter().filter(|address| table.lookup(**address).asn().is_some()).count());
+    });
+    group.finish();
 }
 
 fn lookups(criterion: &mut Criterion<ProcessorTime>) {
@@ -214,6 +260,6 @@ fn annotation(criterion: &mut Criterion<ProcessorTime>) {
 criterion_group!(
     name = benches;
     config = Criterion::default().with_measurement(ProcessorTime).warm_up_time(Duration::from_secs(1));
-    targets = tables, lookups, annotation
+    targets = tables, lookups, lookups_v6, annotation
 );
 criterion_main!(benches);
