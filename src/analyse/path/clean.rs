@@ -1,7 +1,6 @@
 //! Where a trace ends, and what is taken out of it: hops behind the end, consecutive duplicates, loops. What is put
 //! into it: a hop that nobody sees, where a packet may have been let through although its TTL had run out.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::trace::{Hop, HopAnswer, HopState, TraceEnd};
@@ -23,8 +22,8 @@ pub(super) struct Cleaned {
     pub(super) looped: bool,
 }
 
-/// Cleans the hops of one trace towards `target`.
-pub(super) fn clean(hops: BTreeMap<Ttl, Hop>, target: IpAddr) -> Cleaned {
+/// Cleans the hops of one trace towards `target`, which come by rising TTL.
+pub(super) fn clean(hops: Vec<Hop>, target: IpAddr) -> Cleaned {
     let mut hops = in_order(hops);
     let terminal = cut_behind_end(&mut hops, target);
     while hops.last().is_some_and(|hop| hop.sent == 0) {
@@ -36,14 +35,13 @@ pub(super) fn clean(hops: BTreeMap<Ttl, Hop>, target: IpAddr) -> Cleaned {
 }
 
 /// Every TTL from the lowest to the highest, with empty hops where none was probed.
-fn in_order(mut hops: BTreeMap<Ttl, Hop>) -> Vec<Hop> {
-    let (Some(first), Some(last)) = (hops.keys().next().copied(), hops.keys().next_back().copied()) else {
-        return Vec::new();
-    };
-    let ttls = (first.get()..=last.get()).filter_map(Ttl::new);
-    let mut all: Vec<Hop> = ttls.map(|ttl| hops.remove(&ttl).unwrap_or_else(|| Hop::empty(ttl))).collect();
-    for hop in &mut all {
+fn in_order(hops: Vec<Hop>) -> Vec<Hop> {
+    let mut all: Vec<Hop> = Vec::with_capacity(hops.len());
+    for mut hop in hops {
         hop.answers.sort_by_key(|answer| (answer.attempt, answer.from, answer.kind, answer.rtt.span));
+        let missing = all.last().and_then(|last| last.ttl.get().checked_add(1)).unwrap_or(hop.ttl.get());
+        all.extend((missing..hop.ttl.get()).filter_map(Ttl::new).map(Hop::empty));
+        all.push(hop);
     }
     all
 }
@@ -81,7 +79,8 @@ struct Straight {
 
 /// Merges consecutive duplicates and cuts loops: where an address comes again, what lies between goes.
 fn straighten(hops: Vec<Hop>) -> Straight {
-    let mut straight = Straight { hops: Vec::new(), looped: false, in_loop: false };
+    let left = Vec::with_capacity(hops.len());
+    let mut straight = Straight { hops: left, looped: false, in_loop: false };
     for hop in hops {
         straight.push(hop);
     }

@@ -1,6 +1,6 @@
 //! Records → traces: all that was asked and answered along one flow in one round, in the order of TTLs.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use super::clean;
 use crate::dataset::ProbeRecord;
 use crate::limits::Train;
 use crate::model::{
-    FlowId, Method, MplsLabel, Name, Outcome, Port, Protocol, Reply, ReplyKind, RoundId, Rtt, RttSource,
-    Ttl, Unit, Unreachable, WallTime,
+    FlowId, Keyed, Method, MplsLabel, Name, Outcome, Port, Protocol, Reply, ReplyKind, RoundId, Rtt,
+    RttSource, Ttl, Unit, Unreachable, WallTime,
 };
 
 /// What names a trace.
@@ -58,7 +58,7 @@ pub struct Trace {
 /// Hops of traces, each only once: in round after round most traces show the same.
 #[derive(Debug, Default)]
 pub struct Shapes {
-    known: HashSet<Arc<Vec<Hop>>>,
+    known: Keyed<Arc<Vec<Hop>>, ()>,
 }
 
 /// What was asked and answered at one TTL.
@@ -175,7 +175,7 @@ impl TraceEnd {
 /// Collects records into traces. Their order does not matter.
 #[derive(Debug, Default)]
 pub struct Traces {
-    open: BTreeMap<TraceKey, OpenTrace>,
+    open: Keyed<TraceKey, OpenTrace>,
 }
 
 #[derive(Debug)]
@@ -184,7 +184,8 @@ struct OpenTrace {
     control: bool,
     sent: Option<(WallTime, WallTime)>,
     heard: Option<WallTime>,
-    hops: BTreeMap<Ttl, Hop>,
+    /// By rising TTL.
+    hops: Vec<Hop>,
 }
 
 impl Traces {
@@ -199,7 +200,9 @@ impl Traces {
 
     /// All traces, in the order of their keys.
     pub fn finish(self) -> impl Iterator<Item = Trace> {
-        self.open.into_iter().map(|(key, open)| open.close(key))
+        let mut open: Vec<(TraceKey, OpenTrace)> = self.open.into_iter().collect();
+        open.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        open.into_iter().map(|(key, open)| open.close(key))
     }
 }
 
@@ -219,7 +222,7 @@ impl TraceKey {
 
 impl OpenTrace {
     fn new(record: &ProbeRecord) -> Self {
-        Self { unit: record.unit, control: record.control, sent: None, heard: None, hops: BTreeMap::new() }
+        Self { unit: record.unit, control: record.control, sent: None, heard: None, hops: Vec::new() }
     }
 
     fn add(&mut self, record: &ProbeRecord) {
@@ -231,8 +234,15 @@ impl OpenTrace {
             let answered = matches!(record.outcome, Outcome::Answered { .. } | Outcome::Late { .. });
             self.heard = if answered { self.heard.max(Some(at)) } else { self.heard };
         }
-        let ttl = record.probe.ttl;
-        self.hops.entry(ttl).or_insert_with(|| Hop::empty(ttl)).add(record);
+        self.hop(record.probe.ttl).into_iter().for_each(|hop| hop.add(record));
+    }
+
+    fn hop(&mut self, ttl: Ttl) -> Option<&mut Hop> {
+        let place = self.hops.binary_search_by_key(&ttl, |hop| hop.ttl).unwrap_or_else(|place| {
+            self.hops.insert(place, Hop::empty(ttl));
+            place
+        });
+        self.hops.get_mut(place)
     }
 
     fn close(self, key: TraceKey) -> Trace {
@@ -262,32 +272,34 @@ impl Shapes {
     /// who answered, and with what.
     #[must_use]
     pub fn shared(&mut self, trace: Trace) -> Trace {
-        let hops: Vec<Hop> = trace.hops.iter().map(Hop::bare).collect();
-        let shared = self.known.get(&hops).cloned();
-        let hops = shared.unwrap_or_else(|| {
-            let hops = Arc::new(hops);
-            self.known.insert(Arc::clone(&hops));
-            hops
-        });
+        let mut hops = trace.hops;
+        Arc::make_mut(&mut hops).iter_mut().for_each(Hop::bare);
+        let hops = match self.known.get_key_value(&hops) {
+            Some((shared, ())) => Arc::clone(shared),
+            None => {
+                self.known.insert(Arc::clone(&hops), ());
+                hops
+            }
+        };
         Trace { hops, ..trace }
     }
 }
 
 impl Hop {
-    /// Without what differs from round to round although the way is the same.
-    fn bare(&self) -> Self {
-        let rtt = Rtt { span: Duration::ZERO, source: RttSource::NotTold };
-        let bare = |answer: &HopAnswer| HopAnswer {
-            attempt: 0,
-            from: answer.from,
-            kind: answer.kind,
-            rtt,
-            late: false,
-            reply_ttl: None,
-            quoted_ttl: answer.quoted_ttl,
-            mpls: Vec::new(),
-        };
-        Self { answers: self.answers.iter().map(bare).collect(), ..*self }
+    /// Leaves out what differs from round to round although the way is the same.
+    fn bare(&mut self) {
+        for answer in &mut self.answers {
+            *answer = HopAnswer {
+                attempt: 0,
+                from: answer.from,
+                kind: answer.kind,
+                rtt: Rtt { span: Duration::ZERO, source: RttSource::NotTold },
+                late: false,
+                reply_ttl: None,
+                quoted_ttl: answer.quoted_ttl,
+                mpls: Vec::new(),
+            };
+        }
     }
 
     /// A hop of which nothing was asked.
@@ -298,10 +310,8 @@ impl Hop {
     fn add(&mut self, record: &ProbeRecord) {
         let attempt = record.probe.attempt;
         match &record.outcome {
-            Outcome::Answered { reply, rtt } => {
-                self.answers.push(HopAnswer::new(attempt, reply, *rtt, false));
-            }
-            Outcome::Late { reply, rtt } => self.answers.push(HopAnswer::new(attempt, reply, *rtt, true)),
+            Outcome::Answered { reply, rtt } => self.push(HopAnswer::new(attempt, reply, *rtt, false)),
+            Outcome::Late { reply, rtt } => self.push(HopAnswer::new(attempt, reply, *rtt, true)),
             Outcome::Silent => self.silent = self.silent.saturating_add(1),
             Outcome::SendFailed(_) | Outcome::Blocked(_) => {
                 self.not_sent = self.not_sent.saturating_add(1);
@@ -310,6 +320,12 @@ impl Hop {
             Outcome::Skipped(_) => return,
         }
         self.sent = self.sent.saturating_add(1);
+    }
+
+    /// Most hops answer once: room for more is made when more come.
+    fn push(&mut self, answer: HopAnswer) {
+        self.answers.reserve_exact(1);
+        self.answers.push(answer);
     }
 
     /// What is known of it.
