@@ -1,7 +1,6 @@
 //! Gathers round-trip times while records stream past. What is kept of a round that is over is one number for each target
 //! and each link.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -9,13 +8,13 @@ use super::points;
 use super::{DelaySeries, DelaySubject};
 use crate::analyse::path::{Hop, Trace};
 use crate::dataset::ProbeRecord;
-use crate::model::{Method, Name, Outcome, RoundId, WallTime};
+use crate::model::{Keyed, Method, Name, Outcome, RoundId, WallTime};
 
 /// One answer, or the two of a link.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 struct Sample {
-    vantage: Name,
-    subject: DelaySubject,
+    /// The number of the series.
+    series: usize,
     round: RoundId,
     /// Whose answer it is; of a link, its far end.
     target: IpAddr,
@@ -40,7 +39,10 @@ pub(super) struct Reading {
 pub(in super::super) struct Delays {
     /// Of rounds that may not be over.
     open: Vec<Sample>,
-    closed: BTreeMap<(Name, DelaySubject), Vec<Reading>>,
+    /// The number of each series.
+    numbers: Keyed<(Name, DelaySubject), usize>,
+    /// By number, what is kept of rounds that are over.
+    closed: Vec<Vec<Reading>>,
 }
 
 impl Delays {
@@ -54,9 +56,9 @@ impl Delays {
         if reply.from != record.probe.target || !reply.kind.arrived(true) {
             return;
         }
+        let series = self.series(&record.vantage, DelaySubject::Unit(record.unit, record.method));
         self.open.push(Sample {
-            vantage: record.vantage.clone(),
-            subject: DelaySubject::Unit(record.unit, record.method),
+            series,
             round: record.probe.round,
             target: record.probe.target,
             at,
@@ -68,8 +70,8 @@ impl Delays {
     pub(in super::super) fn add_trace(&mut self, trace: &Trace) {
         let Some((at, _)) = trace.sent else { return };
         let mut push = |subject, target, milliseconds| {
-            let (vantage, round) = (trace.key.vantage.clone(), trace.key.round);
-            self.open.push(Sample { vantage, subject, round, target, at, milliseconds });
+            let (series, round) = (self.series(&trace.key.vantage, subject), trace.key.round);
+            self.open.push(Sample { series, round, target, at, milliseconds });
         };
         if let Some(span) = trace.rtt {
             push(DelaySubject::Unit(trace.unit, Method::Trace), trace.key.target, milliseconds(span));
@@ -88,28 +90,30 @@ impl Delays {
         }
     }
 
+    fn series(&mut self, vantage: &Name, subject: DelaySubject) -> usize {
+        let next = self.numbers.len();
+        *self.numbers.entry((vantage.clone(), subject)).or_insert(next)
+    }
+
     /// Takes what came for whole: of each round and target the median is kept.
     pub(in super::super) fn close(&mut self) {
         let order = |one: &Sample, other: &Sample| {
-            let key = |of: &Sample| (of.round, of.target, of.at);
-            (&one.vantage, &one.subject, key(one))
-                .cmp(&(&other.vantage, &other.subject, key(other)))
-                .then(one.milliseconds.total_cmp(&other.milliseconds))
+            let key = |of: &Sample| (of.series, of.round, of.target, of.at);
+            key(one).cmp(&key(other)).then(one.milliseconds.total_cmp(&other.milliseconds))
         };
         self.open.sort_unstable_by(order);
         let same = |one: &Sample, other: &Sample| {
-            (one.round, one.target) == (other.round, other.target)
-                && one.subject == other.subject
-                && one.vantage == other.vantage
+            (one.series, one.round, one.target) == (other.series, other.round, other.target)
         };
+        self.closed.resize(self.numbers.len(), Vec::new());
         for samples in self.open.chunk_by(same) {
             let Some(first) = samples.first() else { continue };
             let values: Vec<f64> = samples.iter().map(|sample| sample.milliseconds).collect();
             let Some(median) = points::median(&values) else { continue };
             let (round, target, at) = (first.round, first.target, first.at);
             let samples = super::super::unit::count(samples.len());
-            let series = self.closed.entry((first.vantage.clone(), first.subject.clone())).or_default();
-            series.push(Reading { target, round, at, median, samples });
+            let readings = self.closed.get_mut(first.series);
+            readings.into_iter().for_each(|all| all.push(Reading { target, round, at, median, samples }));
         }
         self.open.clear();
     }
@@ -117,11 +121,14 @@ impl Delays {
     /// All series, in the order of vantages and subjects.
     pub(super) fn finish(mut self) -> Vec<DelaySeries> {
         self.close();
-        let series = |((vantage, subject), readings): (_, Vec<Reading>)| {
-            let points = points::points(&readings);
+        let mut numbers: Vec<((Name, DelaySubject), usize)> = self.numbers.into_iter().collect();
+        numbers.sort_unstable();
+        let series = |((vantage, subject), number): (_, usize)| {
+            let points =
+                self.closed.get(number).map(|readings| points::points(readings)).unwrap_or_default();
             DelaySeries { vantage, subject, points }
         };
-        self.closed.into_iter().map(series).collect()
+        numbers.into_iter().map(series).collect()
     }
 }
 
