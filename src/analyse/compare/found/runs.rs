@@ -44,7 +44,8 @@ pub(super) fn candidates(series: &Series, link: Crossing) -> Vec<Candidate> {
     if looks.iter().all(|look| look.used) || looks.iter().all(|look| !look.used) {
         return Vec::new();
     }
-    let tries = moves(&looks);
+    let flows = series.flows.len();
+    let tries = moves(&looks, flows);
     let test = |change: LinkChange, run: Run| {
         let mut found = run.candidate(link, change);
         let p = if run.by_destination(series) {
@@ -58,18 +59,19 @@ pub(super) fn candidates(series: &Series, link: Crossing) -> Vec<Candidate> {
         found
     };
     let mut found: Vec<Candidate> =
-        runs(&looks).into_iter().map(|run| test(LinkChange::Lost, run)).collect();
+        runs(&looks, flows).into_iter().map(|run| test(LinkChange::Lost, run)).collect();
     looks.reverse();
-    found.extend(runs(&looks).into_iter().map(|run| test(LinkChange::Added, run)));
+    found.extend(runs(&looks, flows).into_iter().map(|run| test(LinkChange::Added, run)));
     found
 }
 
 /// In how many rounds any flow came onto the link or left it: as often chance had a try. At least 1.
-fn moves(looks: &[Look]) -> u64 {
-    let mut last: BTreeMap<usize, bool> = BTreeMap::new();
+fn moves(looks: &[Look], flows: usize) -> u64 {
+    let mut last: Vec<Option<bool>> = vec![None; flows];
     let mut rounds: BTreeSet<RoundId> = BTreeSet::new();
     for look in looks {
-        if last.insert(look.flow, look.used).is_some_and(|used| used != look.used) {
+        let before = last.get_mut(look.flow).and_then(|last| last.replace(look.used));
+        if before.is_some_and(|used| used != look.used) {
             rounds.insert(look.round);
         }
     }
@@ -86,14 +88,14 @@ struct Run {
 
 /// The runs in which most flows that had used the link were seen again. The others show nothing: where they went,
 /// nobody answers, or they are silent for reasons of their own; they are left out.
-fn runs(looks: &[Look]) -> Vec<Run> {
+fn runs(looks: &[Look], flows: usize) -> Vec<Run> {
     let mut found = Vec::new();
-    let mut near: BTreeMap<usize, Look> = BTreeMap::new();
+    let mut near: Vec<Option<Look>> = vec![None; flows];
     let mut users = 0_usize;
     let mut rest = looks;
     while let Some((look, behind)) = rest.split_first() {
         rest = behind;
-        let was = near.insert(look.flow, *look).is_some_and(|was| was.used);
+        let was = near.get_mut(look.flow).and_then(|near| near.replace(*look)).is_some_and(|was| was.used);
         users = users.saturating_add(usize::from(look.used)).saturating_sub(usize::from(was));
         if look.used && behind.first().is_some_and(|next| !next.used) {
             let length = behind.iter().position(|look| look.used).unwrap_or(behind.len());
@@ -104,12 +106,12 @@ fn runs(looks: &[Look]) -> Vec<Run> {
     found
 }
 
-fn run(near: &BTreeMap<usize, Look>, stretch: &[Look]) -> Option<Run> {
+fn run(near: &[Option<Look>], stretch: &[Look]) -> Option<Run> {
     let mut far: BTreeMap<usize, Look> = BTreeMap::new();
     for look in stretch {
         far.entry(look.flow).or_insert(*look);
     }
-    let mut near = near.clone();
+    let mut near: BTreeMap<usize, Look> = near.iter().flatten().map(|look| (look.flow, *look)).collect();
     let users = near.values().filter(|look| look.used).count();
     near.retain(|flow, look| !look.used || far.contains_key(flow));
     let seen_again = near.values().filter(|look| look.used).count();
