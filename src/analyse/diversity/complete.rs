@@ -47,13 +47,13 @@ impl Route {
     }
 }
 
-/// For each route with silence in it or at its end the route that it is taken for: of those that it fits and of
+/// Of routes, each with the number of its traces: for each with silence in it or at its end the one that it is taken for: of those that it fits and of
 /// which more was seen, the one that most traces took. Routes that fit none stand for themselves and are left out.
-pub(super) fn representatives(routes: &[Route]) -> BTreeMap<Route, Route> {
+pub(super) fn representatives(routes: &[(Route, usize)]) -> BTreeMap<Route, Route> {
     let mut traces: BTreeMap<&Route, usize> = BTreeMap::new();
-    for route in routes {
+    for (route, number) in routes {
         let count = traces.entry(route).or_default();
-        *count = count.saturating_add(1);
+        *count = count.saturating_add(*number);
     }
     let mut by_first: BTreeMap<Option<IpAddr>, Vec<(&Route, usize)>> = BTreeMap::new();
     for (route, count) in &traces {
@@ -99,7 +99,7 @@ mod tests {
             route("10.0.0.1 10.0.9.1 10.0.2.1 ="),
             route("* 10.0.1.1 * ="),
         ];
-        let found = representatives(&routes);
+        let found = representatives(&routes.clone().map(|route| (route, 1)));
         let taken: Vec<Option<&Route>> = routes.iter().map(|route| found.get(route)).collect();
         assert_eq!(taken, [None, Some(&whole), Some(&whole), None, None, Some(&whole)]);
     }

@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::complete::{Route, representatives};
-use crate::model::{Asn, FlowId, Name, Port, Protocol, WallTime};
+use crate::model::{Asn, FlowId, Keyed, Name, Port, Protocol, WallTime};
 
 /// A trace whose upstream is told.
 #[derive(Clone, Debug)]
@@ -115,17 +115,21 @@ impl<'a> Sample<'a> {
 
     /// The index of each trace's kind.
     fn intern(&mut self, sightings: &[Sighting<'a>]) -> Vec<usize> {
-        let routes: Vec<Route> = sightings.iter().map(Route::new).collect();
-        let shown = representatives(&routes);
-        let shown: Vec<&Route> = routes.iter().map(|route| shown.get(route).unwrap_or(route)).collect();
+        let (routes, of_traces) = distinct_routes(sightings);
+        let taken_for = representatives(&routes);
+        let shown: Vec<&Route> =
+            routes.iter().map(|(route, _)| taken_for.get(route).unwrap_or(route)).collect();
         let address_paths: Vec<&Route> = in_order(shown.iter().copied());
+        let shown: Vec<(&Route, usize)> =
+            shown.into_iter().map(|route| (route, place(&address_paths, &route))).collect();
+        let shown: Vec<(&Route, usize)> =
+            of_traces.into_iter().filter_map(|index| shown.get(index).copied()).collect();
         let as_paths = in_order(sightings.iter().map(|seen| &seen.ases));
         let mut known: BTreeMap<(usize, Asn, usize, usize), usize> = BTreeMap::new();
         let mut keys: Vec<_> = Vec::new();
-        for (seen, route) in sightings.iter().zip(&shown) {
-            let address_path = place(&address_paths, route);
+        for (seen, (_, address_path)) in sightings.iter().zip(&shown) {
             let as_path = place(&as_paths, &&seen.ases);
-            keys.push((place(&self.vantages, &seen.vantage), seen.upstream, address_path, as_path));
+            keys.push((place(&self.vantages, &seen.vantage), seen.upstream, *address_path, as_path));
         }
         for key in &keys {
             known.insert(*key, 0);
@@ -135,7 +139,7 @@ impl<'a> Sample<'a> {
         }
         let mut kinds: BTreeMap<usize, Kind> = BTreeMap::new();
         let mut indices = Vec::new();
-        for ((key, seen), route) in keys.iter().zip(sightings).zip(&shown) {
+        for ((key, seen), (route, _)) in keys.iter().zip(sightings).zip(&shown) {
             let index = known.get(key).copied().unwrap_or_default();
             kinds.entry(index).or_insert_with(|| self.kind(*key, seen, route));
             indices.push(index);
@@ -238,6 +242,22 @@ impl Sums {
         self.timed += weight * other.timed;
         self.slowness += weight * other.slowness;
     }
+}
+
+/// The routes of traces, each once with the number of its traces, and the index of each trace's.
+fn distinct_routes<'a>(sightings: &[Sighting<'a>]) -> (Vec<(Route, usize)>, Vec<usize>) {
+    let mut known: Keyed<(&'a [Option<IpAddr>], Option<u8>), usize> = Keyed::default();
+    let mut routes: Vec<(Route, usize)> = Vec::new();
+    let number = |seen: &Sighting<'a>| {
+        let index = *known.entry((seen.routers, seen.arrival.map(|(ttl, _)| ttl))).or_insert(routes.len());
+        match routes.get_mut(index) {
+            Some((_, traces)) => *traces = traces.saturating_add(1),
+            None => routes.push((Route::new(seen), 1)),
+        }
+        index
+    };
+    let of_traces = sightings.iter().map(number).collect();
+    (routes, of_traces)
 }
 
 /// The ASes of a way but for its ends.
