@@ -140,7 +140,6 @@ impl Intake {
     /// Takes all traces for whole.
     fn close(&mut self) {
         for trace in std::mem::take(&mut self.traces).finish() {
-            self.count_trace(&trace);
             self.delays.add_trace(&trace);
             let shared = self.shapes.shared(trace);
             self.closed.push(shared);
@@ -161,12 +160,14 @@ impl Intake {
         let epochs = Epochs::with_found(&question.events, &found.changes, period);
         let confidence = sound(question.confidence);
         let scale = Scale { epochs: &epochs, level: Level::new(confidence), confidence };
+        traces.iter().for_each(|trace| self.count_trace(trace));
         let samples = self.tally.samples();
         let (controls, level) = (&self.controls, scale.level);
         let watcher = Watcher { samples: &samples, controls, routes: &routes, level, confidence };
         let (troubles, mut seen) = watched(&watcher, &samples);
         routes::place(&mut routes, &epochs);
         let views = self.views(origins, &routes, &traces, &mut seen, &epochs);
+        drop((std::mem::take(&mut self.tally), samples));
         let edges = figures::edges(&routes);
         let delays = delay::found(std::mem::take(&mut self.delays), confidence);
         let units = units(&views, &scale, (&found.changes, &delays.changes));
@@ -214,7 +215,7 @@ impl Intake {
     fn views<'a>(
         &self,
         origins: &OriginTable,
-        routes: &'a [Route],
+        routes: &'a [Route<'a>],
         traces: &[Trace],
         watches: &mut BTreeMap<Unit, Vec<Watch>>,
         epochs: &Epochs,
@@ -226,9 +227,9 @@ impl Intake {
                 *count = count.saturating_add(1);
             }
         }
-        let mut routes_of: BTreeMap<Unit, Vec<&Route>> = BTreeMap::new();
+        let mut routes_of: BTreeMap<Unit, Vec<&Route<'_>>> = BTreeMap::new();
         for route in routes {
-            routes_of.entry(route.unit).or_default().push(route);
+            routes_of.entry(route.trace.unit).or_default().push(route);
         }
         let mut units: Vec<(bool, Unit)> =
             self.controls.iter().map(|(unit, control)| (*control, *unit)).collect();

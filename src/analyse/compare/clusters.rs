@@ -26,7 +26,7 @@ pub(super) struct Clusters<'a> {
 }
 
 impl<'a> Clusters<'a> {
-    pub(super) fn new(told: &[&'a Route]) -> Self {
+    pub(super) fn new(told: &[&'a Route<'a>]) -> Self {
         let targets = gathered(told, |route| (target(route), None));
         let flows = gathered(told, |route| (target(route), Some(PinnedFlow::of(route))));
         let whole_targets = targets.len() >= FEWEST || speak_as_one(&targets, flows.len());
@@ -77,13 +77,13 @@ impl<'a> Clusters<'a> {
     }
 }
 
-fn target(route: &Route) -> Target<'_> {
-    (&route.key.vantage, route.key.target)
+fn target<'a>(route: &Route<'a>) -> Target<'a> {
+    (&route.key().vantage, route.key().target)
 }
 
 fn gathered<'a, K: Ord>(
-    told: &[&'a Route],
-    key: impl Fn(&'a Route) -> K,
+    told: &[&'a Route<'a>],
+    key: impl Fn(&'a Route<'a>) -> K,
 ) -> BTreeMap<K, BTreeMap<Asn, u64>> {
     let mut clusters: BTreeMap<K, BTreeMap<Asn, u64>> = BTreeMap::new();
     for route in told {

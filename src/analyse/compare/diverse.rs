@@ -100,10 +100,12 @@ fn evidence<'a>(
     (origins, aliases): (&OriginTable, &Aliases),
     epochs: &Epochs,
 ) -> UnitEvidence<'a> {
-    let told: Vec<&'a Route> = view.routes.iter().copied().filter(|route| route.upstream.is_ok()).collect();
+    let told: Vec<&'a Route<'a>> =
+        view.routes.iter().copied().filter(|route| route.upstream.is_ok()).collect();
     let sightings: Vec<Sighting<'a>> = told.iter().filter_map(|route| sighting(route)).collect();
     let found: Vec<&Found> = ways.found.iter().filter(|found| found.unit == view.unit).collect();
-    let names = told.iter().map(|route| &route.key.vantage).chain(found.iter().map(|found| &found.vantage));
+    let names =
+        told.iter().map(|route| &route.key().vantage).chain(found.iter().map(|found| &found.vantage));
     let names: BTreeSet<&Name> = names.collect();
     let vantages: BTreeMap<&Name, usize> = names.into_iter().zip(0..).collect();
     let in_epoch = |epoch: usize| {
@@ -132,8 +134,8 @@ fn evidence<'a>(
     }
 }
 
-fn sighting(route: &Route) -> Option<Sighting<'_>> {
-    let key = &route.key;
+fn sighting<'a>(route: &'a Route<'a>) -> Option<Sighting<'a>> {
+    let key = route.key();
     Some(Sighting {
         vantage: &key.vantage,
         target: key.target,
@@ -144,7 +146,7 @@ fn sighting(route: &Route) -> Option<Sighting<'_>> {
         ends: (route.own, route.origin),
         ases: route.walk.steps.iter().map(|step| step.asn).collect(),
         routers: &route.routers,
-        arrival: route.arrival,
+        arrival: route.arrival(),
     })
 }
 
@@ -152,10 +154,10 @@ fn seen(told: &[&Route], found: &[&Found], vantages: &BTreeMap<&Name, usize>) ->
     let mut evidence = Evidence::default();
     let number = |name: &Name| vantages.get(name).copied().unwrap_or_default();
     for route in told {
-        let before = route.arrival.map_or(0, |(ttl, _)| usize::from(ttl).saturating_sub(1));
+        let before = route.arrival().map_or(0, |(ttl, _)| usize::from(ttl).saturating_sub(1));
         let mut routers = route.routers.to_vec();
         routers.resize(before.max(routers.len()), None);
-        evidence.add_way(number(&route.key.vantage), &routers, route.arrival.is_some());
+        evidence.add_way(number(&route.key().vantage), &routers, route.arrival().is_some());
     }
     for found in found {
         let vantage = number(&found.vantage);

@@ -13,7 +13,7 @@ use crate::model::{Asn, Unit, WallTime};
 /// other traces of the epoch show somebody are left out.
 pub(super) fn edges(routes: &[Route]) -> Vec<AsEdge> {
     let mut links: BTreeMap<usize, Links> = BTreeMap::new();
-    let measured = || routes.iter().filter(|route| !route.control);
+    let measured = || routes.iter().filter(|route| !route.trace.control);
     for route in measured() {
         links.entry(route.epoch).or_default().add(&route.walk);
     }

@@ -148,7 +148,7 @@ pub(super) fn of_report(
 }
 
 fn walks(routes: &[Route], origin: Asn) -> Vec<MeasuredWalk> {
-    let told = routes.iter().filter(|route| !route.control && route.origin == Some(origin));
+    let told = routes.iter().filter(|route| !route.trace.control && route.origin == Some(origin));
     let mut seen = BTreeSet::new();
     told.filter_map(|route| {
         let entered = route.upstream.ok()?.seen_entering;

@@ -45,9 +45,9 @@ pub(super) fn bracket(routes: &[&Route], (turn, asn): (Turn, Asn), epoch: usize)
         flows.entry(pinned(route)).or_default().push(route);
     }
     let pairs = flows.into_values().filter_map(|mut traces| {
-        traces.sort_by_key(|route| (route.sent, route.key.round));
+        traces.sort_by_key(|route| (route.sent, route.key().round));
         let (before, after) = turned(&traces, (turn, asn), epoch)?;
-        Some((before.sent.0, (after.sent.0, after.heard)))
+        Some((before.sent.0, (after.sent.0, after.heard())))
     });
     combined(&pairs.collect::<Vec<_>>())
 }
@@ -55,10 +55,10 @@ pub(super) fn bracket(routes: &[&Route], (turn, asn): (Turn, Asn), epoch: usize)
 /// The two consecutive traces of a flow between which it turned: the first in the epoch that came through a
 /// gained upstream, or the last in the epoch before that came through a lost one, and its neighbour.
 fn turned<'a>(
-    traces: &[&'a Route],
+    traces: &[&'a Route<'a>],
     (turn, asn): (Turn, Asn),
     epoch: usize,
-) -> Option<(&'a Route, &'a Route)> {
+) -> Option<(&'a Route<'a>, &'a Route<'a>)> {
     let through = |route: &Route| route.upstream.is_ok_and(|upstream| upstream.asn == asn);
     let mut pairs = traces.iter().copied().zip(traces.iter().copied().skip(1));
     match turn {
@@ -71,8 +71,8 @@ fn turned<'a>(
     }
 }
 
-fn pinned(route: &Route) -> PinnedFlow<'_> {
-    let key = &route.key;
+fn pinned<'a>(route: &Route<'a>) -> PinnedFlow<'a> {
+    let key = route.key();
     (&key.vantage, key.target, key.protocol, key.port, key.flow)
 }
 

@@ -15,20 +15,15 @@ use crate::analyse::path::{
     Approach, AsPath, DeclaredLinks, Entrances, Hop, NoUpstream, RouterAses, Setting, Trace, TraceEnd,
     TraceKey, Upstream, Walk,
 };
-use crate::model::{Asn, Name, Unit, WallTime};
+use crate::model::{Asn, Name, WallTime};
 
 /// A trace as the comparison needs it.
 #[derive(Clone, Debug)]
-pub(super) struct Route {
-    pub(super) unit: Unit,
-    pub(super) control: bool,
+pub(super) struct Route<'a> {
+    pub(super) trace: &'a Trace,
     pub(super) epoch: usize,
-    /// What was asked: the same flow is asked in every round.
-    pub(super) key: TraceKey,
     /// When its first probe and its last were sent.
     pub(super) sent: (WallTime, WallTime),
-    /// When the last probe was sent that was answered: what the trace shows was so by then.
-    pub(super) heard: WallTime,
     pub(super) origin: Option<Asn>,
     pub(super) own: Option<Asn>,
     pub(super) upstream: Result<Upstream, NoUpstream>,
@@ -36,14 +31,28 @@ pub(super) struct Route {
     pub(super) walk: Arc<Walk>,
     /// The routers, silent ones as `None`, without the target and without silence at the end.
     pub(super) routers: Arc<[Option<IpAddr>]>,
-    /// At which TTL the target answered, and the shortest round-trip time of its answers that counts.
-    pub(super) arrival: Option<(u8, Option<Duration>)>,
 }
 
-impl Route {
+impl<'a> Route<'a> {
+    /// What was asked: the same flow is asked in every round.
+    pub(super) fn key(&self) -> &'a TraceKey {
+        &self.trace.key
+    }
+
     /// In which round it was traced.
     pub(super) fn round(&self) -> RoundKey {
-        (self.key.vantage.clone(), self.key.round)
+        (self.key().vantage.clone(), self.key().round)
+    }
+
+    /// When the last probe was sent that was answered: what the trace shows was so by then.
+    pub(super) fn heard(&self) -> WallTime {
+        self.trace.heard.unwrap_or(self.sent.1)
+    }
+
+    /// At which TTL the target answered, and the shortest round-trip time of its answers that counts.
+    pub(super) fn arrival(&self) -> Option<(u8, Option<Duration>)> {
+        let TraceEnd::Reached { ttl } = self.trace.end else { return None };
+        Some((ttl.get(), self.trace.rtt))
     }
 }
 
@@ -97,18 +106,18 @@ struct Judged<'a> {
 }
 
 /// The routes of all traces that were sent and lie within one epoch, in the order of their keys.
-pub(super) fn routes(
+pub(super) fn routes<'a>(
     question: &Question,
     known: (&OriginTable, &Aliases),
     epochs: &Epochs,
-    traces: &[Trace],
-) -> Vec<Route> {
+    traces: &'a [Trace],
+) -> Vec<Route<'a>> {
     let mut walks = Walks::new();
     judged(question, known, epochs, traces).into_iter().map(|judged| judged.route(&mut walks)).collect()
 }
 
 /// Places routes in these epochs; those that lie in two are taken away.
-pub(super) fn place(routes: &mut Vec<Route>, epochs: &Epochs) {
+pub(super) fn place(routes: &mut Vec<Route<'_>>, epochs: &Epochs) {
     routes.retain_mut(|route| {
         let epoch = epochs.of_both(route.sent);
         route.epoch = epoch.unwrap_or(route.epoch);
@@ -243,23 +252,19 @@ impl RoutedTrace {
     }
 }
 
-impl Judged<'_> {
-    fn route(self, walks: &mut Walks) -> Route {
+impl<'a> Judged<'a> {
+    fn route(self, walks: &mut Walks) -> Route<'a> {
         let walk = self.walk(walks);
         let Self { open, own, upstream } = self;
         Route {
-            unit: open.trace.unit,
-            control: open.trace.control,
+            trace: open.trace,
             epoch: open.epoch,
-            key: open.trace.key.clone(),
             sent: open.sent,
-            heard: open.trace.heard.unwrap_or(open.sent.1),
             origin: open.shown.origin,
             own,
             upstream,
             walk,
             routers: Arc::clone(&open.shown.routers),
-            arrival: arrival(open.trace),
         }
     }
 
@@ -276,11 +281,6 @@ impl Judged<'_> {
         });
         Arc::clone(walk)
     }
-}
-
-fn arrival(trace: &Trace) -> Option<(u8, Option<Duration>)> {
-    let TraceEnd::Reached { ttl } = trace.end else { return None };
-    Some((ttl.get(), trace.rtt))
 }
 
 fn routers(trace: &Trace) -> Vec<Option<IpAddr>> {

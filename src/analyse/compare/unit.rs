@@ -17,7 +17,7 @@ pub(super) struct UnitView<'a> {
     pub(super) control: bool,
     pub(super) origin: Option<Asn>,
     pub(super) answers: Answers,
-    pub(super) routes: Vec<&'a Route>,
+    pub(super) routes: Vec<&'a Route<'a>>,
     pub(super) watches: Vec<Watch>,
     /// Traces with probes on both sides of an event, left out.
     pub(super) straddling: u64,

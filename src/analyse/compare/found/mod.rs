@@ -64,9 +64,9 @@ pub(super) fn changes(routes: &[Route]) -> Found {
             followed.add(route);
         }
         let whole = Series::new(routes.iter().copied(), &followed);
-        let units: BTreeSet<Unit> = routes.iter().map(|route| route.unit).collect();
+        let units: BTreeSet<Unit> = routes.iter().map(|route| route.trace.unit).collect();
         let parts = units.iter().map(|unit| {
-            let of_unit = routes.iter().copied().filter(|route| route.unit == *unit);
+            let of_unit = routes.iter().copied().filter(|route| route.trace.unit == *unit);
             (Some(*unit), Series::new(of_unit, &followed))
         });
         for (unit, series) in std::iter::once((None, whole)).chain(parts.collect::<Vec<_>>()) {

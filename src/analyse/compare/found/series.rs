@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::super::routes::Route;
 use super::way::{Crossing, Followed, Way};
-use crate::model::{FlowId, Name, Port, Protocol, RoundId, Unit, WallTime};
+use crate::model::{Asn, FlowId, Keyed, Name, Port, Protocol, RoundId, Unit, WallTime};
 
 /// A flow as it is asked in every round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,25 +56,29 @@ pub(super) struct Series {
 }
 
 impl Series {
-    pub(super) fn new<'a>(routes: impl Iterator<Item = &'a Route> + Clone, followed: &Followed) -> Self {
-        let mut flows: BTreeMap<(Unit, PinnedFlow), usize> = BTreeMap::new();
-        let mut ways: BTreeMap<Way, usize> = BTreeMap::new();
+    pub(super) fn new<'a>(
+        routes: impl Iterator<Item = &'a Route<'a>> + Clone,
+        followed: &Followed,
+    ) -> Self {
+        let mut flows: Keyed<(Unit, PinnedFlow), usize> = Keyed::default();
         for route in routes.clone() {
-            flows.insert((route.unit, PinnedFlow::of(route)), 0);
-            ways.insert(Way::new(route, followed), 0);
+            flows.insert((route.trace.unit, PinnedFlow::of(route)), 0);
         }
-        (0..).zip(flows.values_mut()).for_each(|(index, place)| *place = index);
-        (0..).zip(ways.values_mut()).for_each(|(index, place)| *place = index);
+        let mut in_order: Vec<(Unit, PinnedFlow)> = flows.keys().copied().collect();
+        in_order.sort_unstable();
+        flows.extend(in_order.iter().copied().zip(0..));
+        let mut ways = Ways { followed, known: Keyed::default(), ways: Vec::new() };
         let sighting = |route: &Route| Sighting {
-            flow: flows.get(&(route.unit, PinnedFlow::of(route))).copied().unwrap_or_default(),
-            way: ways.get(&Way::new(route, followed)).copied().unwrap_or_default(),
+            flow: flows.get(&(route.trace.unit, PinnedFlow::of(route))).copied().unwrap_or_default(),
+            way: ways.number(route),
             begun: route.sent.0,
-            heard: route.heard,
-            round: route.key.round,
+            heard: route.heard(),
+            round: route.key().round,
         };
         let mut sightings: Vec<Sighting> = routes.map(sighting).collect();
-        sightings.sort_by_key(|seen| (seen.begun, seen.round, seen.flow));
-        Self { flows: flows.into_keys().collect(), ways: ways.into_keys().collect(), sightings }
+        // No flow is traced twice in a round.
+        sightings.sort_unstable_by_key(|seen| (seen.begun, seen.round, seen.flow));
+        Self { flows: in_order, ways: ways.ways, sightings }
     }
 
     /// All links that any trace crossed.
@@ -93,19 +98,39 @@ impl Series {
     }
 }
 
+/// Ways, each numbered once: traces that go the same way share their walk.
+struct Ways<'a> {
+    followed: &'a Followed,
+    /// By where the walk stands in memory, and what else decides.
+    known: Keyed<(usize, Option<Asn>, Option<Asn>), usize>,
+    ways: Vec<Way>,
+}
+
+impl Ways<'_> {
+    fn number(&mut self, route: &Route<'_>) -> usize {
+        let upstream = route.upstream.ok().map(|upstream| upstream.asn);
+        let key = (Arc::as_ptr(&route.walk).addr(), upstream, route.origin);
+        let (ways, followed) = (&mut self.ways, self.followed);
+        *self.known.entry(key).or_insert_with(|| {
+            ways.push(Way::new(route, followed));
+            ways.len().saturating_sub(1)
+        })
+    }
+}
+
 impl PinnedFlow {
     /// The flow that a trace follows.
     pub(in super::super) fn of(route: &Route) -> Self {
-        let key = &route.key;
+        let key = route.key();
         Self { target: key.target, protocol: key.protocol, port: key.port, flow: key.flow }
     }
 }
 
 /// The routes of each vantage.
-pub(super) fn by_vantage(routes: &[Route]) -> BTreeMap<&Name, Vec<&Route>> {
+pub(super) fn by_vantage<'a>(routes: &'a [Route<'a>]) -> BTreeMap<&'a Name, Vec<&'a Route<'a>>> {
     let mut by_vantage: BTreeMap<&Name, Vec<&Route>> = BTreeMap::new();
     for route in routes {
-        by_vantage.entry(&route.key.vantage).or_default().push(route);
+        by_vantage.entry(&route.key().vantage).or_default().push(route);
     }
     by_vantage
 }

@@ -41,7 +41,7 @@ pub(super) struct Watcher<'a> {
     pub(super) samples: &'a Samples,
     /// Whether each unit is a control.
     pub(super) controls: &'a BTreeMap<Unit, bool>,
-    pub(super) routes: &'a [Route],
+    pub(super) routes: &'a [Route<'a>],
     pub(super) level: Level,
     pub(super) confidence: f64,
 }
@@ -162,7 +162,7 @@ impl Watcher<'_> {
 
     /// What the traces showed while nobody answered, beside what they showed before and after.
     fn path_then(&self, unit: Unit, vantage: &Name, silence: &Silence) -> PathThen {
-        let of_unit = |route: &&Route| route.unit == unit && route.key.vantage == *vantage;
+        let of_unit = |route: &&Route| route.trace.unit == unit && route.key().vantage == *vantage;
         let inside =
             |route: &&Route| silence.first_silent <= route.sent.0 && route.sent.1 <= silence.last_silent;
         let during: Vec<&Route> = self.routes.iter().filter(of_unit).filter(inside).collect();
