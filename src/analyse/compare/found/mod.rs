@@ -56,7 +56,7 @@ struct Tested<'a> {
 
 /// The changes that the traces of a campaign show.
 pub(super) fn changes(routes: &[Route]) -> Found {
-    let mut all_series: Vec<Series> = Vec::new();
+    let mut flows: Vec<Vec<(Unit, PinnedFlow)>> = Vec::new();
     let mut tested: Vec<Tested<'_>> = Vec::new();
     for (vantage, routes) in series::by_vantage(routes) {
         let mut followed = Followed::default();
@@ -69,37 +69,37 @@ pub(super) fn changes(routes: &[Route]) -> Found {
             let of_unit = routes.iter().copied().filter(|route| route.trace.unit == *unit);
             (Some(*unit), Series::new(of_unit, &followed))
         });
-        for (unit, series) in std::iter::once((None, whole)).chain(parts.collect::<Vec<_>>()) {
+        for (unit, series) in std::iter::once((None, whole)).chain(parts) {
             for link in series.links() {
                 let found = candidates(&series, link).into_iter();
                 tested.extend(found.map(|candidate| Tested {
                     vantage,
                     unit,
-                    series: all_series.len(),
+                    series: flows.len(),
                     candidate,
                 }));
             }
-            all_series.push(series);
+            flows.push(series.flows);
         }
     }
     let p: Vec<f64> = tested.iter().map(|tested| tested.candidate.p).collect();
     let rates = exact::false_discovery_rates(&p);
     let discovered = tested.iter().zip(&rates).filter(|(_, rate)| **rate <= RATE);
     let mut changes: Vec<FoundChange> = discovered
-        .filter_map(|(tested, rate)| Some((tested, all_series.get(tested.series)?, *rate)))
-        .flat_map(|(tested, series, rate)| told(tested, series, rate))
+        .filter_map(|(tested, rate)| Some((tested, flows.get(tested.series)?, *rate)))
+        .flat_map(|(tested, flows, rate)| told(tested, flows, rate))
         .collect();
     changes.sort_by(|one, other| key(one).cmp(&key(other)).then(one.p.total_cmp(&other.p)));
     Found { changes: once_each(changes), tests: super::unit::count(p.len()) }
 }
 
 /// A discovery as it is told: once for each unit whose flows it moved.
-fn told(tested: &Tested<'_>, series: &Series, rate: f64) -> Vec<FoundChange> {
+fn told(tested: &Tested<'_>, followed: &[(Unit, PinnedFlow)], rate: f64) -> Vec<FoundChange> {
     let Candidate { link, change, flows, used, others, moved, p } = &tested.candidate;
     let Some(bracket) = bracket(moved) else { return Vec::new() };
     let mut by_unit: BTreeMap<Unit, Vec<Proof>> = BTreeMap::new();
     for pair in moved {
-        let Some((unit, flow)) = series.flows.get(pair.before.flow) else { continue };
+        let Some((unit, flow)) = followed.get(pair.before.flow) else { continue };
         let proof = Proof { flow: *flow, before: pair.before.round, after: pair.after.round };
         by_unit.entry(*unit).or_default().push(proof);
     }
