@@ -160,7 +160,9 @@ impl Intake {
         let epochs = Epochs::with_found(&question.events, &found.changes, period);
         let confidence = sound(question.confidence);
         let scale = Scale { epochs: &epochs, level: Level::new(confidence), confidence };
-        traces.iter().for_each(|trace| self.count_trace(trace));
+        for trace in &traces {
+            self.count_trace(trace);
+        }
         let samples = self.tally.samples();
         let (controls, level) = (&self.controls, scale.level);
         let watcher = Watcher { samples: &samples, controls, routes: &routes, level, confidence };

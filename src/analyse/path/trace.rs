@@ -1,6 +1,6 @@
 //! Records → traces: all that was asked and answered along one flow in one round, in the order of TTLs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +58,7 @@ pub struct Trace {
 /// Hops of traces, each only once: in round after round most traces show the same.
 #[derive(Debug, Default)]
 pub struct Shapes {
-    known: Keyed<Arc<Vec<Hop>>, ()>,
+    known: HashSet<Arc<Vec<Hop>>, foldhash::fast::RandomState>,
 }
 
 /// What was asked and answered at one TTL.
@@ -274,13 +274,11 @@ impl Shapes {
     pub fn shared(&mut self, trace: Trace) -> Trace {
         let mut hops = trace.hops;
         Arc::make_mut(&mut hops).iter_mut().for_each(Hop::bare);
-        let hops = match self.known.get_key_value(&hops) {
-            Some((shared, ())) => Arc::clone(shared),
-            None => {
-                self.known.insert(Arc::clone(&hops), ());
-                hops
-            }
-        };
+        let shared = self.known.get(&hops).cloned();
+        let hops = shared.unwrap_or_else(|| {
+            self.known.insert(Arc::clone(&hops));
+            hops
+        });
         Trace { hops, ..trace }
     }
 }

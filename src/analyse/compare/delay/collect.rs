@@ -112,8 +112,9 @@ impl Delays {
             let Some(median) = points::median(&values) else { continue };
             let (round, target, at) = (first.round, first.target, first.at);
             let samples = super::super::unit::count(samples.len());
-            let readings = self.closed.get_mut(first.series);
-            readings.into_iter().for_each(|all| all.push(Reading { target, round, at, median, samples }));
+            if let Some(readings) = self.closed.get_mut(first.series) {
+                readings.push(Reading { target, round, at, median, samples });
+            }
         }
         self.open.clear();
     }

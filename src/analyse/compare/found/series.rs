@@ -67,7 +67,7 @@ impl Series {
         let mut in_order: Vec<(Unit, PinnedFlow)> = flows.keys().copied().collect();
         in_order.sort_unstable();
         flows.extend(in_order.iter().copied().zip(0..));
-        let mut ways = Ways { followed, known: Keyed::default(), ways: Vec::new() };
+        let mut ways = Numbered { followed, known: Keyed::default(), ways: Vec::new() };
         let sighting = |route: &Route| Sighting {
             flow: flows.get(&(route.trace.unit, PinnedFlow::of(route))).copied().unwrap_or_default(),
             way: ways.number(route),
@@ -99,14 +99,14 @@ impl Series {
 }
 
 /// Ways, each numbered once: traces that go the same way share their walk.
-struct Ways<'a> {
+struct Numbered<'a> {
     followed: &'a Followed,
     /// By where the walk stands in memory, and what else decides.
     known: Keyed<(usize, Option<Asn>, Option<Asn>), usize>,
     ways: Vec<Way>,
 }
 
-impl Ways<'_> {
+impl Numbered<'_> {
     fn number(&mut self, route: &Route<'_>) -> usize {
         let upstream = route.upstream.ok().map(|upstream| upstream.asn);
         let key = (Arc::as_ptr(&route.walk).addr(), upstream, route.origin);
