@@ -47,6 +47,10 @@ const VANTAGE_COLUMN: &Column = &COLUMNS[0];
 /// Records of a row group, which a writer holds until it is full.
 const ROW_GROUP: usize = 256 * 1024;
 
+/// Files of fewer records are not compressed: that would make them hardly shorter, and whoever reads them would have to
+/// make ready to unpack for every column, which takes longer than to read what is in it.
+const WORTH_COMPRESSING: u64 = 256;
+
 /// Records in memory at a time.
 const BATCH: usize = 8192;
 
@@ -72,14 +76,16 @@ pub(super) struct Writer<W: Write + Send = DiskFile> {
 }
 
 impl Writer {
-    /// A file of one vantage, which its folder names.
-    pub(super) fn new(file: DiskFile, vantage: &str) -> Result<Self, ParquetError> {
-        Self::begin(file, 1, Some(KeyValue::new(VANTAGE_KEY.to_owned(), vantage.to_owned())))
+    /// A file of one vantage, which its folder names, for about so many records.
+    pub(super) fn new(file: DiskFile, vantage: &str, records: u64) -> Result<Self, ParquetError> {
+        let vantage = KeyValue::new(VANTAGE_KEY.to_owned(), vantage.to_owned());
+        let compression = if records < WORTH_COMPRESSING { Compression::UNCOMPRESSED } else { zstd() };
+        Self::begin(file, (1, compression), Some(vantage))
     }
 
     /// A file of several vantages, with a column that names them.
     pub(super) fn of_several(file: DiskFile) -> Result<Self, ParquetError> {
-        Self::begin(file, 0, None)
+        Self::begin(file, (0, zstd()), None)
     }
 
     /// Ends the file, makes it durable, and says what is in it.
@@ -92,12 +98,16 @@ impl Writer {
 }
 
 impl<W: Write + Send> Writer<W> {
-    fn begin(file: W, left_out: usize, vantage: Option<KeyValue>) -> Result<Self, ParquetError> {
+    fn begin(
+        file: W,
+        (left_out, compression): (usize, Compression),
+        vantage: Option<KeyValue>,
+    ) -> Result<Self, ParquetError> {
         let columns = || COLUMNS.iter().skip(left_out);
         let schema = Arc::new(Schema::new(columns().map(field).collect::<Vec<_>>()));
         let version = KeyValue::new(VERSION_KEY.to_owned(), FORMAT_VERSION.to_string());
         let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(parquet::basic::ZstdLevel::default()))
+            .set_compression(compression)
             .set_key_value_metadata(Some([version].into_iter().chain(vantage).collect()))
             .set_max_row_group_row_count(Some(ROW_GROUP))
             .set_created_by(concat!("tetherline ", env!("CARGO_PKG_VERSION")).to_owned())
@@ -142,6 +152,10 @@ impl<W: Write + Send> Writer<W> {
         self.held = 0;
         Ok(())
     }
+}
+
+fn zstd() -> Compression {
+    Compression::ZSTD(parquet::basic::ZstdLevel::default())
 }
 
 fn field(column: &Column) -> Field {
@@ -216,7 +230,7 @@ pub fn write_parquet(
     let path = Path::new("the Parquet file");
     let failed = |error| write_error(path, error);
     let passed_on = Arc::new(Mutex::new(Vec::new()));
-    let mut writer = Writer::begin(Buffer(Arc::clone(&passed_on)), 0, None).map_err(failed)?;
+    let mut writer = Writer::begin(Buffer(Arc::clone(&passed_on)), (0, zstd()), None).map_err(failed)?;
     let mut pass_on = |passed_on: &Mutex<Vec<u8>>| {
         let bytes = passed_on.lock().map(|mut bytes| std::mem::take(&mut *bytes)).unwrap_or_default();
         out.write_all(&bytes).map_err(|error| DatasetError::from_io(path, "write", error))
@@ -511,7 +525,7 @@ fn read_columns<'a>(
 #[cfg(test)]
 pub(super) fn both_ways(row: &Row<'_>) -> (Option<ProbeRecord>, Result<ProbeRecord, columns::BadCell>) {
     let written = Arc::new(Mutex::new(Vec::new()));
-    let mut writer = Writer::begin(Buffer(Arc::clone(&written)), 0, None).unwrap();
+    let mut writer = Writer::begin(Buffer(Arc::clone(&written)), (0, zstd()), None).unwrap();
     writer.push(row).unwrap();
     writer.end().unwrap();
     let mut file = tempfile::tempfile().unwrap();

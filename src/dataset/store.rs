@@ -9,7 +9,6 @@ use std::{fmt, io};
 use crate::model::{Event, Name, Prefix, RoundId, WallTime, placed};
 
 use super::catalogue::Catalogue;
-use super::disk::DiskFile;
 use super::manifest::Manifest;
 use super::reader::Records;
 use super::round::{OpenRound, RoundHeader, RoundState, RoundSummary, SealedFile};
@@ -215,7 +214,7 @@ impl Dataset {
         if found.state.is_sealed() {
             return Ok(());
         }
-        let file = self.write_part(&found.header)?;
+        let file = self.write_part(&found.header, found.rows)?;
         let path = self.dir.join(&file.name);
         self.disk.publish(&folder::part_path(&path), &path)?;
         let state = if complete { RoundState::Complete } else { RoundState::Interrupted };
@@ -445,25 +444,32 @@ impl Dataset {
         self.catalogue.events()
     }
 
-    /// Writes the records of a round into a durable file under a temporary name.
-    pub(super) fn write_part(&self, header: &RoundHeader) -> Result<SealedFile, DatasetError> {
+    /// Writes the records of a round, about so many, into a durable file under a temporary name.
+    pub(super) fn write_part(
+        &self,
+        header: &RoundHeader,
+        records: u64,
+    ) -> Result<SealedFile, DatasetError> {
         let (folders, file_name) = sealed::place(self.manifest.vantage.as_str(), header);
         let parent = self.ensure_folders(&folders.each_ref().map(String::as_str))?;
         let part = folder::part_path(&parent.join(&file_name));
         let name = format!("{}/{file_name}", folders.join("/"));
         let file = self.disk.create_part(&part)?;
-        self.fill_part(header.id, file, &part, name).inspect_err(|_| drop(self.disk.remove_if_there(&part)))
+        let writer = sealed::Writer::new(file, self.manifest.vantage.as_str(), records);
+        let writer = writer.map_err(|error| sealed::write_error(&part, error));
+        writer
+            .and_then(|writer| self.fill_part(header.id, writer, &part, name))
+            .inspect_err(|_| drop(self.disk.remove_if_there(&part)))
     }
 
     fn fill_part(
         &self,
         round: RoundId,
-        file: DiskFile,
+        mut writer: sealed::Writer,
         part: &Path,
         name: String,
     ) -> Result<SealedFile, DatasetError> {
         let failed = |error| sealed::write_error(part, error);
-        let mut writer = sealed::Writer::new(file, self.manifest.vantage.as_str()).map_err(failed)?;
         let mut after = i64::MIN;
         while let Some(batch) = self.catalogue.batch(round, after)? {
             let mut rows = batch.rows();

@@ -124,14 +124,14 @@ fn parquet_files(dir: &Path) -> usize {
 fn a_crash_between_any_two_steps_of_sealing_leaves_the_round_open_or_sealed() {
     type Crash = fn(&mut Dataset);
     let half_written: Crash = |dataset| {
-        let file = dataset.write_part(&header(1)).unwrap();
+        let file = dataset.write_part(&header(1), 5).unwrap();
         let part = folder::part_path(&dataset.path().join(file.name));
         let written = fs::read(&part).unwrap();
         fs::write(part, &written[..written.len() / 2]).unwrap();
     };
-    let written: Crash = |dataset| drop(dataset.write_part(&header(1)).unwrap());
+    let written: Crash = |dataset| drop(dataset.write_part(&header(1), 5).unwrap());
     let renamed: Crash = |dataset| {
-        let file = dataset.write_part(&header(1)).unwrap();
+        let file = dataset.write_part(&header(1), 5).unwrap();
         let path = dataset.path().join(file.name);
         Disk::default().publish(&folder::part_path(&path), &path).unwrap();
     };
