@@ -283,8 +283,12 @@ impl<'a> Judged<'a> {
     }
 }
 
+/// Who stands at each TTL. Where two hops share one, the router that answered may stand at it or at the next: it is known
+/// of neither, so that the way is as long as it is, and can be taken for that of a trace which shows more.
 fn routers(trace: &Trace) -> Vec<Option<IpAddr>> {
-    let mut routers: Vec<Option<IpAddr>> = trace.hops.iter().map(Hop::address).collect();
+    let at_one_ttl = trace.hops.chunk_by(|hop, next| hop.ttl == next.ttl);
+    let stands = |hops: &[Hop]| if let [hop] = hops { hop.address() } else { None };
+    let mut routers: Vec<Option<IpAddr>> = at_one_ttl.map(stands).collect();
     if matches!(trace.end, TraceEnd::Reached { .. }) {
         routers.pop();
     }

@@ -47,8 +47,9 @@ impl Route {
     }
 }
 
-/// Of routes, each with the number of its traces: for each with silence in it or at its end the one that it is taken for: of those that it fits and of
-/// which more was seen, the one that most traces took. Routes that fit none stand for themselves and are left out.
+/// Routes come with the number of their traces. For each with silence in it or at its end the one that it is taken for: of
+/// those that it fits and of which more was seen, the one that most traces took. Routes that fit none stand for themselves
+/// and are left out.
 pub(super) fn representatives(routes: &[(Route, usize)]) -> BTreeMap<Route, Route> {
     let mut traces: BTreeMap<&Route, usize> = BTreeMap::new();
     for (route, number) in routes {

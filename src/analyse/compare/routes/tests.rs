@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::analyse::compare::{analyse, routed_traces};
-use crate::analyse::sheet::{Aim, Sheet, asn, origins, time, unit};
+use crate::analyse::sheet::{Aim, Sheet, asn, origins, time, traces, unit};
 use crate::dataset::Ledger;
 use crate::model::{Event, LinkChange};
 
@@ -73,4 +73,20 @@ fn every_trace_is_listed_and_those_with_an_upstream_are_those_that_the_report_co
     });
     assert_eq!(counted, shares.collect());
     assert_eq!(findings.straddling, 1);
+}
+
+#[test]
+fn a_router_of_which_nobody_tells_where_it_stands_makes_no_way_longer_and_no_way_of_its_own() {
+    let lines = [
+        "188.1.144.1 4.69.154.9@0 * 219.158.117.1 175.45.176.10=",
+        "188.1.144.1 4.69.154.9@0 4.69.154.9 219.158.117.1 175.45.176.10=",
+        "188.1.144.1 4.69.154.9@0 62.115.114.88 219.158.117.1 175.45.176.10=",
+    ];
+    let ways: Vec<_> = traces(&lines.map(|line| ("175.45.176.10", line))).iter().map(routers).collect();
+    let [unsure, let_through, quotes_0] = ways.as_slice() else { panic!("{ways:?}") };
+    assert_eq!(unsure.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false, true]);
+    for whole in [let_through, quotes_0] {
+        let fits = |(seen, of): (&Option<IpAddr>, &Option<IpAddr>)| seen.is_none() || seen == of;
+        assert!(unsure.len() == whole.len() && unsure.iter().zip(whole).all(fits), "{whole:?}");
+    }
 }
