@@ -39,9 +39,12 @@ fn progress_bar() -> ProgressBar {
 }
 
 fn failure(error: ImportError) -> Failure {
+    if let ImportError::Nothing { files } = &error {
+        files.iter().for_each(tell_file);
+    }
     let code = match error {
         ImportError::File { .. } => Code::Usage,
-        ImportError::Nothing | ImportError::TooMany { .. } => Code::Failed,
+        ImportError::Nothing { .. } | ImportError::TooMany { .. } => Code::Failed,
         ImportError::Dataset(_) => Code::Storage,
     };
     Failure::new(code, error)
@@ -70,6 +73,6 @@ fn tell_file(summary: &FileSummary) {
     }
     let all = counts.get(FAULTS).copied().unwrap_or(0);
     if all > 0 {
-        out::say(format_args!("{file}: {all} {FAULTS}; the rest was imported"));
+        out::say(format_args!("{file}: {all} {FAULTS}, and left out"));
     }
 }

@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 use super::fields::{MOST_ATTEMPTS, address, name, rtt_of_ms, seconds};
+use super::mended::Unread;
 use super::{Batch, Measurement, Sent};
 use crate::model::{
     FlowId, MatchQuality, Method, MplsLabel, Name, Outcome, Protocol, Reply, ReplyKind, Rtt, RttSource,
@@ -141,7 +142,14 @@ pub(super) fn read(object: &[u8], offset: u64, batch: &mut Batch) {
     match serde_json::from_slice(object) {
         Ok(result) => take(&result, offset, batch),
         Err(_) if is_of_other_type(object) => batch.count("results of other types"),
-        Err(error) => mended::read(object, &error, offset, batch),
+        Err(error) => Unread { object, offset, what: "result of RIPE Atlas", error }.read(
+            batch,
+            mended::mend,
+            |text, _, batch| {
+                take(&serde_json::from_str(text)?, offset, batch);
+                Ok(())
+            },
+        ),
     }
 }
 

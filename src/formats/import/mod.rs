@@ -10,6 +10,7 @@ mod caracal;
 mod detect;
 mod fields;
 mod input;
+mod mended;
 mod pieces;
 mod pipeline;
 mod reader;
@@ -192,7 +193,10 @@ pub enum ImportError {
     },
     /// Not one record was found.
     #[error("nothing was imported: the files hold no probe that could be read")]
-    Nothing,
+    Nothing {
+        /// What they hold instead.
+        files: Vec<FileSummary>,
+    },
     /// There is more of something than a dataset can hold.
     #[error("more than {most} {what}: import fewer files into one dataset")]
     TooMany {

@@ -40,10 +40,10 @@ pub fn import(
         within(dir, options, |store| read_all(files, &formats, options, store, progress))?;
     if stored.records == 0 {
         importing.give_up();
-        return Err(ImportError::Nothing);
+        return Err(ImportError::Nothing { files: summaries });
     }
     stored.imported.sources = summaries.iter().flat_map(told).collect();
-    let manifest = manifest(files, options, &stored).ok_or(ImportError::Nothing)?;
+    let manifest = manifest(files, options, &stored).ok_or(ImportError::Nothing { files: Vec::new() })?;
     let dataset = importing.finish(&manifest, &stored.imported)?;
     let summary = ImportSummary {
         files: summaries,
@@ -61,11 +61,29 @@ fn open(path: &Path, options: &ImportOptions) -> Result<(Input, Format), ImportE
     let told = options.format.or_else(|| Format::of(&mut input));
     let format = told.ok_or_else(|| match input.take_error() {
         Some(error) => failed(format!("cannot be read: {error}")),
-        None => {
-            failed("is of no format that can be imported; see docs/formats.md, or give --format".to_owned())
-        }
+        None => failed(unknown(input.peek())),
     })?;
     Ok((input, format))
+}
+
+/// What a file of no known format holds.
+fn unknown(begin: &[u8]) -> String {
+    const SHOWN: usize = 32;
+    let zeros = begin.iter().take_while(|byte| **byte == 0).count();
+    let shown = begin.get(..SHOWN).unwrap_or(begin);
+    let holds = match std::str::from_utf8(shown) {
+        _ if begin.is_empty() => "is empty".to_owned(),
+        _ if zeros > 0 => format!("begins with {zeros} bytes of zero"),
+        Ok(text) => format!("begins with the text {text:?}"),
+        Err(_) => {
+            let bytes: Vec<String> = shown.iter().map(|byte| format!("{byte:02x}")).collect();
+            format!("begins with the bytes {}", bytes.join(" "))
+        }
+    };
+    let known = Format::ALL.map(Format::as_str).join(", ");
+    format!(
+        "is of no format that can be imported: it {holds}; known are {known}; --format says which it is"
+    )
 }
 
 fn told(summary: &FileSummary) -> impl Iterator<Item = ImportedFrom> {

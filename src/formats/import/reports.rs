@@ -4,12 +4,15 @@
 //! So a hop becomes as many probes as were sent, of which as many were answered; the first has the shortest time,
 //! the second the longest, and of the others none is told. The target must be an address: a name is not looked up.
 
+mod mended;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 
 use serde::{Deserialize, Deserializer};
 
 use super::fields::{MOST_ATTEMPTS, address, name, name_of_address, rtt_of_ms};
+use super::mended::Unread;
 use super::{Batch, Measurement, Sent};
 use crate::model::{
     FlowId, MatchQuality, Method, Outcome, Protocol, Reply, ReplyKind, Rtt, RttSource, Ttl, WallTime,
@@ -17,37 +20,37 @@ use crate::model::{
 
 #[derive(Deserialize)]
 struct Mtr<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     report: MtrReport<'a>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct MtrReport<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     mtr: MtrCall<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     hubs: Vec<Hub<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct MtrCall<'a> {
     #[serde(borrow)]
     src: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    dst: Cow<'a, str>,
+    dst: Option<Cow<'a, str>>,
 }
 
 #[derive(Deserialize)]
 struct Hub<'a> {
-    #[serde(deserialize_with = "number")]
+    #[serde(default = "not_told", deserialize_with = "number")]
     count: f64,
     #[serde(borrow)]
-    host: Cow<'a, str>,
-    #[serde(rename = "Loss%", deserialize_with = "number")]
-    loss: f64,
-    #[serde(rename = "Snt", deserialize_with = "number")]
-    sent: f64,
+    host: Option<Cow<'a, str>>,
     /// mtr writes the columns that its user asked for.
+    #[serde(rename = "Loss%", default = "not_told", deserialize_with = "number")]
+    loss: f64,
+    #[serde(rename = "Snt", default = "not_told", deserialize_with = "number")]
+    sent: f64,
     #[serde(rename = "Best", default = "not_told", deserialize_with = "number")]
     best: f64,
     #[serde(rename = "Wrst", default = "not_told", deserialize_with = "number")]
@@ -60,20 +63,21 @@ const fn not_told() -> f64 {
 
 #[derive(Deserialize)]
 struct Trippy<'a> {
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     info: TrippyInfo<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, default)]
     hops: Vec<TrippyHop<'a>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct TrippyInfo<'a> {
+    #[serde(default)]
     target: TrippyHost,
     #[serde(borrow)]
     start_timestamp: Option<Cow<'a, str>>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct TrippyHost {
     #[serde(default, deserialize_with = "address")]
     ip: Option<IpAddr>,
@@ -81,11 +85,11 @@ struct TrippyHost {
 
 #[derive(Deserialize)]
 struct TrippyHop<'a> {
-    ttl: i64,
+    ttl: Option<i64>,
     #[serde(default)]
     hosts: Vec<TrippyHost>,
-    sent: i64,
-    recv: i64,
+    sent: Option<i64>,
+    recv: Option<i64>,
     #[serde(borrow)]
     best: Option<Cow<'a, str>>,
     #[serde(borrow)]
@@ -119,61 +123,102 @@ struct Hop {
 
 /// Reads a report of mtr. It tells no time: `at` is that of the file.
 pub(super) fn read_mtr(object: &[u8], offset: u64, at: WallTime, batch: &mut Batch) {
-    let report = match serde_json::from_slice::<Mtr<'_>>(object) {
-        Ok(mtr) => mtr.report,
-        Err(error) => return batch.fault(offset, format_args!("no report of mtr: {error}")),
+    let error = match serde_json::from_slice(object) {
+        Ok(report) => return take_mtr(&report, offset, at, batch),
+        Err(error) => error,
     };
-    let Some(target) = address_in(&report.mtr.dst) else {
-        return batch
-            .fault(offset, "mtr was given a name, not an address: run it with --no-dns and an address");
+    Unread { object, offset, what: "report of mtr", error }.read(batch, mended::mtr, |text, _, batch| {
+        take_mtr(&serde_json::from_str(text)?, offset, at, batch);
+        Ok(())
+    });
+}
+
+fn take_mtr(mtr: &Mtr<'_>, offset: u64, at: WallTime, batch: &mut Batch) {
+    let MtrReport { mtr: call, hubs } = &mtr.report;
+    let Some(target) = call.dst.as_deref().and_then(address_in) else {
+        return batch.fault(
+            offset,
+            "the report of mtr names no address of its target: run it with --no-dns and an address",
+        );
     };
-    let hops = report.hubs.iter().map(|hub| {
-        let host = address_in(&hub.host);
-        if host.is_none() && hub.host != "???" {
+    let hops: Vec<Hop> = hubs.iter().filter_map(|hub| hub.hop(batch)).collect();
+    let vantage = call.src.as_deref().unwrap_or("mtr");
+    measured(vantage, "mtr", target, at, &hops, batch);
+}
+
+/// Counts a hop of which is not told how much was sent and answered.
+fn untold(batch: &mut Batch) {
+    batch.count("hops of which it is not told what was sent and answered");
+}
+
+impl Hub<'_> {
+    fn hop(&self, batch: &mut Batch) -> Option<Hop> {
+        if self.sent.is_nan() || self.loss.is_nan() {
+            untold(batch);
+            return None;
+        }
+        let name = self.host.as_deref().filter(|host| *host != "???");
+        let host = name.and_then(address_in);
+        if name.is_some() && host.is_none() {
             batch.count("hops with a name and without an address");
         }
-        let (sent, loss) = (whole(hub.sent), hub.loss.clamp(0.0, 100.0));
-        Hop {
-            ttl: u8::try_from(whole(hub.count)).ok().and_then(Ttl::new),
+        let (sent, loss) = (whole(self.sent), self.loss.clamp(0.0, 100.0));
+        Some(Hop {
+            ttl: u8::try_from(whole(self.count)).ok().and_then(Ttl::new),
             hosts: host.into_iter().collect(),
             sent,
-            answered: whole((hub.sent * (1.0 - loss / 100.0)).round()).min(sent),
-            best: hub.best,
-            worst: hub.worst,
-        }
-    });
-    let hops: Vec<Hop> = hops.collect();
-    let vantage = report.mtr.src.as_deref().unwrap_or("mtr");
-    measured(vantage, "mtr", target, at, &hops, batch);
+            answered: whole((self.sent * (1.0 - loss / 100.0)).round()).min(sent),
+            best: self.best,
+            worst: self.worst,
+        })
+    }
 }
 
 /// Reads a report of trippy.
 pub(super) fn read_trippy(object: &[u8], offset: u64, at: WallTime, batch: &mut Batch) {
-    let report = match serde_json::from_slice::<Trippy<'_>>(object) {
-        Ok(report) => report,
-        Err(error) => return batch.fault(offset, format_args!("no report of trippy: {error}")),
+    let error = match serde_json::from_slice(object) {
+        Ok(report) => return take_trippy(&report, offset, at, batch),
+        Err(error) => error,
     };
+    Unread { object, offset, what: "report of trippy", error }.read(
+        batch,
+        mended::trippy,
+        |text, _, batch| {
+            take_trippy(&serde_json::from_str(text)?, offset, at, batch);
+            Ok(())
+        },
+    );
+}
+
+fn take_trippy(report: &Trippy<'_>, offset: u64, at: WallTime, batch: &mut Batch) {
     let Some(target) = report.info.target.ip else {
         return batch.fault(offset, "the report of trippy names no address of its target");
     };
     let start = report.info.start_timestamp.as_deref();
     let at = start.and_then(|start| WallTime::parse_rfc3339(start).ok()).unwrap_or(at);
-    let milliseconds = |text: &Option<Cow<'_, str>>| {
-        text.as_deref().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
-    };
-    let hops = report.hops.iter().map(|hop| {
-        let sent = u64::try_from(hop.sent).unwrap_or(0);
-        Hop {
-            ttl: u8::try_from(hop.ttl).ok().and_then(Ttl::new),
-            hosts: hop.hosts.iter().filter_map(|host| host.ip).collect(),
-            sent,
-            answered: u64::try_from(hop.recv).unwrap_or(0).min(sent),
-            best: milliseconds(&hop.best),
-            worst: milliseconds(&hop.worst),
-        }
-    });
-    let hops: Vec<Hop> = hops.collect();
+    let hops: Vec<Hop> = report.hops.iter().filter_map(|hop| hop.hop(batch)).collect();
     measured("trippy", "trippy", target, at, &hops, batch);
+}
+
+impl TrippyHop<'_> {
+    fn hop(&self, batch: &mut Batch) -> Option<Hop> {
+        let (Some(sent), Some(answered)) = (self.sent, self.recv) else {
+            untold(batch);
+            return None;
+        };
+        let milliseconds = |text: &Option<Cow<'_, str>>| {
+            text.as_deref().and_then(|text| text.parse().ok()).unwrap_or(f64::NAN)
+        };
+        let sent = u64::try_from(sent).unwrap_or(0);
+        Some(Hop {
+            ttl: self.ttl.and_then(|ttl| u8::try_from(ttl).ok()).and_then(Ttl::new),
+            hosts: self.hosts.iter().filter_map(|host| host.ip).collect(),
+            sent,
+            answered: u64::try_from(answered).unwrap_or(0).min(sent),
+            best: milliseconds(&self.best),
+            worst: milliseconds(&self.worst),
+        })
+    }
 }
 
 /// An address, or the one that mtr's `-b` puts in brackets behind a name.

@@ -1,5 +1,7 @@
 //! scamper's JSON, as `sc_warts2json` and scamper itself write it: one object a line.
 
+mod mended;
+
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -7,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::fields::{address, kind_of_tcp, name, name_of_address, rtt_of_ms, seconds};
+use super::mended::Unread;
 use super::scamper::{Heard, HopAnswer, Pings, Probes, Told, method_at};
 use super::{Batch, Measurement, Sent};
 use crate::model::{
@@ -57,6 +60,9 @@ struct Line<'a> {
     responses: Vec<Response>,
     #[serde(default)]
     nodes: Vec<Node>,
+    /// Whether what was lost of it may tell of probes that are not told now.
+    #[serde(skip)]
+    sent_is_unknown: bool,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -167,10 +173,22 @@ struct Answer {
 impl Reader {
     /// Reads one object.
     pub(super) fn read(&mut self, object: &[u8], offset: u64, batch: &mut Batch) {
-        let line: Line<'_> = match serde_json::from_slice(object) {
-            Ok(line) => line,
-            Err(error) => return batch.fault(offset, format_args!("no line of scamper's: {error}")),
+        let error = match serde_json::from_slice(object) {
+            Ok(line) => return self.take(line, batch),
+            Err(error) => error,
         };
+        Unread { object, offset, what: "line of scamper's", error }.read(
+            batch,
+            mended::mend,
+            |text, left_out, batch| {
+                let line: Line<'_> = serde_json::from_str(text)?;
+                self.take(Line { sent_is_unknown: left_out.sent_is_unknown, ..line }, batch);
+                Ok(())
+            },
+        );
+    }
+
+    fn take(&mut self, line: Line<'_>, batch: &mut Batch) {
         match line.kind.as_deref() {
             Some("cycle-start") => {
                 self.list = line.list_name.map(Cow::into_owned);
@@ -273,7 +291,7 @@ fn trace(line: &Line<'_>, batch: &mut Batch) -> Option<Made> {
     let told = Told {
         flow: FlowId(flow.unwrap_or(0)),
         first: line.firsthop.unwrap_or(1),
-        last: line.hop_count.unwrap_or_else(furthest),
+        last: if line.sent_is_unknown { 0 } else { line.hop_count.unwrap_or_else(furthest) },
         attempts: line.attempts.unwrap_or(1),
         all_attempts: has("allattempts") || has("all-attempts"),
         from_the_middle: has("doubletree"),
@@ -327,7 +345,8 @@ fn ping(line: &Line<'_>, batch: &mut Batch) -> Option<Made> {
     let flow = FlowId(line.sport.filter(|_| is_tcp).unwrap_or(0));
     let ttl = line.ttl.and_then(Ttl::new).unwrap_or(Ttl::TO_THE_END);
     let method = method_at(method, ttl, batch);
-    let mut pings = Pings::new(flow, ttl, line.ping_sent.unwrap_or(0));
+    let number = line.ping_sent.filter(|_| !line.sent_is_unknown);
+    let mut pings = Pings::new(flow, ttl, number.unwrap_or(0));
     for response in &line.responses {
         let icmp = response.icmp_type.zip(response.icmp_code);
         let Some(kind) = says(is_ipv4(line), icmp, response.tcp_flags, batch) else { continue };

@@ -166,7 +166,7 @@ impl<'s> Store<'s> {
         let Some(writer) = self.writers.get(turn) else { return Ok(()) };
         if writer.chunks.send(chunk).is_err() {
             let writer = self.writers.swap_remove(turn);
-            return Err(joined(writer).err().unwrap_or(ImportError::Nothing));
+            return Err(joined(writer).err().unwrap_or(ImportError::Nothing { files: Vec::new() }));
         }
         Ok(())
     }

@@ -267,11 +267,33 @@ fn what_holds_nothing_leaves_nothing_behind() {
     let file = in_file(folder.path(), "w", br#"{"type":"dns","msm_id":1}"#);
     let output = folder.path().join("d");
     let error = import(&[file], &output, &ImportOptions::default(), &|_| ()).unwrap_err();
-    assert!(matches!(error, ImportError::Nothing), "{error}");
+    assert!(matches!(error, ImportError::Nothing { .. }), "{error}");
     assert_eq!(std::fs::read_dir(&output).unwrap().count(), 0);
-    let text = in_file(folder.path(), "t", b"hello\n");
-    let error = import(&[text], &output, &ImportOptions::default(), &|_| ()).unwrap_err();
-    assert!(error.to_string().contains("no format that can be imported"), "{error}");
+}
+
+#[test]
+fn of_a_file_that_is_nothing_known_is_said_what_it_holds_and_what_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("d");
+    for (bytes, holds) in [
+        (&[0; 5000][..], "begins with 5000 bytes of zero"),
+        (b"", "is empty"),
+        (b"hello\x1b[31m\n", "begins with the text \"hello"),
+        (b"\x7fELF\x02\x01\x01\x00\xff\xfe", "begins with the bytes 7f 45 4c 46 02 01 01 00"),
+    ] {
+        let file = in_file(folder.path(), "f", bytes);
+        let error =
+            import(std::slice::from_ref(&file), &output, &ImportOptions::default(), &|_| ()).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains(holds) && text.contains("warts, scamper-json, atlas-json"), "{text}");
+        assert!(!text.contains('\x1b'), "{text}");
+        let options = ImportOptions { format: Some(Format::Warts), ..ImportOptions::default() };
+        let ImportError::Nothing { files } = import(&[file], &output, &options, &|_| ()).unwrap_err()
+        else {
+            panic!("something was imported");
+        };
+        assert_eq!(files[0].faults.is_empty(), bytes.is_empty(), "{files:?}");
+    }
 }
 
 const YARRP: &str = include_str!("corpus/answers.yrp");

@@ -122,14 +122,17 @@ fn paths(value: &serde_json::Value, to: &str, found: &mut Vec<String>) {
 
 type Told = (&'static str, Option<(IpAddr, ReplyKind)>);
 
-/// What is told of each packet: who answered, and what that says.
-fn told(measurement: &Measurement) -> BTreeMap<(Ttl, u8), Told> {
-    let says = |sent: &Sent| match &sent.outcome {
+/// What is told of a packet: who answered, and what that says.
+fn told_of(sent: &Sent) -> Told {
+    let says = match &sent.outcome {
         Outcome::Answered { reply, .. } | Outcome::Late { reply, .. } => Some((reply.from, reply.kind)),
         _ => None,
     };
-    let probes = measurement.probes.iter();
-    probes.map(|sent| ((sent.ttl, sent.attempt), (sent.outcome.as_str(), says(sent)))).collect()
+    (sent.outcome.as_str(), says)
+}
+
+fn told(measurement: &Measurement) -> BTreeMap<(Ttl, u8), Told> {
+    measurement.probes.iter().map(|sent| ((sent.ttl, sent.attempt), told_of(sent))).collect()
 }
 
 #[test]
@@ -159,6 +162,95 @@ fn a_bad_value_in_a_result_of_atlas_costs_what_rests_on_it_and_makes_nothing_els
             assert!(depth < 3 || kept.len() + most >= sound.len(), "{path} costs more than its packet");
         }
     }
+}
+
+/// What is told of each packet, however they are numbered.
+fn told_by_hop(measurement: &Measurement) -> Vec<(Ttl, Told)> {
+    measurement.probes.iter().map(|sent| (sent.ttl, told_of(sent))).collect()
+}
+
+/// Objects of the other formats of JSON, of every kind of measurement.
+fn objects() -> impl Iterator<Item = (Format, serde_json::Value)> {
+    let read = |line: &str| serde_json::from_str::<serde_json::Value>(line).unwrap();
+    let scamper = TRACES_JSON.lines().chain(DIAMONDS_JSON.lines().filter(|line| line.len() < 50_000));
+    let scamper = scamper.map(move |line| (Format::ScamperJson, read(line)));
+    scamper.chain([(Format::Mtr, read(MTR)), (Format::Trippy, read(TRIPPY))])
+}
+
+#[test]
+fn a_bad_value_in_json_of_scamper_mtr_or_trippy_costs_what_rests_on_it_and_makes_nothing_else_of_the_rest()
+{
+    const DECIDE: &[&str] =
+        &["/type", "/method", "/dst", "/start/", "/ttl", "/report/mtr/dst", "/info/target/ip"];
+    for (format, whole) in objects() {
+        let sound = read(format, whole.to_string().as_bytes());
+        let Some(sound) = sound.measurements.first().map(told_by_hop) else { continue };
+        let mut all = Vec::new();
+        paths(&whole, "", &mut all);
+        // Values that stand beside others like them are damaged alike.
+        for path in all.iter().enumerate().filter(|(at, _)| *at < 60 || at % 31 == 0).map(|(_, path)| path)
+        {
+            let mut damaged = whole.clone();
+            *damaged.pointer_mut(path).unwrap() = nonsense();
+            let batch = read(format, damaged.to_string().as_bytes());
+            let Some(kept) = batch.measurements.first().map(told_by_hop) else {
+                assert!(
+                    DECIDE.iter().any(|key| path.starts_with(key)),
+                    "{path} costs the whole of {format:?}"
+                );
+                assert_eq!(batch.faults.len(), 1, "{path}");
+                continue;
+            };
+            let mut rest = sound.clone();
+            for one in &kept {
+                let place = rest.iter().position(|other| other == one);
+                rest.remove(
+                    place.unwrap_or_else(|| panic!("{path} of {format:?} makes {one:?} of something")),
+                );
+            }
+            let answers_lost = rest.iter().filter(|(_, told)| told.1.is_some()).count();
+            // Reports tell of a hop, load-balancer traces of an address, what many packets found.
+            let one =
+                format == Format::ScamperJson && !(path.contains("/links/") && path.ends_with("/addr"));
+            assert!(
+                answers_lost <= if one { 1 } else { 16 },
+                "{path} of {format:?} costs {answers_lost} answers"
+            );
+        }
+    }
+}
+
+#[test]
+fn where_an_answer_of_scamper_cannot_be_read_nothing_is_called_silent() {
+    let line = TRACES_JSON.lines().find(|line| line.contains(r#""type":"trace""#)).unwrap();
+    let of = |line: &str| {
+        let batch = read(Format::ScamperJson, line.as_bytes());
+        let probes = &measurements(&batch)[0].probes;
+        (
+            probes.len(),
+            probes.iter().filter(|sent| sent.outcome == Outcome::Silent).count(),
+            batch.faults.len(),
+        )
+    };
+    let (all, silent, _) = of(line);
+    assert_eq!(silent, 0);
+    assert_eq!(of(&line.replacen(r#""addr":"188.1.144.1""#, r#""addr":[1]"#, 1)), (all - 1, 0, 1));
+    assert_eq!(of(&line.replacen(r#""rtt":"#, r#""rtt":"x","was":"#, 1)), (all, 0, 1));
+    // It would have been asked up to the ninth hop; who knows.
+    let longer = line.replacen(r#""hop_count":5"#, r#""hop_count":9"#, 1);
+    assert_eq!(of(&longer).1, 8);
+    assert_eq!(of(&longer.replacen(r#""firsthop":1"#, r#""firsthop":{}"#, 1)), (all, 0, 1));
+}
+
+#[test]
+fn a_long_object_with_a_bad_value_is_kept_as_a_short_one_is() {
+    let line = ATLAS.lines().next().unwrap();
+    let bad = line.replacen(r#""ttl":253"#, r#""ttl":[253]"#, 1);
+    assert_ne!(bad, line);
+    let long = format!(r#"{{"padding":"{}",{}"#, "x".repeat(1 << 20), &bad[1..]);
+    let (short, long) = (read(Format::Atlas, bad.as_bytes()), read(Format::Atlas, long.as_bytes()));
+    assert_eq!(long.measurements, short.measurements);
+    assert_eq!((long.measurements.len(), long.faults.len()), (1, 1));
 }
 
 #[test]

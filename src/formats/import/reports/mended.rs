@@ -1,0 +1,54 @@
+//! What can be kept of a report of which a value is not of its type: the hops that tell what was sent and answered.
+
+use super::{Hub, Mtr, MtrCall, MtrReport, Trippy, TrippyHop, TrippyInfo};
+use crate::formats::import::mended::{Fields, LeftOut};
+
+/// The name of no field.
+const NOTHING: &str = "";
+
+/// The rest of a report of mtr; `None` if nothing is left.
+pub(super) fn mtr(text: &str, left_out: &mut LeftOut) -> Option<String> {
+    let mut whole = Fields::of(text)?;
+    whole.mend_object("report", |report| {
+        let mut report = Fields::of(report)?;
+        report.mend_object("mtr", |call| {
+            let is_sound = |one: &str| serde_json::from_str::<MtrCall<'_>>(one).is_ok();
+            mend(call, left_out, "dst", is_sound)
+        });
+        report.mend_list("hubs", |hub| {
+            mend(hub, left_out, NOTHING, |one| serde_json::from_str::<Hub<'_>>(one).is_ok())
+        });
+        let bad = report.take_bad(left_out, |one| serde_json::from_str::<MtrReport<'_>>(one).is_ok());
+        bad.is_empty().then(|| report.text())
+    });
+    let bad = whole.take_bad(left_out, |one| serde_json::from_str::<Mtr<'_>>(one).is_ok());
+    bad.is_empty().then(|| whole.text())
+}
+
+/// The rest of a report of trippy; `None` if nothing is left.
+pub(super) fn trippy(text: &str, left_out: &mut LeftOut) -> Option<String> {
+    let mut whole = Fields::of(text)?;
+    whole.mend_object("info", |info| {
+        mend(info, left_out, "target", |one| serde_json::from_str::<TrippyInfo<'_>>(one).is_ok())
+    });
+    whole.mend_list("hops", |hop| {
+        mend(hop, left_out, NOTHING, |one| serde_json::from_str::<TrippyHop<'_>>(one).is_ok())
+    });
+    let bad = whole.take_bad(left_out, |one| serde_json::from_str::<Trippy<'_>>(one).is_ok());
+    bad.is_empty().then(|| whole.text())
+}
+
+/// `None` if it is no object, or if the field that decides was bad.
+fn mend(
+    object: &str,
+    left_out: &mut LeftOut,
+    decides: &str,
+    is_sound: impl Fn(&str) -> bool,
+) -> Option<String> {
+    let Some(mut fields) = Fields::of(object) else {
+        left_out.count(1);
+        return None;
+    };
+    let bad = fields.take_bad(left_out, is_sound);
+    (!bad.iter().any(|key| key == decides)).then(|| fields.text())
+}
