@@ -1,6 +1,7 @@
 //! The command line: one file a command. What a command prints as data goes to standard output, talk to
 //! standard error.
 
+mod alarms;
 mod demo;
 mod exit;
 mod export;

@@ -33,7 +33,10 @@ pub(super) fn print(findings: &Findings, full: bool) -> Result<(), Failure> {
 /// A dataset that cannot be read is one thing, a wrong origin table another.
 pub(super) fn failure(error: report::RecomputeError) -> Failure {
     let code = match error {
-        report::RecomputeError::Dataset(_) | report::RecomputeError::Names { .. } => Code::Storage,
+        report::RecomputeError::Dataset(_)
+        | report::RecomputeError::Names { .. }
+        | report::RecomputeError::Alarms { .. }
+        | report::RecomputeError::Csv(_) => Code::Storage,
         report::RecomputeError::Origins(_) => Code::Usage,
     };
     Failure::new(code, error)

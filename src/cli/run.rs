@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::alarms::Watcher;
 use super::exit::{Code, Failure, OrFail};
 use super::lab_tables::{AS_NAMES, LabTables, ORIGINS};
 use super::names::Names;
@@ -68,7 +69,7 @@ pub(super) fn station_for(
     prepare(order, clock, pair).map_err(unfit)
 }
 
-/// Runs a campaign on a small runtime of its own, with a progress line on standard error.
+/// Runs a campaign on a small runtime of its own, with a progress line and alarms on standard error.
 pub(super) fn turn(
     setup: Setup,
     link: Box<dyn crate::measure::net::Link + Send>,
@@ -79,6 +80,7 @@ pub(super) fn turn(
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().or_fail(Code::Failed)?;
     let bar = progress_bar();
+    let watcher = Watcher::begin(setup.campaign.alarms, &dataset, &bar)?;
     let result = runtime.block_on(async {
         let shown = Arc::clone(&progress);
         let painted = bar.clone();
@@ -96,6 +98,9 @@ pub(super) fn turn(
         result
     });
     bar.finish_and_clear();
+    if let Some(watcher) = watcher {
+        watcher.end(matches!(result, Ok(RunEnd::Finished)));
+    }
     result.map_err(ended_early)
 }
 

@@ -16,8 +16,8 @@ use crate::model::Bytes;
 /// The longest `campaign.toml` that is read, in bytes.
 const LONGEST_MANIFEST: u64 = 64 << 20;
 
-/// The longest file of names that is read, in bytes: what the look-ups keep is below half of it.
-const LONGEST_NAMES: u64 = 512 << 20;
+/// The longest file beside the records that is read, in bytes: what look-ups keep is below half of it.
+const LONGEST_BESIDE: u64 = 512 << 20;
 
 /// Makes sure that the disk of a folder, which need not be there yet, has room.
 ///
@@ -72,10 +72,10 @@ pub(super) fn read_if_there(path: &Path) -> Result<Option<Vec<u8>>, DatasetError
         return Ok(None);
     }
     let mut bytes = Vec::new();
-    let read = open_plain(path, false)?.take(LONGEST_NAMES.saturating_add(1)).read_to_end(&mut bytes);
+    let read = open_plain(path, false)?.take(LONGEST_BESIDE.saturating_add(1)).read_to_end(&mut bytes);
     let length = read.map_err(|error| DatasetError::from_io(path, "read", error))?;
-    if u64::try_from(length).unwrap_or(u64::MAX) > LONGEST_NAMES {
-        return Err(DatasetError::damaged(path, "longer than the names of a dataset can be"));
+    if u64::try_from(length).unwrap_or(u64::MAX) > LONGEST_BESIDE {
+        return Err(DatasetError::damaged(path, "longer than a file beside the records can be"));
     }
     Ok(Some(bytes))
 }

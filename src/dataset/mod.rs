@@ -10,6 +10,7 @@
 //! rounds/vantage=…/date=…/<round>.parquet              sealed rounds
 //! rounds/imported/<number>.parquet                     what others measured
 //! names/dns.json                                       what look-ups in the DNS gave, if any were made
+//! alarms.csv                                           what was told while it ran, if anything was
 //! ```
 //!
 //! This module does not measure and does not judge: both wings of the house stand on it.

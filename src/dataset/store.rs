@@ -17,6 +17,7 @@ use super::{AskedBlocks, DatasetError, Disk, ImportedFrom, Ledger, ProbeRecord, 
 const MANIFEST: &str = "campaign.toml";
 const CATALOGUE: &str = "catalog.sqlite";
 const NAMES: (&str, &str) = ("names", "dns.json");
+const ALARMS: &str = "alarms.csv";
 
 /// A dataset. Any number of processes may read it; one may write rounds.
 #[derive(Debug)]
@@ -306,6 +307,28 @@ impl Dataset {
         self.dir.join(NAMES.0).join(NAMES.1)
     }
 
+    /// Puts the alarms that were told into `alarms.csv`; as [`Dataset::write_names`] in all else.
+    ///
+    /// # Errors
+    /// The system's reason; then the file is as it was.
+    pub fn write_alarms(&self, bytes: &[u8]) -> Result<(), DatasetError> {
+        self.disk.write_whole(&self.alarms_path(), bytes)
+    }
+
+    /// What [`Dataset::write_alarms`] wrote; `None` if nothing was.
+    ///
+    /// # Errors
+    /// If it is too long, or the system's reason.
+    pub fn read_alarms(&self) -> Result<Option<Vec<u8>>, DatasetError> {
+        folder::read_if_there(&self.alarms_path())
+    }
+
+    /// Where the alarms lie.
+    #[must_use]
+    pub fn alarms_path(&self) -> PathBuf {
+        self.dir.join(ALARMS)
+    }
+
     /// The campaign as it was run.
     #[must_use]
     pub const fn manifest(&self) -> &Manifest {
@@ -400,6 +423,14 @@ impl Dataset {
         let catalogue = self.snapshot()?;
         let (rounds, files) = (catalogue.rounds()?, catalogue.imported_files()?);
         Ok(Records::new(self.dir.clone(), catalogue, rounds, files))
+    }
+
+    /// The records of these rounds alone.
+    ///
+    /// # Errors
+    /// As [`Dataset::records`].
+    pub fn records_of(&self, rounds: Vec<RoundSummary>) -> Result<Records, DatasetError> {
+        Ok(Records::new(self.dir.clone(), self.snapshot()?, rounds, Vec::new()))
     }
 
     /// Who measured, each with the addresses from which it did, as far as they are known.
@@ -597,6 +628,6 @@ fn file_name_parts(name: &str) -> Option<Vec<&str>> {
     let parts: Vec<&str> = name.split('/').collect();
     let good = |part: &&str| part.parse::<crate::model::Name>().is_ok();
     let first = parts.first()?;
-    let own = [MANIFEST, "rounds", NAMES.0].contains(first) || first.starts_with(CATALOGUE);
+    let own = [MANIFEST, "rounds", NAMES.0, ALARMS].contains(first) || first.starts_with(CATALOGUE);
     (parts.iter().all(good) && !own).then_some(parts)
 }

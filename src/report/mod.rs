@@ -6,6 +6,7 @@
 //! from `number`, in which the verdicts are written too, every sentence about a unit from `wording`, so that the outputs agree. Names from
 //! outside are escaped for the place where they are shown.
 
+mod alarms;
 mod columns;
 mod compact;
 mod delay_table;
@@ -35,6 +36,7 @@ mod tests;
 
 use crate::analyse::compare::number;
 
+pub use alarms::{Lookout, alarm_line};
 pub use html::html;
 pub use latex::latex_files;
 pub use path_figure::paths_svg;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analyse::compare::{AskedRound, Findings, Question, analyse_read};
 use crate::analyse::origin::OriginTable;
-use crate::dataset::{Dataset, DatasetError, Manifest, Read, RoundState, RoundSummary};
+use crate::dataset::{Dataset, DatasetError, Manifest, Read, Records, RoundState, RoundSummary};
 use crate::formats::as_names::load_as_names;
 use crate::formats::dns::DnsCache;
 use crate::formats::origins::{self, OriginFile};
@@ -34,6 +34,19 @@ pub enum RecomputeError {
         #[source]
         source: serde_json::Error,
     },
+    /// The alarms cannot be put into CSV.
+    #[error("cannot put alarms into CSV")]
+    Csv(#[from] csv::Error),
+    /// The alarms that were told cannot be read.
+    #[error("{}: line {line}: damaged ({why}); remove the file and go on without it", path.display())]
+    Alarms {
+        /// The file.
+        path: PathBuf,
+        /// The line.
+        line: usize,
+        /// What is wrong in it.
+        why: String,
+    },
 }
 
 /// The findings of a dataset, with these origin tables or, if there are none, with those that its
@@ -55,10 +68,19 @@ pub(super) fn from_records<T>(
     analysis: impl FnOnce(&Question, &OriginTable, &mut dyn Iterator<Item = Read>) -> T,
 ) -> Result<T, RecomputeError> {
     let table = origin_table(dataset, origins)?;
+    let question = question(dataset, &table)?;
+    whole(dataset.records()?, |read| analysis(&question, &table, read))
+}
+
+/// What an analysis makes of records of which all can be read.
+pub(super) fn whole<T>(
+    records: Records,
+    analysis: impl FnOnce(&mut dyn Iterator<Item = Read>) -> T,
+) -> Result<T, RecomputeError> {
     let mut broken = None;
-    let records = dataset.records()?.read_ahead()?;
+    let records = records.read_ahead()?;
     let mut sound = records.map_while(|record| record.map_err(|error| broken = Some(error)).ok());
-    let made = analysis(&question(dataset, &table)?, &table, &mut sound);
+    let made = analysis(&mut sound);
     broken.map_or(Ok(made), |error| Err(error.into()))
 }
 
@@ -95,7 +117,8 @@ pub fn load_origins<P: AsRef<Path>>(paths: &[P]) -> Result<OriginTable, FileErro
     Ok(loaded.table.with_as_names(loaded.names))
 }
 
-fn question(dataset: &Dataset, table: &OriginTable) -> Result<Question, RecomputeError> {
+/// What is asked of a dataset.
+pub(super) fn question(dataset: &Dataset, table: &OriginTable) -> Result<Question, RecomputeError> {
     let Manifest { campaign, seed, started_at, vantage, rehearsal, speed, units, events, .. } =
         dataset.manifest().clone();
     let rounds = dataset.rounds()?;

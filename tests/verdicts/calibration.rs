@@ -8,10 +8,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tetherline::analyse::compare::{Estimate, Findings, Metric, OutageState, UnitFindings};
+use tetherline::analyse::compare::{
+    Alarm, AlarmKind, Estimate, Findings, Metric, OutageState, UnitFindings,
+};
 use tetherline::model::{Asn, LinkChange, WallTime};
+use tetherline::report;
 
-use crate::internet::{Internet, Plot, ROUND};
+use crate::internet::{Internet, Plot, ROUND, ROUNDS};
 use crate::stage;
 
 /// What came of many campaigns.
@@ -32,6 +35,12 @@ struct Tally {
     up: u64,
     called_down: Vec<u64>,
     vantage_down: u64,
+    /// What was told while campaigns went on: in how many rounds, seeds with an alarm of what did not happen, once for each,
+    /// and seeds of events not told, or late.
+    rounds: u64,
+    false_alarms: Vec<u64>,
+    untold: Vec<u64>,
+    told_late: Vec<u64>,
     panicked: Vec<u64>,
 }
 
@@ -75,6 +84,7 @@ impl Tally {
         self.quiet += other.quiet;
         self.up += other.up;
         self.vantage_down += other.vantage_down;
+        self.rounds += other.rounds;
         self.shares.add(other.shares);
         self.differences.add(other.differences);
         for (sum, more) in self.events.iter_mut().zip(other.events) {
@@ -86,6 +96,9 @@ impl Tally {
             (&mut self.late, &other.late),
             (&mut self.called_down, &other.called_down),
             (&mut self.panicked, &other.panicked),
+            (&mut self.false_alarms, &other.false_alarms),
+            (&mut self.untold, &other.untold),
+            (&mut self.told_late, &other.told_late),
         ];
         for (all, more) in lists {
             all.extend(more);
@@ -121,6 +134,17 @@ impl fmt::Display for Tally {
             self.called_down.len(),
             self.called_down
         )?;
+        writeln!(
+            f,
+            "while they went on, in {} rounds: false alarms: {} {:?}; events not told: {} {:?}, not within one round: {} {:?}",
+            self.rounds,
+            self.false_alarms.len(),
+            self.false_alarms,
+            self.untold.len(),
+            self.untold,
+            self.told_late.len(),
+            self.told_late
+        )?;
         writeln!(f, "panicked: {:?}", self.panicked)
     }
 }
@@ -134,9 +158,10 @@ fn plot(seed: u64) -> Plot {
     }
 }
 
-fn play(seed: u64) -> Tally {
+fn play(seed: u64, watched: bool) -> Tally {
     let internet = Internet::draw(seed, plot(seed));
-    let findings = stage::findings(&internet.scenario, &internet.campaign);
+    let played = stage::campaign(&internet.scenario, &internet.campaign);
+    let findings = report::findings(&played.dataset, &[]).expect("findings");
     let mut tally = Tally {
         campaigns: 1,
         vantage_down: u64::from(internet.vantage_down.is_some()),
@@ -150,8 +175,16 @@ fn play(seed: u64) -> Tally {
         Some(_) => judge_event(seed, &internet, &findings, &mut tally),
     }
     judge_outages(seed, &findings, &mut tally);
+    if watched {
+        judge_alarms(seed, &internet, &stage::alarms(&played.dataset, |_| true), &mut tally);
+    }
     judge_intervals(&internet, &findings, &mut tally);
     tally
+}
+
+/// A round, and the time that its traces take, in seconds. While the vantage's line is down there are no rounds.
+fn most(internet: &Internet) -> u64 {
+    ROUND.as_secs() * 2 + internet.vantage_down.map_or(0, |(from, to)| to.since(from).as_secs())
 }
 
 fn judge_event(seed: u64, internet: &Internet, findings: &Findings, tally: &mut Tally) {
@@ -164,12 +197,36 @@ fn judge_event(seed: u64, internet: &Internet, findings: &Findings, tally: &mut 
         tally.missed.push(seed);
         return;
     };
-    // A round, and the time that its traces take. While the vantage's line is down there are no rounds.
-    let mut most = ROUND.as_secs() * 2;
-    most += internet.vantage_down.map_or(0, |(from, to)| to.since(from).as_secs());
-    if first.to.since(at).as_secs() > most {
+    if first.to.since(at).as_secs() > most(internet) {
         tally.late.push(seed);
     }
+}
+
+/// Whatever else changed with the event is no false alarm: links next to it are left, and ways become longer. The
+/// vantage's own trouble is no event.
+fn judge_alarms(seed: u64, internet: &Internet, told: &[(WallTime, Alarm)], tally: &mut Tally) {
+    let named = |(_, alarm): &&(WallTime, Alarm)| {
+        internet.event.is_some_and(|(change, (from, to), at)| {
+            let kind = match change {
+                LinkChange::Lost => AlarmKind::LinkLost,
+                LinkChange::Added => AlarmKind::LinkAdded,
+            };
+            alarm.kind == kind && alarm.subject == format!("{from}-{to}") && alarm.holds(at)
+        })
+    };
+    tally.rounds = u64::from(ROUNDS);
+    match (internet.event, told.iter().find(named)) {
+        (Some(_), None) => tally.untold.push(seed),
+        (Some((_, _, at)), Some((told, _))) if told.since(at).as_secs() > most(internet) => {
+            tally.told_late.push(seed);
+        }
+        _ => {}
+    }
+    let false_ones = told.iter().filter(|(_, alarm)| {
+        let of_event = internet.event.is_some_and(|(_, _, at)| alarm.holds(at));
+        !of_event && alarm.kind != AlarmKind::VantageUnwell
+    });
+    tally.false_alarms.extend(false_ones.map(|_| seed));
 }
 
 /// The lines to the origin are never all lost, so its units are up; only the vantage or single hosts are not.
@@ -209,7 +266,8 @@ fn judge_intervals(internet: &Internet, findings: &Findings, tally: &mut Tally) 
     }
 }
 
-fn try_all(seeds: Range<u64>) -> Tally {
+/// Plays campaigns; some of them are watched while they go on, which takes ten times as long.
+fn try_all(seeds: Range<u64>, watched: &Range<u64>) -> Tally {
     let next = AtomicU64::new(seeds.start);
     let sum = Mutex::new(Tally::default());
     let work = || {
@@ -218,7 +276,7 @@ fn try_all(seeds: Range<u64>) -> Tally {
             if seed >= seeds.end {
                 return;
             }
-            let played = catch_unwind(AssertUnwindSafe(|| play(seed)));
+            let played = catch_unwind(AssertUnwindSafe(|| play(seed, watched.contains(&seed))));
             let tally = played.unwrap_or_else(|_| Tally { panicked: vec![seed], ..Tally::default() });
             sum.lock().expect("no panic inside").add(&tally);
         }
@@ -233,12 +291,19 @@ fn try_all(seeds: Range<u64>) -> Tally {
 
 #[test]
 fn dozens_of_campaigns_tell_events_that_happened_and_no_others() {
-    let tally = try_all(0..24);
+    let tally = try_all(0..24, &(0..4));
     assert!(
         tally.panicked.is_empty() && tally.alarms.is_empty() && tally.called_down.is_empty(),
         "\n{tally}"
     );
     assert!(tally.missed.is_empty() && tally.late.is_empty(), "\n{tally}");
+    assert!(
+        tally.rounds > 0
+            && tally.false_alarms.is_empty()
+            && tally.untold.is_empty()
+            && tally.told_late.is_empty(),
+        "\n{tally}"
+    );
 }
 
 #[test]
@@ -260,7 +325,7 @@ fn calibrate() {
         let told = format!("{}\n{:?}\n{}{}", internet.toml, internet.event, found.concat(), units.concat());
         let _gone = std::io::stderr().write_all(told.as_bytes());
     }
-    let tally = try_all(seeds);
+    let tally = try_all(seeds.clone(), &seeds);
     let _gone = writeln!(std::io::stderr(), "\n{tally}");
     assert!(tally.panicked.is_empty());
 }

@@ -4,10 +4,11 @@
 use std::sync::OnceLock;
 
 use tetherline::analyse::compare::{
-    DelaySubject, Findings, FoundChange, OutageState, Reach, UnitFindings, Watched,
+    Alarm, AlarmKind, DelaySubject, Findings, FoundChange, OutageState, Reach, UnitFindings, Watched,
 };
 use tetherline::lab::Scenario;
 use tetherline::model::{Asn, LinkChange, Method, WallTime};
+use tetherline::report;
 
 use crate::stage;
 
@@ -68,9 +69,28 @@ fn scenario() -> Scenario {
     Scenario::parse("october.toml", &later).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
+/// What the report finds, and what was told after rounds around the time at which the second line came; told again to
+/// somebody who goes on with the campaign afterwards.
+struct October {
+    findings: Findings,
+    told: Vec<(WallTime, Alarm)>,
+    again: Vec<(WallTime, Alarm)>,
+}
+
+fn october() -> &'static October {
+    static OCTOBER: OnceLock<October> = OnceLock::new();
+    OCTOBER.get_or_init(|| {
+        let played = stage::campaign(&scenario(), CAMPAIGN);
+        let dataset = &played.dataset;
+        let around = |at_round: WallTime| at("01T09:00:00") < at_round && at_round < at("01T09:20:00");
+        let told = || stage::alarms(dataset, around);
+        let (told, again) = (told(), told());
+        October { findings: report::findings(dataset, &[]).expect("findings"), told, again }
+    })
+}
+
 fn findings() -> &'static Findings {
-    static FINDINGS: OnceLock<Findings> = OnceLock::new();
-    FINDINGS.get_or_init(|| stage::findings(&scenario(), CAMPAIGN))
+    &october().findings
 }
 
 fn at(text: &str) -> WallTime {
@@ -139,6 +159,19 @@ fn every_coming_and_going_of_the_second_line_is_found_for_the_units_that_it_conc
             assert!(!found.proofs.is_empty() && found.rate <= 0.01);
         }
     }
+}
+
+#[test]
+fn the_second_line_is_told_after_the_first_round_that_crosses_it_and_only_once() {
+    let October { told, again, .. } = october();
+    let line = told.iter().filter(|(_, alarm)| alarm.subject == "AS20485-AS131279");
+    let [(told_at, alarm)] = line.collect::<Vec<_>>()[..] else { panic!("{told:?}") };
+    assert!(told_at.since(at("01T09:07:51")).as_secs() <= 300, "told at {told_at}");
+    assert!(alarm.kind == AlarmKind::LinkAdded && alarm.holds(at("01T09:07:51")), "{alarm:?}");
+    let units: Vec<String> = alarm.units.iter().map(ToString::to_string).collect();
+    assert_eq!(units, ["175.45.176.0/24", "175.45.178.0/24", "175.45.179.0/24"]);
+    assert!(told.iter().all(|(_, alarm)| alarm.holds(at("01T09:07:51"))), "{told:?}");
+    assert_eq!(again.len(), 0, "{again:?}");
 }
 
 #[test]

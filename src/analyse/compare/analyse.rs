@@ -11,6 +11,7 @@ use super::findings::{AsEdge, Findings, FoundChange, Reach, Trouble, UnitEpoch, 
 use super::foretold;
 use super::found;
 use super::interval::{Level, sound};
+use super::number::length;
 use super::question::Question;
 use super::routes::{self, Route, RoutedTrace};
 use super::tally::{Asked, Endpoint, RoundKey, Tally};
@@ -42,14 +43,40 @@ pub fn analyse_read(
     origins: &OriginTable,
     read: impl IntoIterator<Item = Read>,
 ) -> Findings {
-    let mut intake = Intake::new(question);
-    for read in read {
-        match read {
-            Read::Record(record) => intake.take(&record),
-            Read::RoundOver => intake.close(),
-        }
-    }
-    intake.conclude(question, origins)
+    Intake::of(question, read).conclude(question, origins)
+}
+
+/// How much chance is put up with.
+struct Doubt {
+    /// The false discovery rate of changes of links, and that of changes of round-trip times.
+    discoveries: f64,
+    /// How many silences are expected by chance, of one unit and vantage, before one is believed.
+    silences: f64,
+}
+
+impl Doubt {
+    const REPORT: Self = Self { discoveries: 0.01, silences: 0.001 };
+}
+
+/// What a look at the last rounds of a campaign shows.
+pub(super) struct Lately {
+    pub(super) links: Vec<FoundChange>,
+    pub(super) delays: Vec<DelayChange>,
+    pub(super) troubles: Vec<Trouble>,
+    pub(super) watches: BTreeMap<Unit, Vec<Watch>>,
+    /// Whether each unit is a control.
+    pub(super) controls: BTreeMap<Unit, bool>,
+    pub(super) samples: Samples,
+}
+
+/// What the records of the last rounds show to have changed, where so many false changes may be expected.
+pub(super) fn lately(
+    question: &Question,
+    origins: &OriginTable,
+    read: impl IntoIterator<Item = Read>,
+    chance: f64,
+) -> Lately {
+    Intake::of(question, read).lately(question, origins, chance)
 }
 
 /// The traces among the records, each with its way and upstream: what [`analyse`] goes by, and those that it
@@ -69,7 +96,11 @@ pub fn routed_traces(
     let declared = Epochs::new(&question.events, period);
     let aliases = Aliases::new(&traces, origins);
     let routes = routes::routes(question, (origins, &aliases), &declared, &traces);
-    let epochs = Epochs::with_found(&question.events, &found::changes(&routes).changes, period);
+    let epochs = Epochs::with_found(
+        &question.events,
+        &found::changes(&routes, Doubt::REPORT.discoveries).changes,
+        period,
+    );
     routes::routed(question, (origins, &aliases), (&declared, &epochs), traces)
 }
 
@@ -106,6 +137,17 @@ impl Intake {
             censuses,
             delays: Delays::default(),
         }
+    }
+
+    fn of(question: &Question, read: impl IntoIterator<Item = Read>) -> Self {
+        let mut intake = Self::new(question);
+        for read in read {
+            match read {
+                Read::Record(record) => intake.take(&record),
+                Read::RoundOver => intake.close(),
+            }
+        }
+        intake
     }
 
     fn take(&mut self, record: &ProbeRecord) {
@@ -149,29 +191,23 @@ impl Intake {
 
     fn conclude(mut self, question: &Question, origins: &OriginTable) -> Findings {
         let period = self.period(question);
-        self.close();
-        drop(std::mem::take(&mut self.shapes));
-        let mut traces = std::mem::take(&mut self.closed);
-        traces.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        let traces = self.all_traces();
         let declared = Epochs::new(&question.events, period);
         let aliases = Aliases::new(&traces, origins);
         let mut routes = routes::routes(question, (origins, &aliases), &declared, &traces);
-        let found = found::changes(&routes);
+        let found = found::changes(&routes, Doubt::REPORT.discoveries);
         let epochs = Epochs::with_found(&question.events, &found.changes, period);
         let confidence = sound(question.confidence);
         let scale = Scale { epochs: &epochs, level: Level::new(confidence), confidence };
-        for trace in &traces {
-            self.count_trace(trace);
-        }
-        let samples = self.tally.samples();
-        let (controls, level) = (&self.controls, scale.level);
-        let watcher = Watcher { samples: &samples, controls, routes: &routes, level, confidence };
+        let samples = self.samples(&traces);
+        let (controls, level, chance) = (&self.controls, scale.level, Doubt::REPORT.silences);
+        let watcher = Watcher { samples: &samples, controls, routes: &routes, level, confidence, chance };
         let (troubles, mut seen) = watched(&watcher, &samples);
         routes::place(&mut routes, &epochs);
         let views = self.views(origins, &routes, &traces, &mut seen, &epochs);
         drop((std::mem::take(&mut self.tally), samples));
         let edges = figures::edges(&routes);
-        let delays = delay::found(std::mem::take(&mut self.delays), confidence);
+        let delays = delay::found(std::mem::take(&mut self.delays), confidence, Doubt::REPORT.discoveries);
         let units = units(&views, &scale, (&found.changes, &delays.changes));
         let timeline = figures::timeline(&views, &self.round_starts);
         let names = names(question, &units, &edges);
@@ -201,6 +237,46 @@ impl Intake {
             delays,
             troubles,
         }
+    }
+
+    /// What a look at the last rounds shows, the chance put up with shared out over links, silences and round-trip times.
+    fn lately(mut self, question: &Question, origins: &OriginTable, chance: f64) -> Lately {
+        let traces = self.all_traces();
+        let share = chance / 3.0;
+        let confidence = sound(question.confidence);
+        let declared = Epochs::new(&question.events, self.period(question));
+        let aliases = Aliases::new(&traces, origins);
+        let routes = routes::routes(question, (origins, &aliases), &declared, &traces);
+        let samples = self.samples(&traces);
+        let (controls, level) = (&self.controls, Level::new(confidence));
+        let chance = share / length(samples.len().max(1));
+        let watcher = Watcher { samples: &samples, controls, routes: &routes, level, confidence, chance };
+        let (troubles, watches) = watched(&watcher, &samples);
+        Lately {
+            links: found::changes(&routes, share).changes,
+            delays: delay::found(std::mem::take(&mut self.delays), confidence, share).changes,
+            troubles,
+            watches,
+            controls: self.controls,
+            samples,
+        }
+    }
+
+    /// Those of all rounds, in the order of their keys.
+    fn all_traces(&mut self) -> Vec<Trace> {
+        self.close();
+        drop(std::mem::take(&mut self.shapes));
+        let mut traces = std::mem::take(&mut self.closed);
+        traces.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        traces
+    }
+
+    /// What was asked of whom, traces included.
+    fn samples(&mut self, traces: &[Trace]) -> Samples {
+        for trace in traces {
+            self.count_trace(trace);
+        }
+        self.tally.samples()
     }
 
     /// A trace counts as one question, in the epoch of all its probes.

@@ -11,6 +11,7 @@
 //! left out of both and counted. Nothing here depends on the order of the records, and no number is ever
 //! NaN: where there is nothing to divide by, there is no estimate.
 
+mod alarms;
 mod analyse;
 mod change;
 mod clusters;
@@ -35,6 +36,7 @@ mod watch;
 #[cfg(test)]
 mod tests;
 
+pub use alarms::{Alarm, AlarmKind, Alarms, Look};
 pub use analyse::{analyse, analyse_read, routed_traces};
 pub use delay::{DelayChange, DelayFindings, DelayPoint, DelaySeries, DelaySubject};
 pub use findings::{

@@ -26,9 +26,6 @@ use crate::model::{Method, Name, RoundId, Unit, WallTime};
 
 pub(super) use self::collect::Delays;
 
-/// The false discovery rate that is accepted.
-const RATE: f64 = 0.01;
-
 /// Changes of less are not told, in milliseconds: what is smaller is rather the routers' doing (Fontugne and others 2017).
 const LEAST: f64 = 1.0;
 
@@ -103,8 +100,9 @@ pub struct DelaySeries {
     pub points: Vec<DelayPoint>,
 }
 
-/// The series that were collected, and where their levels changed. `confidence` is that of the intervals.
-pub(super) fn found(delays: Delays, confidence: f64) -> DelayFindings {
+/// The series that were collected, and where their levels changed, at this false discovery rate. `confidence` is that of
+/// the intervals.
+pub(super) fn found(delays: Delays, confidence: f64, accepted: f64) -> DelayFindings {
     let series = delays.finish();
     let mut changes: Vec<DelayChange> = Vec::new();
     let mut quiet = 0_usize;
@@ -120,16 +118,17 @@ pub(super) fn found(delays: Delays, confidence: f64) -> DelayFindings {
     for (change, rate) in changes.iter_mut().zip(rates) {
         change.rate = rate;
     }
-    changes.retain(is_told);
+    changes.retain(|change| change.rate <= accepted && is_told(change));
     changes.sort_by(|one, other| key(one).cmp(&key(other)));
     let of_unit = |one: &DelaySeries| matches!(one.subject, DelaySubject::Unit(..));
     let series = series.into_iter().filter(of_unit).collect();
     DelayFindings { series, changes, tests: super::unit::count(p.len()) }
 }
 
+/// Whether it is worth telling, and surely up or down.
 fn is_told(change: &DelayChange) -> bool {
     let Estimate { value, low, high } = change.difference;
-    change.rate <= RATE && value.abs() >= LEAST && (low > 0.0 || high < 0.0)
+    value.abs() >= LEAST && (low > 0.0 || high < 0.0)
 }
 
 fn key(change: &DelayChange) -> (WallTime, &Name, &DelaySubject) {

@@ -33,9 +33,6 @@ use crate::model::{LinkChange, Name, Unit, WallTime};
 pub use self::series::PinnedFlow;
 pub(super) use self::way::Crossing;
 
-/// The false discovery rate that is accepted.
-pub(super) const RATE: f64 = 0.01;
-
 /// All that was found in a campaign.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Found {
@@ -54,8 +51,8 @@ struct Tested<'a> {
     candidate: Candidate,
 }
 
-/// The changes that the traces of a campaign show.
-pub(super) fn changes(routes: &[Route]) -> Found {
+/// The changes that the traces of a campaign show, at this false discovery rate.
+pub(super) fn changes(routes: &[Route], accepted: f64) -> Found {
     let mut flows: Vec<Vec<(Unit, PinnedFlow)>> = Vec::new();
     let mut tested: Vec<Tested<'_>> = Vec::new();
     for (vantage, routes) in series::by_vantage(routes) {
@@ -84,7 +81,7 @@ pub(super) fn changes(routes: &[Route]) -> Found {
     }
     let p: Vec<f64> = tested.iter().map(|tested| tested.candidate.p).collect();
     let rates = exact::false_discovery_rates(&p);
-    let discovered = tested.iter().zip(&rates).filter(|(_, rate)| **rate <= RATE);
+    let discovered = tested.iter().zip(&rates).filter(|(_, rate)| **rate <= accepted);
     let mut changes: Vec<FoundChange> = discovered
         .filter_map(|(tested, rate)| Some((tested, flows.get(tested.series)?, *rate)))
         .flat_map(|(tested, flows, rate)| told(tested, flows, rate))

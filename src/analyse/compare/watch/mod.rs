@@ -31,8 +31,6 @@ pub(super) type Samples = BTreeMap<(Unit, Name), Vec<Sample>>;
 
 /// Fewer addresses than this may fall silent by themselves.
 const ENOUGH_ADDRESSES: usize = 3;
-/// Above this probability, that no trace came as far as the upstream may be chance.
-const CHANCE: f64 = 0.001;
 /// Below this share of answers Trinocular judges no block.
 const RAREST: f64 = 0.1;
 
@@ -44,6 +42,9 @@ pub(super) struct Watcher<'a> {
     pub(super) routes: &'a [Route<'a>],
     pub(super) level: Level,
     pub(super) confidence: f64,
+    /// From so many silences that are expected by chance on, and from this probability on that no trace came as far as
+    /// the upstream, it may have been chance.
+    pub(super) chance: f64,
 }
 
 impl Watcher<'_> {
@@ -65,7 +66,8 @@ impl Watcher<'_> {
                 first_well: silence.first_up,
                 probes: silence.probes,
             };
-            let silences = self.judge(&samples).silences.into_iter().filter(Silence::is_sure);
+            let silences =
+                self.judge(&samples).silences.into_iter().filter(|silence| silence.is_sure(self.chance));
             silences.map(trouble).collect::<Vec<_>>()
         });
         troubles.collect()
@@ -116,7 +118,7 @@ impl Watcher<'_> {
     /// What a silence comes to; `None` if it may be chance.
     fn outage(&self, unit: Unit, vantage: &Name, silence: &Silence) -> Option<Outage> {
         let path = self.path_then(unit, vantage, silence);
-        if !silence.is_sure() && path != PathThen::Cut {
+        if !silence.is_sure(self.chance) && path != PathThen::Cut {
             return None;
         }
         let inside = |at: WallTime| silence.first_silent < at && at < silence.last_silent;
@@ -176,7 +178,7 @@ impl Watcher<'_> {
         let told = self.level.wilson(usual).map_or(0.0, |share| share.low);
         let chance = (1.0 - told).powf(super::interval::float(count(during.len())));
         let none = during.iter().all(|route| route.upstream.is_err());
-        if none && chance < CHANCE { PathThen::Cut } else { PathThen::NotTold }
+        if none && chance < self.chance { PathThen::Cut } else { PathThen::NotTold }
     }
 
     /// Methods that were silent while others were answered: a filter or a rate limit, and no outage.
@@ -185,7 +187,9 @@ impl Watcher<'_> {
         for method in [Method::Echo, Method::Tcp, Method::Trace] {
             let of_method: Vec<Sample> =
                 samples.iter().filter(|sample| sample.method == method).copied().collect();
-            for silence in self.judge(&of_method).silences.into_iter().filter(Silence::is_sure) {
+            for silence in
+                self.judge(&of_method).silences.into_iter().filter(|silence| silence.is_sure(self.chance))
+            {
                 let answered = |sample: &Sample| {
                     sample.answered
                         && silence.begun_by <= sample.first

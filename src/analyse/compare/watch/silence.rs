@@ -57,14 +57,12 @@ pub(super) struct Judged {
 
 /// Passes until availability and silences agree; more are never needed in practice.
 const PASSES: usize = 4;
-/// Fewer silences than this are expected by chance before one is believed.
-const EXPECTED: f64 = 0.001;
 
 impl Silence {
-    /// Whether chance is ruled out: the samples are too many, and all of one round and some of another, since losses within
+    /// Whether chance is ruled out, at so many silences expected by it: the samples are too many, and all of one round and some of another, since losses within
     /// a round come together, and one row of them at the end of a round may meet another at the begin of the next.
-    pub(super) fn is_sure(&self) -> bool {
-        self.expected < EXPECTED && self.rounds.0 != self.rounds.1 && self.whole_round
+    pub(super) fn is_sure(&self, chance: f64) -> bool {
+        self.expected < chance && self.rounds.0 != self.rounds.1 && self.whole_round
     }
 
     pub(super) fn holds(&self, at: WallTime) -> bool {

@@ -162,6 +162,7 @@ impl Checker<'_> {
         let targets = self.target_sets(&file.targets);
         let probers = self.probers(&file.probers);
         let origins = self.origins(folder, &file.origins);
+        let alarms = self.alarms(&file.alarms);
         let events = self.events(&file.events);
         let directory = file.output.directory.as_ref();
         let output = directory.map(|path| self.path("output.directory", folder, path));
@@ -180,6 +181,7 @@ impl Checker<'_> {
             targets,
             probers,
             origins,
+            alarms,
             events,
             opt_outs,
         })
@@ -312,6 +314,12 @@ impl Checker<'_> {
         let reverse_dns = self.look_ups("origins.reverse_dns", table.reverse_dns.as_ref(), table);
         let cymru = self.look_ups("origins.cymru", table.cymru.as_ref(), table);
         Origins { tables, overrides, as_names, reverse_dns, cymru, resolver, queries_per_second, timeout }
+    }
+
+    fn alarms(&mut self, table: &raw::AlarmsTable) -> Option<Duration> {
+        let key = "alarms.one_false_in";
+        let one_false_in = self.span_of_time(key, table.one_false_in.as_ref(), limits::ONE_FALSE_IN);
+        table.enabled.unwrap_or(true).then_some(one_false_in)
     }
 
     fn overrides(&mut self, tables: &[raw::OverrideTable]) -> Vec<(Prefix, Asn)> {

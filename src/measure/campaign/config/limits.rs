@@ -116,6 +116,10 @@ pub(super) const QUERIES: Limit<f64> = limit(0.1, 5.0, 50.0);
 /// How long an answer of the DNS is waited for.
 pub(super) const DNS_TIMEOUT: Limit<Duration> = limit(Duration::from_millis(100), seconds(5), seconds(60));
 
+/// In which time one false alarm is allowed.
+pub(super) const ONE_FALSE_IN: Limit<Duration> =
+    limit(seconds(3_600), seconds(30 * 86_400), seconds(10 * 31_557_600));
+
 /// Room on the disk below which nothing is recorded: some 500,000 records.
 pub(super) const MIN_FREE: Limit<Bytes> = limit(Bytes(0), Bytes(100 << 20), Bytes(1 << 40));
 

@@ -51,6 +51,8 @@ pub struct Campaign {
     pub probers: Vec<ProberSpec>,
     /// How addresses are told their ASes and names.
     pub origins: Origins,
+    /// In which time one false alarm is allowed, on average; `None`: nobody looks while it runs.
+    pub alarms: Option<Duration>,
     /// Declared events, in the order of time.
     pub events: Vec<Event>,
     /// The folder of the dataset.

@@ -43,6 +43,8 @@ pub(super) struct File {
     #[serde(default)]
     pub(super) origins: OriginsTable,
     #[serde(default)]
+    pub(super) alarms: AlarmsTable,
+    #[serde(default)]
     pub(super) events: Vec<EventTable>,
     #[serde(default)]
     pub(super) output: OutputTable,
@@ -109,5 +111,6 @@ optional_table!(OriginsTable {
     timeout: Option<Text>,
 });
 table!(OverrideTable { prefix: Text, asn: Spanned<toml::Value>, });
+optional_table!(AlarmsTable { enabled: Option<bool>, one_false_in: Option<Text>, });
 table!(EventTable { at: Spanned<toml::Value>, change: Text, link: Text, });
 optional_table!(OutputTable { directory: Option<Text>, min_free: Option<Text>, });

@@ -131,6 +131,7 @@ fn every_key_is_explained_in_the_shipped_file() {
         ("targets", keys_of::<raw::TargetTable>()),
         ("probers", keys_of::<raw::ProberTable>()),
         ("origins", keys_of::<raw::OriginsTable>()),
+        ("alarms", keys_of::<raw::AlarmsTable>()),
         ("events", keys_of::<raw::EventTable>()),
         ("output", keys_of::<raw::OutputTable>()),
     ];
@@ -167,6 +168,7 @@ fn what_a_short_file_leaves_out_is_as_the_shipped_file_says() {
     let (short, long) = (parsed(&[]), shipped());
     assert_eq!(short.rates, long.rates);
     assert_eq!(short.origins, long.origins);
+    assert_eq!(short.alarms, long.alarms);
     assert_eq!(short.seed, 1);
     assert_eq!(short.targets[0].unit_length, long.targets[0].unit_length);
     assert_eq!(short.targets[0].select, long.targets[0].select);
