@@ -1,7 +1,7 @@
 //! Alarms beside a running campaign: a thread of its own looks at the rounds that are over, and tells what changed.
 //!
-//! It learns of rounds from the dataset alone, so nothing of it holds up a packet or a record, and takes no more than
-//! a twentieth of its thread's time.
+//! It learns of rounds from the dataset alone, so nothing of it holds up a packet or a record, and looks no more than
+//! a twentieth of the time.
 //!
 //! ```text
 //!  waiting ──▶ looking ──▶ waiting …  ──▶ (the campaign came to its end) a last look
@@ -96,3 +96,6 @@ fn look(lookout: &mut Lookout, bar: &ProgressBar, clock: &impl Clock) -> Duratio
     }
     clock.mono().since(begun).saturating_mul(REST).max(LOOK_EVERY)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! Records of every kind, for the properties of this module and of `formats`.
+//! Records of every kind and a manifest, for the properties of this module and of `formats`.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,7 +13,28 @@ use crate::model::{
     Reply, ReplyKind, RoundId, Rtt, RttSource, SendFault, SkipReason, Ttl, Unit, WallTime,
 };
 
-use super::ProbeRecord;
+use super::{Manifest, ProbeRecord};
+
+/// A rehearsal of a campaign without anything in it.
+pub(crate) fn manifest() -> Manifest {
+    Manifest {
+        campaign: "kp".parse().unwrap(),
+        vantage: vantage(),
+        seed: 1,
+        started_at: WallTime::from_nanos(0),
+        program_version: "tetherline".to_owned(),
+        key_fingerprint: "00".to_owned(),
+        rehearsal: true,
+        scenario: None,
+        speed: 1.0,
+        config_toml: String::new(),
+        units: Vec::new(),
+        events: Vec::new(),
+        origins: Vec::new(),
+        as_names: Vec::new(),
+        sources: Vec::new(),
+    }
+}
 
 /// The vantage of all records made here.
 pub(crate) fn vantage() -> Name {

@@ -11,7 +11,7 @@ use tetherline::report::{self, Lookout};
 use crate::played::{Played, play};
 
 /// One false alarm in so much time is allowed.
-pub(crate) const ONE_FALSE_IN: Duration = Duration::from_hours(30 * 24);
+pub(crate) const ONE_FALSE_IN: Duration = Duration::from_secs(30 * 86_400);
 
 /// A campaign, given as its file, that was played over a scenario. No events are declared.
 pub(crate) fn campaign(scenario: &Scenario, campaign: &str) -> Played {

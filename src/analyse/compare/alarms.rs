@@ -175,7 +175,9 @@ fn shown(seen: &Lately) -> Vec<Alarm> {
     }
     let mut links: Vec<&FoundChange> = seen.links.iter().filter(|found| !is_control(&found.unit)).collect();
     links.sort_by(|one, other| one.p.total_cmp(&other.p));
-    links.into_iter().for_each(|found| join(&mut alarms, link(found)));
+    for found in links {
+        join(&mut alarms, link(found));
+    }
     let concerns = |change: &&DelayChange| match &change.subject {
         DelaySubject::Unit(unit, _) => !is_control(unit),
         DelaySubject::Link(..) => true,

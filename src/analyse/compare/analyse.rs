@@ -251,12 +251,12 @@ impl Intake {
         let (controls, level) = (&self.controls, Level::new(confidence));
         let chance = share / length(samples.len().max(1));
         let watcher = Watcher { samples: &samples, controls, routes: &routes, level, confidence, chance };
-        let (troubles, watches) = watched(&watcher, &samples);
+        let (troubles, seen) = watched(&watcher, &samples);
         Lately {
             links: found::changes(&routes, share).changes,
             delays: delay::found(std::mem::take(&mut self.delays), confidence, share).changes,
             troubles,
-            watches,
+            watches: seen,
             controls: self.controls,
             samples,
         }

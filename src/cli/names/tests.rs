@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::dataset::{Ledger, Manifest, RoundHeader};
+use crate::dataset::{Ledger, Manifest, RoundHeader, arbitrary};
 use crate::formats::dns::name_server::{NameServer, PTR, Says, wire_name, wire_text};
 use crate::model::{
     FlowId, Method, Probe, Protocol, Reply, ReplyKind, Rtt, RttSource, Ttl, Unit, WallTime,
@@ -17,23 +17,8 @@ const LONG: Duration = Duration::from_secs(20);
 const HOPS: [&str; 5] = ["188.1.144.1", "4.69.154.9", "10.1.2.3", "219.158.117.1", TARGET];
 
 fn dataset(folder: &Path) -> Dataset {
-    let manifest = Manifest {
-        campaign: "kp".parse().unwrap(),
-        vantage: "vp".parse().unwrap(),
-        seed: 1,
-        started_at: WallTime::from_nanos(0),
-        program_version: "tetherline".to_owned(),
-        key_fingerprint: "00".to_owned(),
-        rehearsal: true,
-        scenario: None,
-        speed: 1.0,
-        config_toml: String::new(),
-        units: Vec::new(),
-        events: Vec::new(),
-        origins: vec!["origins/table.pfx2as".to_owned()],
-        as_names: Vec::new(),
-        sources: Vec::new(),
-    };
+    let origins = vec!["origins/table.pfx2as".to_owned()];
+    let manifest = Manifest { origins, ..arbitrary::manifest() };
     let mut dataset = Dataset::create(folder, &manifest).unwrap();
     dataset.write_file("origins/table.pfx2as", TABLE).unwrap();
     dataset
@@ -52,7 +37,7 @@ fn record_round(dataset: &mut Dataset, id: u64) {
         let (target, port, flow) = (TARGET.parse().unwrap(), None, FlowId(0));
         let ttl = Ttl::new(ttl).unwrap();
         ProbeRecord {
-            vantage: "vp".parse().unwrap(),
+            vantage: arbitrary::vantage(),
             prober: prober.clone(),
             method: Method::Trace,
             probe: Probe { round: id, target, protocol: Protocol::Icmp, port, flow, ttl, attempt: 0 },
