@@ -86,10 +86,12 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    /// Opens it to read and write.
+    /// Opens it to read and write. What is written from now on is of the newest version.
     pub(super) fn open(disk: Disk, path: &Path) -> Result<Self, DatasetError> {
         let catalogue = Self { disk, ..Self::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)? };
-        catalogue.check_version()?;
+        if (1..FORMAT_VERSION).contains(&catalogue.check_version()?) {
+            catalogue.map(catalogue.connection.pragma_update(None, "user_version", FORMAT_VERSION))?;
+        }
         let mode = catalogue.ask("PRAGMA journal_mode = WAL", |row| row.get::<_, String>(0))?;
         if mode.as_deref() != Some("wal") {
             return Err(DatasetError::damaged(path, "the file system allows no write-ahead log"));
@@ -106,7 +108,7 @@ impl Catalogue {
         match readable {
             Err(DatasetError::Unwritable { .. }) if log_is_empty(path) => Self::open_as_it_is(path),
             Err(error) => Err(error),
-            Ok(()) => Ok(catalogue),
+            Ok(_) => Ok(catalogue),
         }
     }
 
@@ -128,13 +130,14 @@ impl Catalogue {
         Ok(Self { connection, path: path.to_owned(), disk: Disk::default(), recorded: Recorded::default() })
     }
 
-    fn check_version(&self) -> Result<(), DatasetError> {
+    /// The version; 0 before its tables are made.
+    fn check_version(&self) -> Result<u32, DatasetError> {
         let found = self.ask("PRAGMA user_version", |row| row.get::<_, u32>(0))?.unwrap_or(0);
         if found > FORMAT_VERSION {
             let path = self.path.clone();
             return Err(DatasetError::Newer { path, found: found.into(), known: FORMAT_VERSION });
         }
-        Ok(())
+        Ok(found)
     }
 
     /// Sees the catalogue from now on as it is now, whatever a writer does.

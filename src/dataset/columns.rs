@@ -18,7 +18,7 @@ use super::ProbeRecord;
 
 /// The version of the format: of the columns and their meaning, of the catalogue and of the manifest.
 /// A dataset with a higher one is refused.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// The longest round-trip time that the `rtt_us` column holds (11.6 days); nothing waits longer.
 const LONGEST_RTT: Duration = Duration::from_secs(1_000_000);

@@ -442,15 +442,47 @@ fn a_newer_dataset_is_refused_before_anything_is_touched() {
     let dir = dataset.path().to_owned();
     drop(dataset);
     let manifest = fs::read_to_string(dir.join("campaign.toml")).unwrap();
-    let newer = manifest.replace("format = 1\n", "format = 2\nunheard_of = true\n");
+    let newer = manifest.replace("format = 2\n", "format = 3\nunheard_of = true\n");
     assert_ne!(manifest, newer);
     fs::write(dir.join("campaign.toml"), newer).unwrap();
     let before = contents(&dir);
     for refused in [Dataset::open(&dir).unwrap_err(), Dataset::open_read_only(&dir).unwrap_err()] {
-        assert!(matches!(refused, DatasetError::Newer { found: 2, .. }), "{refused}");
-        assert!(refused.to_string().contains("campaign.toml: format 2, newer than 1"), "{refused}");
+        assert!(matches!(refused, DatasetError::Newer { found: 3, .. }), "{refused}");
+        assert!(refused.to_string().contains("campaign.toml: format 3, newer than 2"), "{refused}");
     }
     assert_eq!(contents(&dir), before);
+}
+
+/// A dataset that a program of version 1 imported.
+fn of_version_1(dir: &Path) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/dataset/tests/version-1");
+    fs::create_dir_all(dir.join("rounds/imported")).unwrap();
+    fs::copy(folder.join("campaign.toml"), dir.join("campaign.toml")).unwrap();
+    fs::copy(folder.join("00000001.parquet"), dir.join("rounds/imported/00000001.parquet")).unwrap();
+    let packed = fs::File::open(folder.join("catalog.sqlite.gz")).unwrap();
+    let mut catalogue = fs::File::create(dir.join("catalog.sqlite")).unwrap();
+    std::io::copy(&mut flate2::read::GzDecoder::new(packed), &mut catalogue).unwrap();
+}
+
+#[test]
+fn a_dataset_of_version_1_is_read_and_what_is_written_to_it_makes_it_one_of_version_2() {
+    let folder = tempfile::tempdir().unwrap();
+    of_version_1(folder.path());
+    let version = || {
+        let connection = rusqlite::Connection::open(folder.path().join("catalog.sqlite")).unwrap();
+        connection.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).unwrap()
+    };
+    let read = |dataset: &Dataset| {
+        let records: Vec<ProbeRecord> = dataset.records().unwrap().collect::<Result<_, _>>().unwrap();
+        assert!(dataset.total_ledger().unwrap().balances());
+        let answered = records.iter().filter(|record| matches!(record.outcome, Outcome::Answered { .. }));
+        (records.len(), answered.count(), dataset.rounds().unwrap().len())
+    };
+    assert_eq!(read(&Dataset::open_read_only(folder.path()).unwrap()), (35, 23, 5));
+    assert_eq!(version(), 1);
+    assert_eq!(read(&Dataset::open(folder.path()).unwrap()), (35, 23, 5));
+    assert_eq!(version(), FORMAT_VERSION);
+    assert_eq!(read(&Dataset::open_read_only(folder.path()).unwrap()), (35, 23, 5));
 }
 
 #[test]
@@ -624,10 +656,10 @@ fn a_newer_parquet_file_is_refused_and_one_without_a_version_is_damaged() {
     use parquet::file::metadata::KeyValue;
     let pair = |version: &str| KeyValue::new("tetherline.format".to_owned(), version.to_owned());
     let path = Path::new("x.parquet");
-    let refused = sealed::check_version(path, &[pair("2")]).unwrap_err();
+    let refused = sealed::check_version(path, &[pair("3")]).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "x.parquet: format 2, newer than 1, which this program knows; use a newer tetherline"
+        "x.parquet: format 3, newer than 2, which this program knows; use a newer tetherline"
     );
     for pairs in [vec![], vec![pair("one")]] {
         let refused = sealed::check_version(path, &pairs).unwrap_err();

@@ -22,6 +22,10 @@ pub enum Method {
     Echo,
     /// Does the address answer a TCP SYN to this port?
     Tcp,
+    /// Does the address answer a UDP datagram, be it that nothing listens on the port? Asked only by others.
+    Udp,
+    /// Does the address answer an ICMP time-stamp request (RFC 792)? Asked only by others.
+    Timestamp,
     /// Which routers lie on the way there?
     Trace,
     /// Which routers lie on all the ways there?
@@ -32,12 +36,19 @@ pub enum Method {
 
 impl Method {
     /// All methods, in the order of the documentation.
-    pub const ALL: [Self; 5] = [Self::Echo, Self::Tcp, Self::Trace, Self::Multipath, Self::Census];
+    pub const ALL: [Self; 7] =
+        [Self::Echo, Self::Tcp, Self::Udp, Self::Timestamp, Self::Trace, Self::Multipath, Self::Census];
+
+    /// Those that ask the target itself, and not for the way there.
+    pub const LIVENESS: [Self; 4] = [Self::Echo, Self::Tcp, Self::Udp, Self::Timestamp];
+
+    /// Those by which a target may be seen to answer, where each is asked for itself.
+    pub const REACHING: [Self; 5] = [Self::Echo, Self::Tcp, Self::Udp, Self::Timestamp, Self::Trace];
 
     /// Whether it asks the target itself, and not for the way there.
     #[must_use]
     pub const fn is_liveness(self) -> bool {
-        matches!(self, Self::Echo | Self::Tcp)
+        matches!(self, Self::Echo | Self::Tcp | Self::Udp | Self::Timestamp)
     }
 
     /// As it stands in the `method` column.
@@ -46,6 +57,8 @@ impl Method {
         match self {
             Self::Echo => "echo",
             Self::Tcp => "tcp",
+            Self::Udp => "udp",
+            Self::Timestamp => "timestamp",
             Self::Trace => "trace",
             Self::Multipath => "multipath",
             Self::Census => "census",

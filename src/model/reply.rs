@@ -55,10 +55,14 @@ impl Reply {
 pub enum ReplyKind {
     /// The target answered an echo request.
     EchoReply,
+    /// The target told the time (RFC 792).
+    TimestampReply,
     /// The target's port is open.
     SynAck,
     /// The target's port is closed; the target is there.
     Rst,
+    /// The target answered in UDP.
+    UdpReply,
     /// A router dropped the packet because its TTL ran out.
     TimeExceeded,
     /// Somebody says that the packet cannot be delivered.
@@ -90,8 +94,10 @@ impl ReplyKind {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::EchoReply => "echo_reply",
+            Self::TimestampReply => "timestamp_reply",
             Self::SynAck => "syn_ack",
             Self::Rst => "rst",
+            Self::UdpReply => "udp_reply",
             Self::TimeExceeded => "time_exceeded",
             Self::Unreachable(Unreachable::Net) => "unreachable_net",
             Self::Unreachable(Unreachable::Host) => "unreachable_host",
@@ -104,10 +110,12 @@ impl ReplyKind {
     }
 
     /// All kinds, in the order of the documentation.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::EchoReply,
+        Self::TimestampReply,
         Self::SynAck,
         Self::Rst,
+        Self::UdpReply,
         Self::TimeExceeded,
         Self::Unreachable(Unreachable::Net),
         Self::Unreachable(Unreachable::Host),
@@ -129,7 +137,7 @@ impl ReplyKind {
     #[must_use]
     pub const fn arrived(self, from_target: bool) -> bool {
         match self {
-            Self::EchoReply | Self::SynAck | Self::Rst => true,
+            Self::EchoReply | Self::TimestampReply | Self::SynAck | Self::Rst | Self::UdpReply => true,
             Self::Unreachable(Unreachable::Port | Unreachable::Protocol) => from_target,
             _ => false,
         }

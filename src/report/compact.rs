@@ -14,7 +14,7 @@ const NOTHING: &str = "\u{2013}";
 /// What stands where something was counted, but the answer cannot be told.
 const UNTOLD: &str = "?";
 /// How to read the cells.
-pub(super) const KEY: &str = "Echo, TCP: answered of asked, at addresses that ever answered. Via: share of traces \
+pub(super) const KEY: &str = "Echo, TCP, \u{2026}: answered of asked, at addresses that ever answered. Via: share of traces \
      whose upstream is known. Disjoint: AS-disjoint paths seen, a lower bound. \u{2013}: nothing to count. ?: not \
      known.";
 

@@ -86,7 +86,7 @@ const fn column(name: &'static str, kind: Kind, unit: &'static str, meaning: &'s
 }
 
 const BOOL: Kind = Kind::Word(&["false", "true"]);
-const METHOD: Kind = Kind::Word(&["echo", "tcp", "trace"]);
+const METHOD: Kind = Kind::Word(&["echo", "tcp", "udp", "timestamp", "trace"]);
 
 const CHANGE: Kind = Kind::Word(&["added", "lost"]);
 
@@ -623,7 +623,7 @@ pub(super) const TIMELINE: Sheet = Sheet {
             "probes",
             Kind::Count,
             "packets",
-            "echo and TCP probes of the round to addresses that ever answered",
+            "probes of the round that ask addresses themselves, at those that ever answered",
         ),
         column("answered", Kind::Count, "packets", "of them answered by the target, in time or late"),
         column("flows", Kind::Count, "flows", "traced flows of the round"),

@@ -339,6 +339,8 @@ pub(super) const fn method_name(method: Method) -> &'static str {
     match method {
         Method::Echo => "echo",
         Method::Tcp => "TCP",
+        Method::Udp => "UDP",
+        Method::Timestamp => "time stamp",
         Method::Trace => "trace",
         Method::Multipath => "multipath",
         Method::Census => "census",

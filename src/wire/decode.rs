@@ -102,6 +102,10 @@ enum Says {
 /// What an ICMP (for IPv4) or ICMPv6 message of this type and code says about a probe.
 #[must_use]
 pub const fn icmp_says(is_ipv4: bool, (kind, code): (u8, u8)) -> ReplyKind {
+    const TIMESTAMP_REPLY: u8 = 14;
+    if is_ipv4 && kind == TIMESTAMP_REPLY {
+        return ReplyKind::TimestampReply;
+    }
     match if is_ipv4 { Says::in_v4(kind, code) } else { Says::in_v6(kind, code) } {
         Says::EchoReply => ReplyKind::EchoReply,
         Says::Error(kind, _) => kind,

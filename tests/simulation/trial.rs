@@ -158,7 +158,7 @@ fn asked(records: &[ProbeRecord], rounds: &BTreeSet<RoundId>) -> BTreeMap<Probe,
     let counts = |record: &&ProbeRecord| match record.method {
         Method::Multipath | Method::Census => false,
         Method::Trace => ends.get(&flow(&record.probe)).is_none_or(|end| record.probe.ttl.get() <= *end),
-        Method::Echo | Method::Tcp => true,
+        Method::Echo | Method::Tcp | Method::Udp | Method::Timestamp => true,
     };
     of_both.filter(counts).map(|record| (record.probe, told(&record.outcome))).collect()
 }

@@ -102,8 +102,10 @@ impl Bench<'_, '_> {
                 may_be.into_iter().any(|hop| hop.answers_from == Some(reply.from))
             }
             ReplyKind::EchoReply
+            | ReplyKind::TimestampReply
             | ReplyKind::SynAck
             | ReplyKind::Rst
+            | ReplyKind::UdpReply
             | ReplyKind::Unreachable(Unreachable::Port) => path.end == TrueEnd::Arrived && from_target,
             ReplyKind::Unreachable(_) | ReplyKind::OtherIcmp => {
                 path.end != TrueEnd::Arrived && last == Some(reply.from)

@@ -11,7 +11,7 @@ use crate::model::{Asn, Method};
 
 /// All differences of epoch `epoch` from the one before, in no order.
 pub(super) fn changes(epoch: usize, before: &UnitEpoch, after: &UnitEpoch) -> Vec<Change> {
-    let answers = [Method::Echo, Method::Tcp].into_iter().filter_map(|method| {
+    let answers = Method::LIVENESS.into_iter().filter_map(|method| {
         let (before, after) = (answered(before, method)?, answered(after, method)?);
         Some((Metric::Answered(method), before, after, difference(before, after, 0.0)))
     });

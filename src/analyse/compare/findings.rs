@@ -342,7 +342,7 @@ impl Reach {
 /// Answers by method.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reachability {
-    /// The method: echo or tcp.
+    /// The method: one that asks the target itself.
     pub method: Method,
     /// Probes sent to addresses that answered at least once in the campaign by this method; for TCP, to
     /// such pairs of address and port.
@@ -417,7 +417,7 @@ pub struct TimelinePoint {
     pub unit: Unit,
     /// When the round began.
     pub at: WallTime,
-    /// Probes of echo and TCP to ever-responsive addresses in this round, and how many were answered.
+    /// Probes that ask ever-responsive addresses themselves in this round, and how many were answered.
     pub probes: u64,
     /// Answered.
     pub answered: u64,

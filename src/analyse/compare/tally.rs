@@ -24,7 +24,7 @@ pub(super) struct Endpoint {
     pub(super) port: Option<Port>,
 }
 
-/// A question put to an endpoint: one probe of echo or tcp, or one trace.
+/// A question put to an endpoint: one probe that asks it, or one trace.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     pub(super) round: RoundId,
@@ -169,10 +169,12 @@ impl Answers {
         sum
     }
 
-    /// Echo and tcp together.
+    /// All that ask the target itself together.
     pub(super) fn probes(&self, epoch: usize) -> Share {
-        let mut sum = self.share(epoch, Method::Echo);
-        sum.add(self.share(epoch, Method::Tcp));
+        let mut sum = Share::default();
+        for method in Method::LIVENESS {
+            sum.add(self.share(epoch, method));
+        }
         sum
     }
 

@@ -64,11 +64,10 @@ impl UnitView<'_> {
     /// in the other epochs (at the lower end of that share's interval), all of them being silent would have
     /// had a probability below one minus the confidence.
     fn reach(&self, epoch: usize, scale: &Scale<'_>) -> Reach {
-        const METHODS: [Method; 3] = [Method::Echo, Method::Tcp, Method::Trace];
         if self.answers.asked(epoch) == 0 {
             return Reach::NotMeasured;
         }
-        if METHODS.iter().any(|method| self.answers.share(epoch, *method).part > 0) {
+        if Method::REACHING.iter().any(|method| self.answers.share(epoch, *method).part > 0) {
             return Reach::Reachable;
         }
         let conclusive = |method: &Method| {
@@ -78,7 +77,7 @@ impl UnitView<'_> {
                 probes > 0 && (1.0 - share.low).powf(float(probes)) < 1.0 - scale.confidence
             })
         };
-        if METHODS.iter().any(conclusive) { Reach::Unreachable } else { Reach::NotObservable }
+        if Method::REACHING.iter().any(conclusive) { Reach::Unreachable } else { Reach::NotObservable }
     }
 
     fn reachability(&self, epoch: usize, level: Level) -> Vec<Reachability> {
@@ -87,7 +86,7 @@ impl UnitView<'_> {
             Reachability { method, probes: share.whole, answered: share.part, share: level.wilson(share) }
         };
         let used = |method: &Method| self.answers.uses(*method);
-        [Method::Echo, Method::Tcp].into_iter().filter(used).map(of).collect()
+        Method::LIVENESS.into_iter().filter(used).map(of).collect()
     }
 
     /// The graph of ASes that these routes show; `None` if the origin is not known.

@@ -95,8 +95,9 @@ impl Verdict<'_> {
     }
 
     fn ever_answered(&self) -> bool {
-        let answered =
-            |epoch: usize| METHODS.iter().any(|method| self.view.answers.share(epoch, *method).part > 0);
+        let answered = |epoch: usize| {
+            Method::REACHING.iter().any(|method| self.view.answers.share(epoch, *method).part > 0)
+        };
         (0..self.by_epoch.len()).any(answered)
     }
 
@@ -390,7 +391,7 @@ impl Verdict<'_> {
         shown.collect::<Vec<_>>().join(", or ")
     }
 
-    /// `0 of 15 probes answered`; of traces where no probes of echo or tcp can tell.
+    /// `0 of 15 probes answered`; of traces where no probes of the targets themselves can tell.
     fn counts(&self, epoch: usize) -> String {
         let probes = self.view.answers.probes(epoch);
         if probes.whole > 0 {
@@ -433,8 +434,6 @@ impl Verdict<'_> {
 
 /// Links told by name where several changed at once.
 const MOST_LINKS: usize = 2;
-
-const METHODS: [Method; 3] = [Method::Echo, Method::Tcp, Method::Trace];
 
 fn trouble(when: &str) -> String {
     format!("not judged {when}: the control targets did not answer either, so the vantage was in trouble")

@@ -20,7 +20,8 @@ pub(super) struct Key {
     pub(super) round: RoundId,
     pub(super) vantage: Name,
     pub(super) prober: Name,
-    pub(super) is_ping: bool,
+    /// By which method, if it is a ping.
+    pub(super) ping: Option<Method>,
     pub(super) target: IpAddr,
     pub(super) protocol: Protocol,
     pub(super) port: Option<Port>,
@@ -33,6 +34,8 @@ pub(super) struct Group {
     pub(super) key: Key,
     /// By TTL and attempt.
     pub(super) probes: BTreeMap<(Ttl, u8), Probe>,
+    /// Whether every probe is of the flow behind that of the one before; that of the group is the flow of the first.
+    pub(super) flow_rises: bool,
 }
 
 /// One probe of it.
@@ -50,6 +53,17 @@ impl Probe {
             _ => None,
         }
     }
+}
+
+/// What scamper calls a ping.
+pub(super) struct PingMethod {
+    /// In warts.
+    pub(super) number: u8,
+    /// In JSON.
+    pub(super) name: &'static str,
+    /// That of the first probe, 0 for none; so is the other.
+    pub(super) source_port: u16,
+    pub(super) port: u16,
 }
 
 /// How a trace ended, in scamper's words.
@@ -121,7 +135,7 @@ impl Group {
             let ttl = place.0.get();
             let goes_on = last.is_some_and(|last| ttl <= last.saturating_add(1));
             if !goes_on {
-                parts.push(Self { key: self.key.clone(), probes: BTreeMap::new() });
+                parts.push(Self { key: self.key.clone(), probes: BTreeMap::new(), flow_rises: false });
             }
             if let Some(part) = parts.last_mut() {
                 part.probes.insert(*place, probe.clone());
@@ -129,6 +143,45 @@ impl Group {
             last = Some(ttl);
         }
         parts
+    }
+
+    /// Whether another group is the next probe of this ping, of which every one has a flow of its own.
+    fn goes_on_in(&self, other: &Self) -> bool {
+        let is_one = self.flow_rises || self.probes.len() == 1;
+        let next =
+            other.probes.keys().next().filter(|(_, attempt)| other.probes.len() == 1 && *attempt > 0);
+        let same = || Key { flow: self.key.flow, ..other.key.clone() } == self.key;
+        let first = other.first_flow();
+        self.key.ping.is_some() && is_one && next.is_some() && first == self.first_flow() && same()
+    }
+
+    /// The flow that the first probe of a ping had, if every one had the next.
+    fn first_flow(&self) -> FlowId {
+        let attempt = self.probes.keys().next().map_or(0, |(_, attempt)| *attempt);
+        FlowId(self.key.flow.0.wrapping_sub(attempt.into()))
+    }
+
+    /// Whether a port was found open: then the probes were SYNs.
+    fn opens(&self) -> bool {
+        self.answers().any(|(.., reply, _)| reply.kind == ReplyKind::SynAck)
+    }
+
+    /// How scamper calls this ping. By TCP SYNs are taken to have been sent, but where the source port
+    /// changed: until 2022 scamper did so only for ACKs, and tools of that time know no other word.
+    pub(super) fn ping_method(&self) -> PingMethod {
+        let (key, first) = (&self.key, self.first_flow().0);
+        let (flow, port) = (key.flow.0, key.port.map_or(0, Port::get));
+        let (number, name, source_port, port) = match (key.protocol, key.port, self.flow_rises) {
+            (Protocol::Icmp, ..) if key.ping == Some(Method::Timestamp) => (5, "icmp-time", 0, 0),
+            (Protocol::Icmp, ..) => (0, "icmp-echo", 0, 0),
+            (Protocol::Udp, None, _) => (4, "udp-dport", 0, first),
+            (Protocol::Udp, Some(_), true) => (10, "udp-sport", first, port),
+            (Protocol::Udp, Some(_), false) => (3, "udp", flow, port),
+            (Protocol::Tcp, _, true) if self.opens() => (9, "tcp-syn-sport", first, port),
+            (Protocol::Tcp, _, true) => (2, "tcp-ack-sport", first, port),
+            (Protocol::Tcp, _, false) => (6, "tcp-syn", flow, port),
+        };
+        PingMethod { number, name, source_port, port }
     }
 
     pub(super) fn stop(&self) -> Stop {
@@ -170,7 +223,11 @@ impl Groups {
         let place = (record.probe.ttl, record.probe.attempt);
         let (at, outcome) = (record.sent_at, record.outcome.clone());
         let key = key(record);
-        let group = self.open.entry(key.clone()).or_insert_with(|| Group { key, probes: BTreeMap::new() });
+        let group = self.open.entry(key.clone()).or_insert_with(|| Group {
+            key,
+            probes: BTreeMap::new(),
+            flow_rises: false,
+        });
         // A dataset names no probe twice.
         group.probes.entry(place).or_insert(Probe { at, outcome });
         self.held = self.held.saturating_add(1);
@@ -182,9 +239,20 @@ impl Groups {
         self.flush(hand_out)
     }
 
-    fn flush(&mut self, hand_out: impl FnMut(Group) -> io::Result<()>) -> io::Result<()> {
+    /// Flows of the same ping stand one behind the other.
+    fn flush(&mut self, mut hand_out: impl FnMut(Group) -> io::Result<()>) -> io::Result<()> {
         self.held = 0;
-        std::mem::take(&mut self.open).into_values().try_for_each(hand_out)
+        let mut last: Option<Group> = None;
+        for group in std::mem::take(&mut self.open).into_values() {
+            match &mut last {
+                Some(ping) if ping.goes_on_in(&group) => {
+                    ping.probes.extend(group.probes);
+                    ping.flow_rises = true;
+                }
+                _ => last.replace(group).map_or(Ok(()), &mut hand_out)?,
+            }
+        }
+        last.map_or(Ok(()), hand_out)
     }
 }
 
@@ -194,7 +262,7 @@ fn key(record: ProbeRecord) -> Key {
         round: probe.round,
         vantage: record.vantage,
         prober: record.prober,
-        is_ping: matches!(record.method, Method::Echo | Method::Tcp),
+        ping: record.method.is_liveness().then_some(record.method),
         target: probe.target,
         protocol: probe.protocol,
         port: probe.port,

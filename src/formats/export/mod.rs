@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use group::{Group, Groups};
 
 use crate::dataset::{DatasetError, ProbeRecord};
-use crate::model::{Name, Outcome, ReplyKind, Unreachable};
+use crate::model::{Method, Name, Outcome, ReplyKind, Unreachable};
 
 /// A format that probes are exported to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +62,9 @@ pub fn export(
     records: impl IntoIterator<Item = Result<ProbeRecord, DatasetError>>,
 ) -> Result<LeftOut, ExportError> {
     match to {
-        ExportTo::Warts => write(&mut warts::Writer::new(out, vantages), records),
-        ExportTo::ScamperJson => write(&mut scamper_json::Writer::new(out, vantages), records),
-        ExportTo::AtlasJson => write(&mut atlas::Writer::new(out, vantages), records),
+        ExportTo::Warts => write(to, &mut warts::Writer::new(out, vantages), records),
+        ExportTo::ScamperJson => write(to, &mut scamper_json::Writer::new(out, vantages), records),
+        ExportTo::AtlasJson => write(to, &mut atlas::Writer::new(out, vantages), records),
     }
 }
 
@@ -78,6 +78,7 @@ trait Write {
 }
 
 fn write(
+    to: ExportTo,
     writer: &mut impl Write,
     records: impl IntoIterator<Item = Result<ProbeRecord, DatasetError>>,
 ) -> Result<LeftOut, ExportError> {
@@ -85,7 +86,7 @@ fn write(
     let mut left_out = LeftOut::new();
     for record in records {
         let record = record?;
-        if let Some(what) = no_place(&record) {
+        if let Some(what) = no_place(to, &record) {
             count(&mut left_out, what);
             continue;
         }
@@ -99,8 +100,11 @@ fn write(
     Ok(left_out)
 }
 
-/// Why a record is left out.
-const fn no_place(record: &ProbeRecord) -> Option<&'static str> {
+/// Why a record is left out. RIPE Atlas has no pings but by ICMP echo and by TCP.
+const fn no_place(to: ExportTo, record: &ProbeRecord) -> Option<&'static str> {
+    if matches!((to, record.method), (ExportTo::AtlasJson, Method::Udp | Method::Timestamp)) {
+        return Some("pings by UDP or ICMP time stamps");
+    }
     if record.probe.attempt >= FIRST_TEST {
         return Some("tests of how often a router answers");
     }
@@ -126,7 +130,8 @@ fn source(vantages: &Vantages, vantage: &Name, target: IpAddr) -> Option<IpAddr>
 /// The ICMP type and code of what an answer says, where they were not kept; `None` for TCP.
 const fn icmp_of(kind: ReplyKind, is_ipv4: bool) -> Option<(u8, u8)> {
     Some(match (kind, is_ipv4) {
-        (ReplyKind::SynAck | ReplyKind::Rst, _) => return None,
+        (ReplyKind::SynAck | ReplyKind::Rst | ReplyKind::UdpReply, _) => return None,
+        (ReplyKind::TimestampReply, _) => (14, 0),
         (ReplyKind::EchoReply, true) => (0, 0),
         (ReplyKind::EchoReply, false) => (129, 0),
         (ReplyKind::TimeExceeded, true) => (11, 0),

@@ -228,22 +228,23 @@ impl<'o> Writer<'o> {
 
     fn ping(&mut self, group: &Group) -> io::Result<()> {
         let key = &group.key;
-        let is_tcp = key.protocol == Protocol::Tcp;
+        let asked = group.ping_method();
+        let has_ports = key.protocol != Protocol::Icmp;
         let highest = group.probes.keys().map(|(_, attempt)| u16::from(*attempt).saturating_add(1)).max();
         let responses: Vec<Response> = group.answers().map(response).collect();
         let (probes, replies) = (group.probes.len(), responses.len());
         let ping = Ping {
             kind: "ping",
             version: "0.4",
-            method: if is_tcp { "tcp-syn" } else { "icmp-echo" },
+            method: asked.name,
             src: source(&self.vantages, &key.vantage, key.target),
             dst: key.target,
             start: time(group.start(), false),
             sent: highest.unwrap_or(0),
             userid: 0,
             ttl: group.span().1,
-            sport: is_tcp.then_some(key.flow.0),
-            dport: key.port.map(crate::model::Port::get),
+            sport: has_ports.then_some(asked.source_port),
+            dport: has_ports.then_some(asked.port),
             responses,
             statistics: Statistics { replies, loss: share(probes.saturating_sub(replies), probes) },
         };
@@ -254,7 +255,7 @@ impl<'o> Writer<'o> {
 impl Write for Writer<'_> {
     fn group(&mut self, group: &Group) -> io::Result<()> {
         self.cycle(group)?;
-        if group.key.is_ping {
+        if group.key.ping.is_some() {
             return self.ping(group);
         }
         group.without_gaps().iter().try_for_each(|part| self.trace(part))
@@ -331,7 +332,11 @@ fn response((_, attempt, probe, reply, rtt): (Ttl, u8, &Probe, &Reply, &Rtt)) ->
         seq: attempt,
         reply_size: (reply.size > 0).then_some(reply.size),
         reply_ttl: reply.reply_ttl,
-        reply_proto: if is_tcp { "tcp" } else { "icmp" },
+        reply_proto: match reply.kind {
+            ReplyKind::UdpReply => "udp",
+            _ if is_tcp => "tcp",
+            _ => "icmp",
+        },
         tx: probe.at.map(|at| time(at, false)),
         rtt: milliseconds(rtt),
         icmp_type: icmp.map(|(kind, _)| kind),

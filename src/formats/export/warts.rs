@@ -25,6 +25,7 @@ const SOCKET_RX: u8 = 0x01;
 const LINK_TX_RX: u8 = 0x02 | 0x04;
 const HAS_TTL: u8 = 0x10;
 const IS_TCP: u8 = 0x20;
+const IS_UDP: u8 = 0x40;
 
 /// Flags of an answer to a ping.
 const PING_HAS_TTL: u8 = 0x01;
@@ -147,8 +148,7 @@ impl<'o> Writer<'o> {
     fn ping(&mut self, group: &Group) -> io::Result<()> {
         let (list, cycle) = self.cycle(group)?;
         let (key, mut addresses) = (&group.key, Addresses::default());
-        // ICMP echo, TCP SYN.
-        let kind = if key.protocol == Protocol::Tcp { 6 } else { 0 };
+        let asked = group.ping_method();
         let answers: Vec<_> = group.answers().collect();
         let highest = group.probes.keys().map(|(_, attempt)| u16::from(*attempt).saturating_add(1)).max();
         let sent = highest.unwrap_or(0);
@@ -162,9 +162,9 @@ impl<'o> Writer<'o> {
         params.put(13, &[group.span().1]);
         params.put(14, &u16::try_from(answers.len()).unwrap_or(u16::MAX).to_be_bytes());
         params.put(15, &sent.to_be_bytes());
-        params.put(16, &[kind]);
-        params.put(17, &key.flow.0.to_be_bytes());
-        params.put(18, &key.port.map_or(0, crate::model::Port::get).to_be_bytes());
+        params.put(16, &[asked.number]);
+        params.put(17, &asked.source_port.to_be_bytes());
+        params.put(18, &asked.port.to_be_bytes());
         params.put(20, &addresses.put(self.source(group)));
         params.put(21, &addresses.put(key.target));
         let mut body = Vec::new();
@@ -179,7 +179,7 @@ impl<'o> Writer<'o> {
 
 impl Write for Writer<'_> {
     fn group(&mut self, group: &Group) -> io::Result<()> {
-        if group.key.is_ping {
+        if group.key.ping.is_some() {
             return self.ping(group);
         }
         group.without_gaps().iter().try_for_each(|part| self.trace(part))
@@ -219,7 +219,12 @@ fn hop(ttl: Ttl, attempt: u8, probe: &Probe, answer: (&Reply, &Rtt), addresses: 
     let mut params = Params::default();
     params.put(2, &[ttl.get()]);
     params.put_if(3, reply.reply_ttl.map(|ttl| [ttl]));
-    params.put(4, &[clock | has_ttl | if is_tcp { IS_TCP } else { 0 }]);
+    let carried_in = match reply.kind {
+        ReplyKind::UdpReply => IS_UDP,
+        _ if is_tcp => IS_TCP,
+        _ => 0,
+    };
+    params.put(4, &[clock | has_ttl | carried_in]);
     params.put(5, &[attempt]);
     params.put_if(6, round_trip(rtt));
     let icmp = reply.icmp.or(icmp_of(reply.kind, reply.from.is_ipv4())).filter(|_| !is_tcp);
@@ -241,9 +246,10 @@ fn pong(attempt: u8, probe: &Probe, answer: (&Reply, &Rtt), addresses: &mut Addr
     let clock = if rtt.source == RttSource::Kernel { PING_LINK_TX_RX } else { 0 };
     let has_ttl = if reply.reply_ttl.is_some() { PING_HAS_TTL } else { 0 };
     let icmp = reply.icmp.or(icmp_of(reply.kind, reply.from.is_ipv4())).filter(|_| !is_tcp);
-    // TCP, or ICMP of the family.
+    // TCP, UDP, or ICMP of the family.
     let protocol = match reply.from {
         _ if is_tcp => 6,
+        _ if reply.kind == ReplyKind::UdpReply => 17,
         IpAddr::V4(_) => 1,
         IpAddr::V6(_) => 58,
     };

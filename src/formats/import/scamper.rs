@@ -5,17 +5,80 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::net::IpAddr;
 
-use super::fields::MOST_ATTEMPTS;
+use super::fields::{MOST_ATTEMPTS, kind_of_tcp};
 use super::{Batch, Sent};
 use crate::model::{
-    FlowId, MatchQuality, Method, MplsLabel, Outcome, Reply, ReplyKind, Rtt, Ttl, WallTime,
+    FlowId, MatchQuality, Method, MplsLabel, Outcome, Port, Protocol, Reply, ReplyKind, Rtt, Ttl, WallTime,
 };
+use crate::wire::icmp_says;
 
 /// scamper asks a hop 10 times at most.
 const MOST_SILENT: u8 = 10;
 
 /// Few ways are longer, and systems begin at no lower TTL of their own.
 const REACHES_THE_END: u8 = 32;
+
+/// What changes from one probe of a ping to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Changes {
+    Nothing,
+    SourcePort,
+    DestinationPort,
+}
+
+/// A kind of ping.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PingKind {
+    /// Its name in JSON.
+    name: &'static str,
+    pub(super) method: Method,
+    pub(super) protocol: Protocol,
+    changes: Changes,
+}
+
+/// The kinds, in the order in which warts numbers them.
+const PINGS: [PingKind; 11] = [
+    ping("icmp-echo", Method::Echo, Changes::Nothing),
+    ping("tcp-ack", Method::Tcp, Changes::Nothing),
+    ping("tcp-ack-sport", Method::Tcp, Changes::SourcePort),
+    ping("udp", Method::Udp, Changes::Nothing),
+    ping("udp-dport", Method::Udp, Changes::DestinationPort),
+    ping("icmp-time", Method::Timestamp, Changes::Nothing),
+    ping("tcp-syn", Method::Tcp, Changes::Nothing),
+    ping("tcp-synack", Method::Tcp, Changes::Nothing),
+    ping("tcp-rst", Method::Tcp, Changes::Nothing),
+    ping("tcp-syn-sport", Method::Tcp, Changes::SourcePort),
+    ping("udp-sport", Method::Udp, Changes::SourcePort),
+];
+
+const fn ping(name: &'static str, method: Method, changes: Changes) -> PingKind {
+    let protocol = match method {
+        Method::Tcp => Protocol::Tcp,
+        Method::Udp => Protocol::Udp,
+        _ => Protocol::Icmp,
+    };
+    PingKind { name, method, protocol, changes }
+}
+
+impl PingKind {
+    pub(super) fn numbered(number: u8) -> Option<Self> {
+        PINGS.get(usize::from(number)).copied()
+    }
+
+    pub(super) fn named(name: &str) -> Option<Self> {
+        PINGS.into_iter().find(|kind| kind.name == name)
+    }
+
+    /// The port of its probes, and the flow of the first: as in load-balancer traceroutes the destination port makes
+    /// the flow where it changes.
+    pub(super) fn port_and_flow(self, source: u16, destination: u16) -> (Option<Port>, FlowId) {
+        match (self.protocol, self.changes) {
+            (Protocol::Icmp, _) => (None, FlowId(0)),
+            (_, Changes::DestinationPort) => (None, FlowId(destination)),
+            (_, Changes::Nothing | Changes::SourcePort) => (Port::new(destination), FlowId(source)),
+        }
+    }
+}
 
 /// What a ping with this TTL asks: with a low one it is about a router on the way, whoever answers, and its silence
 /// says nothing of the target. The answers do not decide, or none but answered pings would count.
@@ -100,6 +163,8 @@ impl Told {
 /// The probes of a ping.
 #[derive(Debug)]
 pub(super) struct Pings {
+    kind: PingKind,
+    /// The flow of the first probe.
     flow: FlowId,
     ttl: Ttl,
     /// How many were sent.
@@ -109,16 +174,24 @@ pub(super) struct Pings {
 }
 
 impl Pings {
-    pub(super) fn new(flow: FlowId, ttl: Ttl, number: u16) -> Self {
-        Self { flow, ttl, number, sent: BTreeMap::new(), duplicates: 0 }
+    pub(super) fn new(kind: PingKind, flow: FlowId, ttl: Ttl, number: u16) -> Self {
+        Self { kind, flow, ttl, number, sent: BTreeMap::new(), duplicates: 0 }
+    }
+
+    fn flow(&self, attempt: u8) -> FlowId {
+        if self.kind.changes == Changes::Nothing {
+            return self.flow;
+        }
+        FlowId(self.flow.0.wrapping_add(attempt.into()))
     }
 
     /// Adds an answer to the probe of this number, counted from 0.
     pub(super) fn add(&mut self, number: u16, at: Option<WallTime>, outcome: Outcome, batch: &mut Batch) {
         // Those behind the 128th are counted with all that were sent.
         let Some(attempt) = attempt(number) else { return };
+        let (flow, ttl) = (self.flow(attempt), self.ttl);
         if let Entry::Vacant(place) = self.sent.entry(attempt) {
-            place.insert(Sent { flow: self.flow, ttl: self.ttl, attempt, at, outcome });
+            place.insert(Sent { flow, ttl, attempt, at, outcome });
         } else {
             batch.count("duplicate answers");
             self.duplicates = self.duplicates.saturating_add(1);
@@ -131,8 +204,8 @@ impl Pings {
             "packets after the 128th of a ping",
             self.number.saturating_sub(MOST_ATTEMPTS.into()).into(),
         );
-        let (flow, ttl) = (self.flow, self.ttl);
         for attempt in (0..self.number).map_while(attempt) {
+            let (flow, ttl) = (self.flow(attempt), self.ttl);
             self.sent.entry(attempt).or_insert_with(|| {
                 batch.count("packets without an answer");
                 Sent { flow, ttl, attempt, at: None, outcome: Outcome::Silent }
@@ -175,6 +248,23 @@ impl Probes {
         batch.count_many("packets without an answer", silent as u64);
         all
     }
+}
+
+/// What an answer says to a probe of this protocol and family: by its ICMP type and code, by its TCP flags, or by
+/// neither, if it came in UDP. `None`, and counted, if it is not told.
+pub(super) fn says(
+    protocol: Protocol,
+    is_ipv4: bool,
+    icmp: Option<(u8, u8)>,
+    tcp: Option<u8>,
+    batch: &mut Batch,
+) -> Option<ReplyKind> {
+    let in_udp = (protocol == Protocol::Udp).then_some(ReplyKind::UdpReply);
+    let kind = icmp.map(|icmp| icmp_says(is_ipv4, icmp)).or(tcp.map(kind_of_tcp)).or(in_udp);
+    if kind.is_none() {
+        batch.count("answers of which it is not told what they say");
+    }
+    kind
 }
 
 /// A reply of which scamper tells these.

@@ -8,14 +8,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::fields::{address, kind_of_tcp, name, name_of_address, rtt_of_ms, seconds};
+use super::fields::{address, name, name_of_address, rtt_of_ms, seconds};
 use super::mended::Unread;
-use super::scamper::{Heard, HopAnswer, Pings, Probes, Told, method_at};
+use super::scamper::{Heard, HopAnswer, PingKind, Pings, Probes, Told, method_at, says};
 use super::{Batch, Measurement, Sent};
-use crate::model::{
-    FlowId, Method, MplsLabel, Outcome, Port, Protocol, ReplyKind, Rtt, RttSource, Ttl, WallTime,
-};
-use crate::wire::icmp_says;
+use crate::model::{FlowId, Method, MplsLabel, Outcome, Port, Protocol, Rtt, RttSource, Ttl, WallTime};
 
 /// Who measures, as the last begin of a cycle told.
 #[derive(Default)]
@@ -253,14 +250,6 @@ fn protocol(method: &str) -> Option<Protocol> {
         .find_map(|(word, protocol)| method.starts_with(word).then_some(protocol))
 }
 
-fn says(is_ipv4: bool, icmp: Option<(u8, u8)>, tcp: Option<u8>, batch: &mut Batch) -> Option<ReplyKind> {
-    let kind = icmp.map(|icmp| icmp_says(is_ipv4, icmp)).or(tcp.map(kind_of_tcp));
-    if kind.is_none() {
-        batch.count("answers in UDP");
-    }
-    kind
-}
-
 fn labels(extensions: &[Extension], batch: &mut Batch) -> Vec<MplsLabel> {
     let is_mpls = |one: &&Extension| (one.ie_cn, one.ie_ct) == (Some(1), Some(1));
     let others = extensions.iter().filter(|one| !is_mpls(one)).count();
@@ -285,7 +274,8 @@ fn trace(line: &Line<'_>, batch: &mut Batch) -> Option<Made> {
         return None;
     };
     let flow = if protocol == Protocol::Icmp { line.icmp_sum } else { line.sport };
-    let answers: Vec<HopAnswer> = line.hops.iter().filter_map(|one| hop(line, one, batch)).collect();
+    let answers: Vec<HopAnswer> =
+        line.hops.iter().filter_map(|one| hop(line, protocol, one, batch)).collect();
     let has = |flag: &str| line.flags.iter().any(|one| one.eq_ignore_ascii_case(flag));
     let furthest = || answers.iter().map(|one| one.ttl.get().into()).max().unwrap_or(0);
     let told = Told {
@@ -302,9 +292,9 @@ fn trace(line: &Line<'_>, batch: &mut Batch) -> Option<Made> {
     Some(Made { method: Method::Trace, protocol, port, probes, duplicates })
 }
 
-fn hop(line: &Line<'_>, hop: &Hop<'_>, batch: &mut Batch) -> Option<HopAnswer> {
+fn hop(line: &Line<'_>, protocol: Protocol, hop: &Hop<'_>, batch: &mut Batch) -> Option<HopAnswer> {
     let icmp = hop.icmp_type.zip(hop.icmp_code);
-    let kind = says(is_ipv4(line), icmp, hop.tcp_flags, batch)?;
+    let kind = says(protocol, is_ipv4(line), icmp, hop.tcp_flags, batch)?;
     let (Some(from), Some(ttl)) = (hop.addr, hop.probe_ttl.and_then(Ttl::new)) else {
         batch.count("answers without an address or TTL");
         return None;
@@ -332,24 +322,20 @@ fn hop(line: &Line<'_>, hop: &Hop<'_>, batch: &mut Batch) -> Option<HopAnswer> {
 
 fn ping(line: &Line<'_>, batch: &mut Batch) -> Option<Made> {
     batch.count("pings");
-    let method = line.method.as_deref().unwrap_or_default();
-    let (method, protocol) = match protocol(method) {
-        Some(Protocol::Icmp) if method != "icmp-time" => (Method::Echo, Protocol::Icmp),
-        Some(Protocol::Tcp) => (Method::Tcp, Protocol::Tcp),
-        _ => {
-            batch.count("pings by UDP or ICMP time stamps");
-            return None;
-        }
+    let Some(kind) = line.method.as_deref().and_then(PingKind::named) else {
+        batch.count("pings of an unknown method");
+        return None;
     };
-    let is_tcp = protocol == Protocol::Tcp;
-    let flow = FlowId(line.sport.filter(|_| is_tcp).unwrap_or(0));
+    let (port, flow) = kind.port_and_flow(line.sport.unwrap_or(0), line.dport.unwrap_or(0));
     let ttl = line.ttl.and_then(Ttl::new).unwrap_or(Ttl::TO_THE_END);
-    let method = method_at(method, ttl, batch);
+    let method = method_at(kind.method, ttl, batch);
     let number = line.ping_sent.filter(|_| !line.sent_is_unknown);
-    let mut pings = Pings::new(flow, ttl, number.unwrap_or(0));
+    let mut pings = Pings::new(kind, flow, ttl, number.unwrap_or(0));
     for response in &line.responses {
         let icmp = response.icmp_type.zip(response.icmp_code);
-        let Some(kind) = says(is_ipv4(line), icmp, response.tcp_flags, batch) else { continue };
+        let Some(kind) = says(kind.protocol, is_ipv4(line), icmp, response.tcp_flags, batch) else {
+            continue;
+        };
         let Some(from) = response.from else {
             batch.count("answers without an address or TTL");
             continue;
@@ -368,8 +354,7 @@ fn ping(line: &Line<'_>, batch: &mut Batch) -> Option<Made> {
         pings.add(response.seq.unwrap_or(0), at, Outcome::Answered { reply: heard.reply(), rtt }, batch);
     }
     let (probes, duplicates) = pings.sent(batch);
-    let port = line.dport.filter(|_| is_tcp).and_then(Port::new);
-    Some(Made { method, protocol, port, probes, duplicates })
+    Some(Made { method, protocol: kind.protocol, port, probes, duplicates })
 }
 
 fn tracelb(line: &Line<'_>, batch: &mut Batch) -> Option<Made> {
@@ -388,7 +373,8 @@ fn tracelb(line: &Line<'_>, batch: &mut Batch) -> Option<Made> {
             batch.count("probes without a TTL");
             continue;
         };
-        let answers = probe.replies.iter().filter_map(|one| answered(line, from, probe, one, batch));
+        let answers =
+            probe.replies.iter().filter_map(|one| answered((line, protocol), (from, probe), one, batch));
         let mut answers: Vec<Outcome> = answers.collect();
         if answers.is_empty() && !probe.replies.is_empty() {
             continue;
@@ -405,14 +391,13 @@ fn tracelb(line: &Line<'_>, batch: &mut Batch) -> Option<Made> {
 
 /// Answers name nobody: it is whom the link leads to who answered.
 fn answered(
-    line: &Line<'_>,
-    from: Option<IpAddr>,
-    probe: &Probe,
+    (line, protocol): (&Line<'_>, Protocol),
+    (from, probe): (Option<IpAddr>, &Probe),
     answer: &Answer,
     batch: &mut Batch,
 ) -> Option<Outcome> {
     let icmp = answer.icmp_type.zip(answer.icmp_code);
-    let kind = says(is_ipv4(line), icmp, answer.tcp_flags, batch)?;
+    let kind = says(protocol, is_ipv4(line), icmp, answer.tcp_flags, batch)?;
     let Some(from) = from else {
         batch.count("answers without an address or TTL");
         return None;

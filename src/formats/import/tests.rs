@@ -17,6 +17,10 @@ mod real;
 pub(in crate::formats) const TRACES: &[u8] = include_bytes!("corpus/traces.warts");
 pub(in crate::formats) const DIAMONDS: &[u8] = include_bytes!("corpus/diamonds.warts");
 
+/// Pings of scamper at hosts of kernels' own in namespaces, by UDP, TCP and time stamps.
+pub(in crate::formats) const PINGS: &[u8] = include_bytes!("corpus/pings.warts");
+
+const PINGS_JSON: &str = include_str!("corpus/pings.json");
 const TRACES_JSON: &str = include_str!("corpus/traces.json");
 const DIAMONDS_JSON: &str = include_str!("corpus/diamonds.json");
 
@@ -171,7 +175,7 @@ fn a_warts_trace_tells_what_the_lab_did() {
 /// scamper's own program made the JSON of the warts.
 #[test]
 fn scampers_json_tells_the_same_as_its_warts() {
-    for (warts, json) in [(TRACES, TRACES_JSON), (DIAMONDS, DIAMONDS_JSON)] {
+    for (warts, json) in [(TRACES, TRACES_JSON), (DIAMONDS, DIAMONDS_JSON), (PINGS, PINGS_JSON)] {
         let (warts, json) = (read(Format::Warts, warts), read(Format::ScamperJson, json.as_bytes()));
         assert_eq!(json.faults, []);
         assert_eq!(measurements(&json).len(), measurements(&warts).len());
@@ -179,6 +183,35 @@ fn scampers_json_tells_the_same_as_its_warts() {
             assert_eq!(*one, as_json_tells(other));
         }
     }
+}
+
+#[test]
+fn pings_by_udp_and_time_stamps_are_records_of_methods_of_their_own() {
+    let batch = read(Format::Warts, PINGS);
+    assert_eq!(batch.faults, []);
+    let told = |one: &Measurement| {
+        let flows: Vec<u16> = one.probes.iter().map(|sent| sent.flow.0).collect();
+        let answered =
+            one.probes.iter().filter(|sent| matches!(sent.outcome, Outcome::Answered { .. })).count();
+        (one.method, one.protocol, one.port.map(Port::get), flows, answered)
+    };
+    let all: Vec<_> = measurements(&batch).into_iter().map(told).collect();
+    let (udp, tcp, icmp) = (Protocol::Udp, Protocol::Tcp, Protocol::Icmp);
+    assert_eq!(
+        all,
+        [
+            (Method::Udp, udp, Some(33435), vec![47939, 47939], 2),
+            (Method::Udp, udp, None, vec![50000, 50001], 0),
+            (Method::Udp, udp, Some(33435), vec![47939, 47939, 47939], 3),
+            (Method::Tcp, tcp, Some(80), vec![41000, 41001, 41002], 3),
+            (Method::Udp, udp, None, vec![33435, 33436, 33437], 3),
+            (Method::Tcp, tcp, Some(80), vec![47939, 47939], 2),
+            (Method::Timestamp, icmp, None, vec![0, 0], 2),
+        ]
+    );
+    let of = |index: usize| answer(&measurements(&batch)[index].probes[0]).0.clone();
+    assert_eq!(of(2).kind, ReplyKind::Unreachable(crate::model::Unreachable::Port));
+    assert_eq!((of(6).kind, of(6).icmp), (ReplyKind::TimestampReply, Some((14, 0))));
 }
 
 /// The same by a clock of which nothing is told, and where load balancers are searched without labels.

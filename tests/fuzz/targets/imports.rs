@@ -12,8 +12,8 @@ use super::{bzip2, gzip};
 /// What the readers' own tests read.
 pub(crate) fn seeds_of(format: &str) -> Vec<Vec<u8>> {
     let files: &[&str] = match format {
-        "warts" => &["traces.warts", "diamonds.warts"],
-        "scamper-json" => &["traces.json", "diamonds.json"],
+        "warts" => &["traces.warts", "diamonds.warts", "pings.warts"],
+        "scamper-json" => &["traces.json", "diamonds.json", "pings.json"],
         "atlas-json" => &["atlas.json"],
         "yarrp" => &["answers.yrp"],
         "caracal" => &["answers.caracal.csv"],

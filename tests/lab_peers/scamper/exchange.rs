@@ -94,6 +94,35 @@ fn what_came_from_warts_goes_back_to_warts_as_scampers_tools_see_it() {
     assert_eq!(dump.difference(&dump_again).collect::<Vec<_>>(), Vec::<&String>::new());
 }
 
+/// What our records keep of pings: of a ping that changes its destination port not the source port, and of flags of TCP
+/// only whether the port is open.
+fn pings(text: &str) -> BTreeSet<String> {
+    let keys =
+        ["from", "seq", "reply_size", "reply_ttl", "reply_proto", "tx", "rtt", "icmp_type", "icmp_code"];
+    let of_ping = |ping: Value| {
+        let about = ["src", "dst", "dport", "ping_sent", "ttl"].map(|key| ping[key].to_string()).join(" ");
+        let method = ping["method"].as_str().expect("a method").to_owned();
+        let source = if method == "udp-dport" { String::new() } else { ping["sport"].to_string() };
+        let answers = ping["responses"].as_array().cloned().unwrap_or_default();
+        let answers = answers.iter().map(|one| keys.map(|key| one[key].to_string()).join(" "));
+        format!("{method} {source} {about}: {}", answers.collect::<Vec<_>>().join("; "))
+    };
+    results(text, "ping").into_iter().map(of_ping).collect()
+}
+
+#[test]
+#[ignore = "needs other people's programs: scripts/test runs it"]
+fn pings_by_udp_tcp_and_time_stamps_go_back_to_warts_as_scampers_tools_see_them() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/src/formats/import/corpus/pings.warts");
+    let said = Lab::straight().run(&format!(
+        "{PROGRAM} import {corpus} --output p; {PROGRAM} export p --format warts > again.warts
+         sc_warts2json {corpus}; echo ----; sc_warts2json again.warts; sc_warts2text again.warts >&2"
+    ));
+    let (first, again) = said.split_once("----\n").expect("two outputs");
+    assert_eq!(pings(first).len(), 7);
+    assert_eq!(pings(again), pings(first));
+}
+
 #[test]
 #[ignore = "needs other people's programs: scripts/test runs it"]
 fn scampers_tools_see_the_hops_of_our_own_campaign() {

@@ -184,7 +184,7 @@ impl Watcher<'_> {
     /// Methods that were silent while others were answered: a filter or a rate limit, and no outage.
     fn silent_methods(&self, samples: &[Sample], all: &Judged) -> Vec<(Method, WallTime, WallTime)> {
         let mut found = Vec::new();
-        for method in [Method::Echo, Method::Tcp, Method::Trace] {
+        for method in Method::REACHING {
             let of_method: Vec<Sample> =
                 samples.iter().filter(|sample| sample.method == method).copied().collect();
             for silence in

@@ -313,7 +313,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn changed_warts_never_panic(bytes in prop_oneof![mutated(TRACES), mutated(DIAMONDS)]) {
+    fn changed_warts_never_panic(bytes in prop_oneof![mutated(TRACES), mutated(DIAMONDS), mutated(PINGS)]) {
         let batch = read(Format::Warts, &bytes);
         prop_assert!(is_in_proportion(&batch, bytes.len()));
     }

@@ -3,9 +3,8 @@
 use std::net::IpAddr;
 
 use crate::formats::import::Batch;
-use crate::formats::import::fields::kind_of_tcp;
-use crate::model::ReplyKind;
-use crate::wire::icmp_says;
+use crate::formats::import::scamper::says;
+use crate::model::{Protocol, ReplyKind};
 
 /// What an answer says, as a record has it.
 pub(super) struct Says {
@@ -16,25 +15,18 @@ pub(super) struct Says {
 }
 
 impl Says {
-    /// From whom an answer came and what it says, in a measurement of this family. `None`, and counted, if it has no
-    /// place in our records.
+    /// From whom an answer came to a probe of this protocol, and what it says, in a measurement of this family.
+    /// `None`, and counted, if it has no place in our records.
     pub(super) fn kept(
         &self,
         from: Option<IpAddr>,
-        is_ipv4: bool,
+        (protocol, is_ipv4): (Protocol, bool),
         batch: &mut Batch,
     ) -> Option<(IpAddr, ReplyKind)> {
         let Some(from) = from else {
             batch.count("answers without an address or TTL");
             return None;
         };
-        match (self.icmp, self.tcp) {
-            (Some(icmp), _) => Some((from, icmp_says(is_ipv4, icmp))),
-            (None, Some(tcp)) => Some((from, kind_of_tcp(tcp))),
-            (None, None) => {
-                batch.count("answers in UDP");
-                None
-            }
-        }
+        Some((from, says(protocol, is_ipv4, self.icmp, self.tcp, batch)?))
     }
 }

@@ -4,9 +4,9 @@ use super::Context;
 use super::answer::Says;
 use super::cursor::{Bad, Cursor};
 use super::trace::rtt;
-use crate::formats::import::scamper::{Heard, Pings, method_at};
+use crate::formats::import::scamper::{Heard, PingKind, Pings, method_at};
 use crate::formats::import::{Batch, Measurement};
-use crate::model::{FlowId, Method, Outcome, Port, Protocol, Ttl, WallTime};
+use crate::model::{Outcome, Protocol, Ttl, WallTime};
 
 /// The clock of the link layer saw the probe leave, and the answer come.
 const LINK: u8 = 0x08 | 0x10;
@@ -41,16 +41,16 @@ pub(super) fn read(context: &Context, body: &[u8], batch: &mut Batch) -> Result<
     cursor.end(params);
 
     batch.count("pings");
-    let Some((method, protocol)) = method(kind) else {
-        batch.count("pings by UDP or ICMP time stamps");
+    let Some(kind) = PingKind::numbered(kind) else {
+        batch.count("pings of an unknown method");
         return Ok(());
     };
     let ttl = ttl.and_then(Ttl::new).unwrap_or(Ttl::TO_THE_END);
-    let method = method_at(method, ttl, batch);
-    let flow = FlowId(if protocol == Protocol::Tcp { source_port } else { 0 });
-    let mut pings = Pings::new(flow, ttl, sent.unwrap_or(0));
+    let method = method_at(kind.method, ttl, batch);
+    let (port, flow) = kind.port_and_flow(source_port, port);
+    let mut pings = Pings::new(kind, flow, ttl, sent.unwrap_or(0));
     for _ in 0..cursor.short()? {
-        if let Some((number, at, outcome)) = reply(&mut cursor, target.is_ipv4(), batch)? {
+        if let Some((number, at, outcome)) = reply(&mut cursor, (kind.protocol, target.is_ipv4()), batch)? {
             pings.add(number, at, outcome, batch);
         }
     }
@@ -61,8 +61,8 @@ pub(super) fn read(context: &Context, body: &[u8], batch: &mut Batch) -> Result<
         series: context.series(list).ok_or(Bad::NoTarget)?,
         method,
         target,
-        protocol,
-        port: if protocol == Protocol::Tcp { Port::new(port) } else { None },
+        protocol: kind.protocol,
+        port,
         at: at.ok_or(Bad::NoTime)?,
         probes,
         duplicates,
@@ -72,19 +72,14 @@ pub(super) fn read(context: &Context, body: &[u8], batch: &mut Batch) -> Result<
     Ok(())
 }
 
-/// ICMP echo, and TCP in its kinds.
-const fn method(kind: u8) -> Option<(Method, Protocol)> {
-    match kind {
-        0 => Some((Method::Echo, Protocol::Icmp)),
-        1 | 2 | 6..=9 => Some((Method::Tcp, Protocol::Tcp)),
-        _ => None,
-    }
-}
-
 /// The number of the probe, when it was sent, and what came of it.
 type Answer = (u16, Option<WallTime>, Outcome);
 
-fn reply(cursor: &mut Cursor<'_>, is_ipv4: bool, batch: &mut Batch) -> Result<Option<Answer>, Bad> {
+fn reply(
+    cursor: &mut Cursor<'_>,
+    asked: (Protocol, bool),
+    batch: &mut Batch,
+) -> Result<Option<Answer>, Bad> {
     let params = cursor.params()?;
     let old_from = cursor.old_address_if(params, 1)?;
     let flags = cursor.byte_if(params, 2)?.unwrap_or(0);
@@ -111,7 +106,7 @@ fn reply(cursor: &mut Cursor<'_>, is_ipv4: bool, batch: &mut Batch) -> Result<Op
     let at = cursor.time_if(params, 16)?;
     cursor.end(params);
 
-    let Some((from, kind)) = (Says { icmp, tcp }).kept(from, is_ipv4, batch) else { return Ok(None) };
+    let Some((from, kind)) = (Says { icmp, tcp }).kept(from, asked, batch) else { return Ok(None) };
     let heard = Heard { from, kind, icmp, reply_ttl, quoted_ttl: None, mpls: Vec::new(), size };
     let reply = heard.reply();
     Ok(Some((number, at, Outcome::Answered { reply, rtt: rtt(micros, flags & LINK == LINK) })))

@@ -1,6 +1,5 @@
 //! A warts traceroute.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use super::Context;
@@ -65,7 +64,7 @@ pub(super) fn read(context: &Context, body: &[u8], batch: &mut Batch) -> Result<
         Protocol::Icmp => 0,
         Protocol::Udp | Protocol::Tcp => source_port,
     };
-    let answers = hops(&mut cursor, target, batch)?;
+    let answers = hops(&mut cursor, (protocol, target.is_ipv4()), batch)?;
     let told = Told {
         flow: FlowId(flow),
         first,
@@ -106,16 +105,24 @@ const fn protocol(kind: u8) -> Option<Protocol> {
 }
 
 /// What stands behind the hops (path MTU, last-ditch probes, stop sets) has no place in our records.
-fn hops(cursor: &mut Cursor<'_>, target: IpAddr, batch: &mut Batch) -> Result<Vec<HopAnswer>, Bad> {
+fn hops(
+    cursor: &mut Cursor<'_>,
+    asked: (Protocol, bool),
+    batch: &mut Batch,
+) -> Result<Vec<HopAnswer>, Bad> {
     let number = cursor.short()?;
     let mut hops = Vec::new();
     for _ in 0..number {
-        hops.extend(hop(cursor, target, batch)?);
+        hops.extend(hop(cursor, asked, batch)?);
     }
     Ok(hops)
 }
 
-fn hop(cursor: &mut Cursor<'_>, target: IpAddr, batch: &mut Batch) -> Result<Option<HopAnswer>, Bad> {
+fn hop(
+    cursor: &mut Cursor<'_>,
+    asked: (Protocol, bool),
+    batch: &mut Batch,
+) -> Result<Option<HopAnswer>, Bad> {
     let params = cursor.params()?;
     let old_from = cursor.old_address_if(params, 1)?;
     let ttl = cursor.byte_if(params, 2)?;
@@ -139,7 +146,7 @@ fn hop(cursor: &mut Cursor<'_>, target: IpAddr, batch: &mut Batch) -> Result<Opt
 
     batch.count_many("ICMP extension objects other than MPLS labels", others);
     let ttl = ttl.and_then(Ttl::new);
-    let says = Says { icmp, tcp }.kept(from.filter(|_| ttl.is_some()), target.is_ipv4(), batch);
+    let says = Says { icmp, tcp }.kept(from.filter(|_| ttl.is_some()), asked, batch);
     let (Some((from, kind)), Some(ttl)) = (says, ttl) else { return Ok(None) };
     // Only a quoted TTL other than 1 is told.
     let reply =

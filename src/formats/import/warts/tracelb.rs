@@ -34,14 +34,14 @@ pub(super) fn read(context: &Context, body: &[u8], batch: &mut Batch) -> Result<
     let target = cursor.address_if(params, 22)?.or(old_target).ok_or(Bad::NoTarget)?;
     cursor.end(params);
 
-    let mut found = Found { target, probes: Probes::default(), duplicates: 0 };
-    (0..nodes).try_for_each(|_| node(&mut cursor))?;
-    (0..links).try_for_each(|_| found.link(&mut cursor, batch))?;
     batch.count("load-balancer traceroutes");
     let Some((protocol, has_port)) = method(kind) else {
         batch.count("traceroutes of an unknown method");
         return Ok(());
     };
+    let mut found = Found { target, protocol, probes: Probes::default(), duplicates: 0 };
+    (0..nodes).try_for_each(|_| node(&mut cursor))?;
+    (0..links).try_for_each(|_| found.link(&mut cursor, batch))?;
     let (duplicates, probes) = (found.duplicates, found.probes.numbered(batch));
     batch.measured(Measurement {
         vantage: context.vantage(list, cycle, source).ok_or(Bad::NoTarget)?,
@@ -86,6 +86,7 @@ fn node(cursor: &mut Cursor<'_>) -> Result<(), Bad> {
 
 struct Found {
     target: IpAddr,
+    protocol: Protocol,
     probes: Probes,
     duplicates: u64,
 }
@@ -156,7 +157,7 @@ impl Found {
         cursor.end(params);
 
         batch.count_many("ICMP extension objects other than MPLS labels", others);
-        let says = Says { icmp, tcp }.kept(from, self.target.is_ipv4(), batch);
+        let says = Says { icmp, tcp }.kept(from, (self.protocol, self.target.is_ipv4()), batch);
         let Some((from, kind)) = says else { return Ok(None) };
         let heard = Heard { from, kind, icmp, reply_ttl, quoted_ttl, mpls, size: None };
         Ok(Some(Outcome::Answered { reply: heard.reply(), rtt: rtt(sent, came) }))

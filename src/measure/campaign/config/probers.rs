@@ -36,13 +36,16 @@ pub(super) fn prober(check: &mut Checker<'_>, table: &ProberTable) -> Option<Pro
         Method::Trace => trace(check, table)?,
         Method::Multipath => multipath(check, table)?,
         Method::Census => census(check, table)?,
+        Method::Udp | Method::Timestamp => return None,
     };
     let limit_tests = limit_tests(check, table, kind.method());
     Some(ProberSpec { name: name?, kind, timeout, limit_tests, schedule: schedule? })
 }
 
 fn method(check: &mut Checker<'_>, table: &ProberTable) -> Option<Method> {
-    let found = Method::ALL.into_iter().find(|method| method.as_str() == table.kind.get_ref());
+    let is_ours = |method: &Method| !matches!(method, Method::Udp | Method::Timestamp);
+    let ours = Method::ALL.into_iter().filter(is_ours);
+    let found = ours.into_iter().find(|method| method.as_str() == table.kind.get_ref());
     if found.is_none() {
         let rule = "must be \"echo\", \"tcp\", \"trace\", \"multipath\" or \"census\"";
         check.refuse("probers.kind", &table.kind, rule);
@@ -187,7 +190,7 @@ fn packets(
 fn limit_tests(check: &mut Checker<'_>, table: &ProberTable, method: Method) -> u8 {
     let usual = match method {
         Method::Multipath | Method::Census => limits::LIMIT_TESTS.default,
-        Method::Echo | Method::Tcp | Method::Trace => 0,
+        Method::Echo | Method::Tcp | Method::Udp | Method::Timestamp | Method::Trace => 0,
     };
     let limit = Limit { default: usual, ..limits::LIMIT_TESTS };
     u8::try_from(check.whole("probers.limit_tests", table.limit_tests.as_ref(), limit)).unwrap_or(0)
