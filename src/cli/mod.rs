@@ -247,7 +247,7 @@ struct ReportArgs {
     /// Print every table with its intervals, every change, and how to read them
     #[arg(long)]
     full: bool,
-    /// Also write HTML, CSV, SVG and LaTeX files into this folder
+    /// Also write HTML, CSV, SVG, PDF and LaTeX files into this folder
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
     /// Sources of origins instead of those that the campaign names

@@ -10,7 +10,7 @@ use crate::analyse::compare::{Findings, Reach, UnitFindings};
 use super::compact::{self, Compact};
 use super::wording::{self, ChangeRow, Row};
 use super::{
-    delay_table, dictionary, diversity, foretold, found_table, methods, number, path_figure, svg,
+    delay_table, dictionary, diversity, figure, foretold, found_table, methods, number, path_figure,
     timeline_figure,
 };
 
@@ -97,7 +97,7 @@ fn page(findings: &Findings) -> Page {
     let (outages, outages_more) = found_table::outages(findings);
     let (delays, delays_more) = delay_table::changes(findings);
     Page {
-        figure_style: svg::LIGHT_STYLE,
+        figure_style: figure::LIGHT_STYLE,
         campaign: findings.campaign.to_string(),
         vantages: wording::vantages(findings),
         period: wording::period(findings),
@@ -111,7 +111,7 @@ fn page(findings: &Findings) -> Page {
         units: views(false),
         controls: views(true),
         has_timeline: !findings.timeline.is_empty(),
-        timeline: timeline_figure::inline(findings),
+        timeline: timeline_figure::draw(findings).inline(),
         found,
         found_more,
         delays,
@@ -121,7 +121,7 @@ fn page(findings: &Findings) -> Page {
         foretold: foretold::rows(findings),
         foretold_key: foretold::KEY,
         has_paths: !findings.edges.is_empty(),
-        paths: path_figure::inline(findings),
+        paths: path_figure::draw(findings).inline(),
         names: names.collect(),
         notes: methods::notes(findings),
         ledger: findings.ledger.to_string().lines().map(str::to_owned).collect(),

@@ -1,5 +1,5 @@
 //! Findings for people and for papers: text for the terminal, one HTML page, tidy CSV, LaTeX tables, and
-//! figures as SVG.
+//! figures as SVG and PDF.
 //!
 //! All of it is written from one [`Findings`](crate::analyse::compare::Findings) and from nothing else: no
 //! clock, no chance, no order that is not fixed. The same findings give the same bytes. Every digit comes
@@ -12,6 +12,7 @@ mod compact;
 mod delay_table;
 mod dictionary;
 mod diversity;
+mod figure;
 mod foretold;
 mod found_table;
 mod html;
@@ -21,7 +22,6 @@ mod path_figure;
 mod path_layout;
 mod paths;
 mod recompute;
-mod svg;
 mod tables;
 mod terminal;
 mod time_axis;
@@ -39,11 +39,9 @@ use crate::analyse::compare::number;
 pub use alarms::{Lookout, alarm_line};
 pub use html::html;
 pub use latex::latex_files;
-pub use path_figure::paths_svg;
 pub use paths::{Paths, paths};
 pub use recompute::{CONFIDENCE, RecomputeError, findings, load_origins, looked_up, origin_table};
 pub use tables::csv_files;
 pub use terminal::{Style, terminal};
-pub use timeline_figure::timeline_svg;
 pub use ways::{AllWays, all_ways, findings_and_ways};
 pub use write::{ReportError, write_all, write_ways};

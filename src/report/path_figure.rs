@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::analyse::compare::{AsEdge, Findings};
 use crate::model::Asn;
 
+use super::figure::{self, Anchor, Figure, Point, Rect};
 use super::path_layout::{Layout, Link, lay_out};
-use super::svg::{self, Anchor, Figure, Point, Rect};
 use super::{number, wording};
 
 const WIDTH: f64 = 960.0;
@@ -21,19 +21,6 @@ const HEADING: f64 = 34.0;
 /// Links with the fewest flows are left out beyond this many, and the figure says so.
 const MOST_LINKS: usize = 60;
 
-/// The path figure as a part of a page.
-pub(super) fn inline(findings: &Findings) -> String {
-    let (figure, height) = draw(findings);
-    figure.inline((WIDTH, height))
-}
-
-/// The path figure as an SVG file of its own.
-#[must_use]
-pub fn paths_svg(findings: &Findings) -> String {
-    let (figure, height) = draw(findings);
-    figure.standalone((WIDTH, height))
-}
-
 /// Use of one link in one epoch.
 #[derive(Clone, Copy, Debug, Default)]
 struct Use {
@@ -44,7 +31,8 @@ struct Use {
 
 type Uses = BTreeMap<Link, Use>;
 
-fn draw(findings: &Findings) -> (Figure, f64) {
+/// The path figure.
+pub(super) fn draw(findings: &Findings) -> Figure {
     let figure = Figure::new(
         "paths",
         "AS paths in each epoch",
@@ -65,7 +53,7 @@ fn draw(findings: &Findings) -> (Figure, f64) {
     if left_out > 0 {
         paths.note(&format!("{left_out} links with fewer flows are left out; they are in edges.csv."));
     }
-    (paths.figure, paths.y)
+    paths.figure.sized(WIDTH, paths.y)
 }
 
 /// The use of links by epoch, as far as they are drawn, and how many are not.
@@ -166,12 +154,12 @@ impl Paths<'_> {
         }
         for (link, class, text) in texts {
             let free = |at: &Point| {
-                let patch = svg::tag_box(*at, &text);
+                let patch = figure::tag_box(*at, &text);
                 !taken.iter().any(|other| other.meets(&patch))
             };
             let places = self.label_places(link);
             if let Some(at) = places.iter().copied().find(free).or(places.first().copied()) {
-                taken.push(svg::tag_box(at, &text));
+                taken.push(figure::tag_box(at, &text));
                 self.figure.tag(class, at, &text);
             }
         }
@@ -184,8 +172,9 @@ impl Paths<'_> {
         let points = self.route(link);
         let bends: Vec<(Point, Point)> =
             points.iter().copied().zip(points.iter().copied().skip(1)).step_by(2).collect();
-        let places =
-            SHARES.iter().flat_map(|share| bends.iter().map(|(from, to)| svg::on_bend(*from, *to, *share)));
+        let places = SHARES
+            .iter()
+            .flat_map(|share| bends.iter().map(|(from, to)| figure::on_bend(*from, *to, *share)));
         places.collect()
     }
 
@@ -212,7 +201,7 @@ impl Paths<'_> {
                 let text = format!("in all paths: {units} of {of} units");
                 let below = y + HEIGHT / 2.0;
                 self.figure.text("warn halo", (x, below + 13.0), Anchor::Middle, &text);
-                taken.push(svg::tag_box((x, below + 9.0), &text));
+                taken.push(figure::tag_box((x, below + 9.0), &text));
             }
         }
         taken
@@ -227,7 +216,7 @@ impl Paths<'_> {
         (found.iter().filter(|found| found.single_points.contains(&asn)).count(), found.len())
     }
 
-    fn node(&mut self, asn: Asn, class: &str) -> Rect {
+    fn node(&mut self, asn: Asn, class: &'static str) -> Rect {
         let (x, y) = self.centre(asn);
         let width = self.node_width();
         let box_of = Rect { x: x - width / 2.0, y: y - HEIGHT / 2.0, width, height: HEIGHT };

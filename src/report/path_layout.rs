@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::Asn;
 
+use super::figure::Point;
 use super::number;
-use super::svg::Point;
 
 /// A link in the direction from the vantage to the target.
 pub(super) type Link = (Asn, Asn);

@@ -10,6 +10,7 @@
 mod diverse;
 mod foretold;
 mod october;
+mod printed;
 pub(super) mod reading;
 
 use std::collections::BTreeSet;
@@ -34,8 +35,8 @@ fn everything(findings: &Findings) -> Vec<(String, String)> {
     let mut texts = vec![
         ("terminal".to_owned(), terminal(findings, Style::PLAIN)),
         ("report.html".to_owned(), html(findings).unwrap()),
-        ("timeline.svg".to_owned(), timeline_svg(findings)),
-        ("paths.svg".to_owned(), paths_svg(findings)),
+        ("timeline.svg".to_owned(), timeline_figure::draw(findings).svg()),
+        ("paths.svg".to_owned(), path_figure::draw(findings).svg()),
     ];
     let csv = csv_files(findings).unwrap();
     texts.extend(csv.into_iter().map(|(name, bytes)| (name.to_owned(), String::from_utf8(bytes).unwrap())));
@@ -332,8 +333,8 @@ fn a_dataset_that_holds_nothing_is_said_to_hold_nothing() {
     let no_unit = "No unit was measured, so nothing can be said.";
     assert!(terminal(&findings, Style::PLAIN).contains(no_unit));
     assert!(html(&findings).unwrap().contains(no_unit));
-    assert!(timeline_svg(&findings).contains("there is no timeline"));
-    assert!(paths_svg(&findings).contains("No path between ASes was seen"));
+    assert!(timeline_figure::draw(&findings).svg().contains("there is no timeline"));
+    assert!(path_figure::draw(&findings).svg().contains("No path between ASes was seen"));
     let without_epochs = Findings { epochs: Vec::new(), ..nothing() };
     assert_eq!(everything(&without_epochs).len(), everything(&findings).len());
 }
@@ -430,12 +431,12 @@ fn a_unit_that_never_answered_is_not_called_unreachable() {
     let rows = terminal_rows(&terminal(&findings, Style::PLAIN), "175.45.177.0/24");
     assert_eq!(rows["state"], ["not observable"; 3]);
     assert!(findings.units[1].by_epoch.iter().all(|epoch| epoch.reach == Reach::NotObservable));
-    assert!(timeline_svg(&findings).contains("not observable: nothing there ever answered"));
+    assert!(timeline_figure::draw(&findings).svg().contains("not observable: nothing there ever answered"));
 }
 
 #[test]
 fn the_path_figure_tells_what_came_and_what_went() {
-    let svg = paths_svg(&october());
+    let svg = path_figure::draw(&october()).svg();
     let epochs: Vec<&str> = svg.split(">Epoch ").skip(1).collect();
     let [first, second, third] = epochs.as_slice() else { unreachable!("{} epochs", epochs.len()) };
     assert!(!first.contains(", new<") && !first.contains(">gone<"));
@@ -446,7 +447,7 @@ fn the_path_figure_tells_what_came_and_what_went() {
 
 #[test]
 fn no_label_of_a_link_covers_another_and_names_stand_in_the_boxes() {
-    let svg = paths_svg(&october());
+    let svg = path_figure::draw(&october()).svg();
     let number = |shape: &str, key: &str| -> f64 {
         shape.split(&format!(" {key}=\"")).nth(1).unwrap().split('"').next().unwrap().parse().unwrap()
     };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::analyse::compare::{Findings, OutageState, Reach, TimelinePoint, UnitFindings};
 use crate::model::{Asn, WallTime};
 
-use super::svg::{Anchor, FILLS, Figure, Rect};
+use super::figure::{Anchor, FILLS, Figure, Rect};
 use super::time_axis::{Axis, Column, Sample, columns};
 use super::{number, wording};
 
@@ -22,20 +22,8 @@ const MARK: f64 = 6.0;
 const PANEL: f64 = 94.0;
 const LINE: f64 = 18.0;
 
-/// The timeline as a part of a page.
-pub(super) fn inline(findings: &Findings) -> String {
-    let (figure, height) = draw(findings);
-    figure.inline((WIDTH, height))
-}
-
-/// The timeline as an SVG file of its own.
-#[must_use]
-pub fn timeline_svg(findings: &Findings) -> String {
-    let (figure, height) = draw(findings);
-    figure.standalone((WIDTH, height))
-}
-
-fn draw(findings: &Findings) -> (Figure, f64) {
+/// The timeline.
+pub(super) fn draw(findings: &Findings) -> Figure {
     let figure = Figure::new(
         "timeline",
         "Upstreams and answers over time",
@@ -52,13 +40,13 @@ fn draw(findings: &Findings) -> (Figure, f64) {
     timeline.panels();
     timeline.ticks();
     timeline.legend();
-    (timeline.figure, timeline.y)
+    timeline.figure.sized(WIDTH, timeline.y)
 }
 
-fn nothing(mut figure: Figure) -> (Figure, f64) {
+fn nothing(mut figure: Figure) -> Figure {
     let text = "No round was recorded, so there is no timeline.";
     figure.text("note", (WIDTH / 2.0, 28.0), Anchor::Middle, text);
-    (figure, 44.0)
+    figure.sized(WIDTH, 44.0)
 }
 
 /// From the first to the last moment of epochs and rounds; `None` if there was no round.

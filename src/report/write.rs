@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::analyse::compare::Findings;
 
-use super::{AllWays, Style, csv_files, html, latex_files, paths_svg, terminal, timeline_svg};
+use super::{AllWays, Style, csv_files, html, latex_files, path_figure, terminal, timeline_figure};
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,9 @@ pub enum ReportError {
     /// The page could not be filled in.
     #[error("cannot fill in the template of the page")]
     Page(#[from] askama::Error),
+    /// A figure could not be put into PDF.
+    #[error("cannot put a figure into PDF")]
+    Figure(#[source] io::Error),
     /// A table could not be put into CSV.
     #[error("cannot put a table into CSV")]
     Table(#[from] csv::Error),
@@ -79,9 +82,14 @@ fn contents(findings: &Findings) -> Result<Vec<(&'static str, Vec<u8>)>, ReportE
     let mut files = vec![
         ("report.html", html(findings)?.into_bytes()),
         ("report.txt", terminal(findings, Style::PLAIN).into_bytes()),
-        ("timeline.svg", timeline_svg(findings).into_bytes()),
-        ("paths.svg", paths_svg(findings).into_bytes()),
     ];
+    let (timeline, paths) = (timeline_figure::draw(findings), path_figure::draw(findings));
+    for (svg, pdf, figure) in
+        [("timeline.svg", "timeline.pdf", timeline), ("paths.svg", "paths.pdf", paths)]
+    {
+        files.push((svg, figure.svg().into_bytes()));
+        files.push((pdf, figure.pdf().map_err(ReportError::Figure)?));
+    }
     files.extend(csv_files(findings)?);
     files.extend(latex_files(findings).into_iter().map(|(name, text)| (name, text.into_bytes())));
     Ok(files)
