@@ -19,7 +19,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::IpAddr;
 
-use search::{Ask, Change, Known, Phase, Rules, Search};
+use search::{Ask, Change, Known, Phase, Rules, SCOUT, Search};
 
 use super::{News, Next, Prober, Way};
 use crate::measure::schedule::Draw;
@@ -83,6 +83,8 @@ const PURPOSE: u64 = 0x6d75_6c74_6970_6174;
 const FEW: usize = 8;
 /// Targets whose questions are mixed, and go before those of others while there are any.
 const WAVE: usize = 32;
+/// Scouts go with the questions of so many waves before theirs, so that neighbours have shown the ends of the ways by then.
+const WAVES_AHEAD: u64 = 8;
 /// What a search asks on average, for progress bars.
 const USUAL_QUESTIONS: u64 = 100;
 
@@ -102,6 +104,7 @@ impl MultipathProber {
             budget: usize::try_from(order.budget.max(1)).unwrap_or(usize::MAX),
             ahead: if order.targets.len() > FEW { 1 } else { usize::from(way.gap_limit) },
             from_gateway: way.first_ttl == Ttl::FIRST,
+            ends_last: order.targets.len() > FEW,
         };
         Self {
             places: order.targets.iter().copied().zip(0..).collect(),
@@ -239,6 +242,7 @@ impl Turns {
     /// others, which can then do without what those have shown.
     fn rank(self, target: usize, ask: Ask, attempt: u8) -> Rank {
         let wave = self.draw.up_to(self.waves.saturating_sub(1), target as u64, u64::MAX);
+        let wave = if ask.flow == SCOUT { wave.saturating_sub(WAVES_AHEAD) } else { wave };
         let [low, high] = ask.flow.to_le_bytes();
         let hop = u8::try_from(ask.hop).unwrap_or(u8::MAX);
         let question = u64::from_le_bytes([low, high, hop, attempt, 0, 0, 0, 0]);

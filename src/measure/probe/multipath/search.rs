@@ -62,6 +62,8 @@ pub(super) struct Rules {
     pub(super) ahead: usize,
     /// Whether the first hop is the vantage's own gateway.
     pub(super) from_gateway: bool,
+    /// Whether the ends of ways are enumerated last, when other searches may have shown them.
+    pub(super) ends_last: bool,
 }
 
 /// What a search can know from those for other targets.
@@ -112,7 +114,7 @@ pub(super) struct Search {
 }
 
 /// The flow that finds the length of the way.
-const SCOUT: u16 = 0;
+pub(super) const SCOUT: u16 = 0;
 /// Flows by which a router's links are looked at where both hops are wide (MDA-Lite's φ).
 const MESHING_FLOWS: usize = 2;
 /// New flows in one go for node control.
@@ -229,6 +231,10 @@ impl Search {
         if self.is_waiting() {
             return (self.phase, asks);
         }
+        self.enumerate_ends(rules, known, &mut asks);
+        if !asks.is_empty() {
+            return (Phase::Enumerating, asks);
+        }
         let links = Links::between(self.map.hops());
         let asks = self.repeat(&links, known.splits);
         if !asks.is_empty() {
@@ -303,10 +309,31 @@ impl Search {
 
     fn enumerate_hops(&mut self, hops: Range<usize>, rules: &Rules, known: Known<'_>, asks: &mut Vec<Ask>) {
         for index in hops {
-            let missing = self.missing_flows(index, rules, known, asks);
-            let fresh = if missing == 0 { Vec::new() } else { self.fresh_flows(index, missing, asks) };
-            asks.extend(fresh.into_iter().map(|flow| Ask { hop: index, flow }));
+            if !(rules.ends_last && self.is_end(index, rules, known)) {
+                self.enumerate_hop(index, rules, known, asks);
+            }
         }
+    }
+
+    /// Asks at the two ends of the way what is left to ask there.
+    fn enumerate_ends(&mut self, rules: &Rules, known: Known<'_>, asks: &mut Vec<Ask>) {
+        for index in 0..self.certain_hops(rules) {
+            if self.is_end(index, rules, known) {
+                self.enumerate_hop(index, rules, known, asks);
+            }
+        }
+    }
+
+    fn enumerate_hop(&mut self, index: usize, rules: &Rules, known: Known<'_>, asks: &mut Vec<Ask>) {
+        let missing = self.missing_flows(index, rules, known, asks);
+        let fresh = if missing == 0 { Vec::new() } else { self.fresh_flows(index, missing, asks) };
+        asks.extend(fresh.into_iter().map(|flow| Ask { hop: index, flow }));
+    }
+
+    /// Whether a hop is one that the ways to neighbouring targets may show: the first, or the target.
+    fn is_end(&self, index: usize, rules: &Rules, known: Known<'_>) -> bool {
+        let is_target = |hop: &Hop| hop.vertices().keys().eq([&known.target]);
+        (index == 0 && rules.from_gateway) || self.map.hops().get(index).is_some_and(is_target)
     }
 
     /// How many hops are known to lie before the scout's end, or at it: an answer that ends the way may come
