@@ -2,19 +2,28 @@
 
 use std::net::IpAddr;
 
-use super::{Codec, flow};
+use super::{Codec, flow, tag};
 use crate::model::{FlowId, MatchQuality, MplsLabel, Probe, Protocol, Reply, ReplyKind};
 
 /// What names an outstanding probe: where it went, in what, and its keyed tag. Somebody who does not know
-/// the key guesses a tag with probability 2⁻³².
+/// the key guesses a tag with probability 2⁻³², or 2⁻³¹ for UDP over IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MatchKey {
     /// The probe's destination address.
     pub target: IpAddr,
     /// What it was carried in.
     pub protocol: Protocol,
-    /// The tag.
+    /// The tag. Of UDP over IPv4 half of it stands in the identification, of which some routers swap the bytes, and
+    /// what they quote may hold no other copy: both orders are one tag here.
     pub tag: u32,
+}
+
+impl MatchKey {
+    /// The key of a probe with this tag.
+    pub(super) fn new(target: IpAddr, protocol: Protocol, tag: u32) -> Self {
+        let may_be_swapped = protocol == Protocol::Udp && target.is_ipv4();
+        Self { target, protocol, tag: if may_be_swapped { tag::in_either_order(tag) } else { tag } }
+    }
 }
 
 /// A received packet that reads as an answer to a probe.
@@ -46,7 +55,8 @@ impl Answer {
     /// an answer in the target's name from somebody else.
     #[must_use]
     pub fn agreement(&self, codec: &Codec, probe: &Probe) -> Option<MatchQuality> {
-        if self.key != codec.key_of(probe) {
+        let tag = codec.tag_of(probe);
+        if self.key != MatchKey::new(probe.target, probe.protocol, tag) {
             return None;
         }
         match (self.kind, self.quoted) {
@@ -54,7 +64,7 @@ impl Answer {
                 (self.in_protocol(probe.protocol) && self.from == probe.target)
                     .then_some(MatchQuality::Exact)
             }
-            (_, Some(quoted)) => Some(quoted.quality(probe)),
+            (_, Some(quoted)) => Some(quoted.quality(probe, tag)),
             (_, None) => None,
         }
     }
@@ -92,16 +102,18 @@ pub struct Quoted {
     pub source_port: u16,
     /// Destination port, or 0 for ICMP.
     pub destination_port: u16,
+    /// The tag as it stands there.
+    pub tag: u32,
     /// Whether every copy of the tag that the quote reaches is the same; an address translator on the way
     /// may have left only the one in the payload.
     pub tag_intact: bool,
 }
 
 impl Quoted {
-    fn quality(self, probe: &Probe) -> MatchQuality {
+    fn quality(self, probe: &Probe, tag: u32) -> MatchQuality {
         let same_ports = flow::ports(probe) == Some((self.source_port, self.destination_port));
         let possible_ttl = self.ttl <= probe.ttl.get();
-        if same_ports && possible_ttl && self.tag_intact {
+        if same_ports && possible_ttl && self.tag_intact && self.tag == tag {
             MatchQuality::Exact
         } else {
             MatchQuality::Tolerant

@@ -60,7 +60,12 @@ impl Codec {
     /// What names this probe while it is outstanding.
     #[must_use]
     pub fn key_of(&self, probe: &Probe) -> MatchKey {
-        MatchKey { target: probe.target, protocol: probe.protocol, tag: self.key.tag(probe) }
+        MatchKey::new(probe.target, probe.protocol, self.tag_of(probe))
+    }
+
+    /// The tag of this probe, as it is sent.
+    pub(super) fn tag_of(&self, probe: &Probe) -> u32 {
+        self.key.tag(probe)
     }
 
     /// Writes the whole IP packet of a probe, IP header first, in place of what `packet` held. Allocates

@@ -50,7 +50,7 @@ fn tcp_answer(ip: &Ip<'_>, upper: Upper<'_>) -> Result<Option<Answer>, Malformed
         return Ok(None);
     }
     let tag = segment.get_acknowledgement().wrapping_sub(1);
-    let key = MatchKey { target: ip.source, protocol: Protocol::Tcp, tag };
+    let key = MatchKey::new(ip.source, Protocol::Tcp, tag);
     Ok(Some(direct(ip, key, flow::of_word(segment.get_destination()), kind)))
 }
 
@@ -74,7 +74,7 @@ fn icmp_answer(codec: &Codec, ip: &Ip<'_>, upper: Upper<'_>) -> Result<Option<An
     let ipv4 = ip.source.is_ipv4();
     match if ipv4 { Says::in_v4(kind, code) } else { Says::in_v6(kind, code) } {
         Says::EchoReply => {
-            let key = MatchKey { target: ip.source, protocol: Protocol::Icmp, tag: upper.body.u32(4)? };
+            let key = MatchKey::new(ip.source, Protocol::Icmp, upper.body.u32(4)?);
             let flow = flow::of_word(flow::request_checksum(upper.body.u16(2)?, ipv4));
             Ok(Some(Answer { icmp: Some((kind, code)), ..direct(ip, key, flow, ReplyKind::EchoReply) }))
         }

@@ -56,7 +56,7 @@ pub(super) fn encode(codec: &Codec, probe: &Probe, packet: &mut Vec<u8>) -> Resu
         probe,
         ends: Ends::new(codec.sources, probe.target)?,
         word: flow::word(probe.flow).ok_or(EncodeError::FlowTooHigh(probe.flow))?,
-        tag: codec.key_of(probe).tag,
+        tag: codec.tag_of(probe),
         lead: &codec.lead,
     };
     packet.clear();

@@ -43,7 +43,8 @@
 //! The tag can therefore be read twice: from the headers, and from the payload where the quote reaches that
 //! far. The payload wins (address translators rewrite headers), and a header that differs makes the match
 //! [`Tolerant`](crate::model::MatchQuality::Tolerant). UDP over IPv6 has only `hi` in its header and needs
-//! the payload; RFC 4443 §2.4 has routers quote it.
+//! the payload; RFC 4443 §2.4 has routers quote it. UDP over IPv4 has `lo` in the identification alone where no payload
+//! is quoted, and some routers swap its bytes there: a [`MatchKey`] holds for both orders.
 //!
 //! The "don't fragment" bit stays off: with it set, middleboxes may treat the IPv4 identification as
 //! meaningless (RFC 6864 §4.1).

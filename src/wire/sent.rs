@@ -74,9 +74,10 @@ fn read(codec: &Codec, ip: &Ip<'_>, upper: Upper<'_>) -> Result<Option<Sent>, Ma
         return without_payload(codec, upper.body);
     };
     let (source_port, destination_port) = ports(protocol, upper.body)?;
-    let quoted = Quoted { ttl: ip.ttl, source_port, destination_port, tag_intact: in_header.agrees(tag) };
+    let tag_intact = in_header.agrees(tag);
+    let quoted = Quoted { ttl: ip.ttl, source_port, destination_port, tag, tag_intact };
     let word = if protocol == Protocol::Icmp { upper.body.u16(2)? } else { source_port };
-    let key = MatchKey { target: ip.destination, protocol, tag };
+    let key = MatchKey::new(ip.destination, protocol, tag);
     Ok(Some(Sent { key, quoted, flow: flow::of_word(word) }))
 }
 

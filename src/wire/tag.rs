@@ -77,6 +77,12 @@ pub(super) const fn halves(tag: u32) -> (u16, u16) {
     (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
 }
 
+/// One of the two tags that differ in the order of the bytes of the low half.
+pub(super) fn in_either_order(tag: u32) -> u32 {
+    let (high, low) = halves(tag);
+    join(high, low.min(low.swap_bytes()))
+}
+
 /// The tag of two halves.
 pub(super) const fn join(high: u16, low: u16) -> u32 {
     let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());

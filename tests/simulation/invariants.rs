@@ -275,7 +275,7 @@ impl<'a> Court<'a> {
             return true;
         }
         let Some(router) = world.router_with(answer.from) else { return false };
-        let spoils = ["ip-id-zero", "ip-id-swapped", "checksum-zero"];
+        let spoils = ["ip-id-zero", "checksum-zero"];
         !spoils.iter().any(|mangle| world.routers[router].mangles.contains(mangle))
     }
 

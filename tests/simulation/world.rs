@@ -412,7 +412,7 @@ impl Draft {
             if router.mangles.contains("ip-id-zero") {
                 router.mangles.remove("ip-id-swapped");
             }
-            // One identification in 256 stays itself when it is swapped: whether an answer is known would be chance.
+            // One identification in 256 stays itself when it is swapped: whether a match is exact would be chance.
             if calm && router.mangles.remove("ip-id-swapped") {
                 router.mangles.insert("ip-id-zero");
             }

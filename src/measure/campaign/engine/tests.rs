@@ -366,7 +366,8 @@ fn honest(codec: &Codec, probe: &Probe) -> Answer {
         mpls: Vec::new(),
         size: 56,
     };
-    let quoted = Quoted { ttl: 1, source_port: 0, destination_port: 0, tag_intact: true };
+    let tag = key.tag;
+    let quoted = Quoted { ttl: 1, source_port: 0, destination_port: 0, tag, tag_intact: true };
     match probe.protocol {
         Protocol::Tcp => Answer { kind: ReplyKind::SynAck, icmp: None, ..answer },
         _ if probe.ttl.get() <= 8 => Answer {
