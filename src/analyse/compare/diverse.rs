@@ -126,10 +126,11 @@ fn evidence<'a>(
             chance_missed: chance_missed(&found),
         }
     };
+    let sample = Sample::new(&sightings, epochs.count());
     UnitEvidence {
         unit: view.unit,
         control: view.control,
-        sample: Sample::new(&sightings, epochs.count()),
+        sample: if aliases.is_empty() { sample } else { sample.joined(|address| aliases.router(address)) },
         epochs: (0..epochs.count()).map(in_epoch).collect(),
     }
 }

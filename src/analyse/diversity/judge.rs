@@ -80,6 +80,8 @@ struct Judge<'s, 'a> {
     keys: Vec<Key>,
     /// By epoch, the value of each key.
     values: Vec<Vec<Option<f64>>>,
+    /// By epoch, what the graph of all that was seen tells.
+    graphs: Vec<Vec<Reading>>,
     resampled: Resampled<'s, 'a>,
 }
 
@@ -89,17 +91,19 @@ impl<'s, 'a> Judge<'s, 'a> {
         let values = (0..unit.epochs.len()).map(|epoch| Tally::new(sample, epoch, None).values(&keys));
         let values = values.collect();
         let resampled = Resampled::new(sample, &keys, seed(scale.seed, unit.unit));
-        Self { unit, scale, keys, values, resampled }
+        let mut judge = Self { unit, scale, keys, values, graphs: Vec::new(), resampled };
+        judge.graphs =
+            unit.epochs.iter().zip(0..).map(|(known, epoch)| judge.of_graph(known, epoch)).collect();
+        judge
     }
 
     fn epoch(&self, epoch: usize) -> EpochDiversity {
         let cells = || self.unit.sample.traced(epoch);
         let mut readings: Vec<Reading> =
             (0..self.keys.len()).filter_map(|key| self.reading(epoch, key)).collect();
-        readings.extend(self.of_graph(epoch));
+        readings.extend(self.graph(epoch));
         readings.extend(self.of_richness(epoch));
         readings.push(self.chance_missed(epoch));
-        readings.extend(self.of_routers(epoch));
         let evidence = self.unit.epochs.get(epoch);
         EpochDiversity {
             flows: cells().count(),
@@ -113,7 +117,7 @@ impl<'s, 'a> Judge<'s, 'a> {
     fn reading(&self, epoch: usize, key: usize) -> Option<Reading> {
         let (level, measure) = *self.keys.get(key)?;
         let judged = match self.value(epoch, key) {
-            None => Err(self.why(epoch, measure)),
+            None => Err(self.why(epoch, (level, measure))),
             Some(value) => {
                 let interval = self.interval((measure, Of::Epoch(epoch, key)), value, measure.range());
                 Ok(Figure { value, interval, effort: self.effort(epoch) })
@@ -144,10 +148,14 @@ impl<'s, 'a> Judge<'s, 'a> {
     }
 
     /// Why a measure has no value.
-    fn why(&self, epoch: usize, measure: Measure) -> Why {
+    fn why(&self, epoch: usize, (level, measure): (Level, Measure)) -> Why {
         if self.effort(epoch) == 0 {
             let traced = self.unit.epochs.get(epoch).map_or(0, |known| known.traced);
             return if traced == 0 { Why::NotTraced } else { Why::Untold };
+        }
+        if level == Level::Router && self.unit.epochs.get(epoch).is_none_or(|known| known.routers.is_none())
+        {
+            return Why::NoAliases;
         }
         match measure {
             Measure::UpstreamEvenness | Measure::PathEvenness => Why::OneKind,
@@ -162,46 +170,37 @@ impl<'s, 'a> Judge<'s, 'a> {
     }
 
     /// Disjoint ways, smallest cuts and single points.
-    fn of_graph(&self, epoch: usize) -> Vec<Reading> {
-        let Some(known) = self.unit.epochs.get(epoch) else { return Vec::new() };
+    fn of_graph(&self, known: &EpochEvidence, epoch: usize) -> Vec<Reading> {
         let evidence = &known.evidence;
         let ases = |of| known.ases.as_ref().and_then(|web| web.cut(of)).map(|cut| cut.len());
-        let size = |of| evidence.cut(of).map(|cut| cut.len());
-        let some_way = size(CutOf::Links).is_some();
-        let points = |points: usize, any: bool| any.then_some(points);
+        let size = |evidence: &Evidence, of| evidence.cut(of).map(|cut| cut.len());
+        let points = |evidence: &Evidence| {
+            evidence.cut(CutOf::Links).is_some().then(|| evidence.single_points().len())
+        };
+        let routers = known.routers.as_ref();
         let single_ases = known.ases.as_ref().map_or(0, |web| web.single_points().len());
         let counts = [
             (Level::Address, Measure::Disjoint, evidence.disjoint(CutOf::Vertices)),
-            (Level::Address, Measure::SmallestCut, size(CutOf::Vertices)),
-            (Level::Address, Measure::SinglePoints, points(evidence.single_points().len(), some_way)),
+            (Level::Address, Measure::SmallestCut, size(evidence, CutOf::Vertices)),
+            (Level::Address, Measure::SinglePoints, points(evidence)),
             (Level::Link, Measure::Disjoint, evidence.disjoint(CutOf::Links)),
-            (Level::Link, Measure::SmallestCut, size(CutOf::Links)),
+            (Level::Link, Measure::SmallestCut, size(evidence, CutOf::Links)),
+            (Level::Router, Measure::Disjoint, routers.and_then(|known| known.disjoint(CutOf::Vertices))),
+            (Level::Router, Measure::SmallestCut, routers.and_then(|known| size(known, CutOf::Vertices))),
+            (Level::Router, Measure::SinglePoints, routers.and_then(points)),
             (Level::As, Measure::Disjoint, ases(CutOf::Vertices)),
-            (Level::As, Measure::SinglePoints, points(single_ases, ases(CutOf::Links).is_some())),
+            (Level::As, Measure::SinglePoints, ases(CutOf::Links).map(|_| single_ases)),
             (Level::AsLink, Measure::Disjoint, ases(CutOf::Links)),
         ];
         let reading = |(level, measure, count): (Level, Measure, Option<usize>)| {
             let figure = count.map(|count| self.count(epoch, real(count)));
-            Reading { level, measure, judged: figure.ok_or_else(|| self.why(epoch, measure)) }
+            Reading { level, measure, judged: figure.ok_or_else(|| self.why(epoch, (level, measure))) }
         };
         counts.into_iter().map(reading).collect()
     }
 
-    /// The same of routers, as far as it is known which addresses are on one.
-    fn of_routers(&self, epoch: usize) -> Vec<Reading> {
-        let known = self.unit.epochs.get(epoch).and_then(|known| known.routers.as_ref());
-        let reading = |measure| {
-            let judged = known.ok_or(Why::NoAliases).and_then(|evidence| {
-                let count = match measure {
-                    Measure::Disjoint => evidence.disjoint(CutOf::Vertices),
-                    Measure::SmallestCut => evidence.cut(CutOf::Vertices).map(|cut| cut.len()),
-                    _ => evidence.cut(CutOf::Links).map(|_| evidence.single_points().len()),
-                };
-                count.map(|count| self.count(epoch, real(count))).ok_or_else(|| self.why(epoch, measure))
-            });
-            Reading { level: Level::Router, measure, judged }
-        };
-        OF_ROUTERS.into_iter().map(reading).collect()
+    fn graph(&self, epoch: usize) -> impl Iterator<Item = Reading> {
+        self.graphs.get(epoch).into_iter().flatten().copied()
     }
 
     fn count(&self, epoch: usize, value: f64) -> Figure {
@@ -217,7 +216,7 @@ impl<'s, 'a> Judge<'s, 'a> {
                 effort: kinds.samples,
             });
             let why = || match kinds.samples {
-                0 => self.why(epoch, Measure::DistinctPaths),
+                0 => self.why(epoch, (level, Measure::DistinctPaths)),
                 few => Why::TooFew(few),
             };
             let coverage = kinds.coverage().map(|value| self.count(epoch, value));
@@ -259,8 +258,7 @@ impl<'s, 'a> Judge<'s, 'a> {
     fn contrasts(&self, epoch: usize) -> Vec<Contrast> {
         let mut contrasts: Vec<Contrast> =
             (0..self.keys.len()).filter_map(|key| self.contrast(epoch, key)).collect();
-        let graph = |epoch| self.of_graph(epoch);
-        let pairs = graph(epoch.saturating_sub(1)).into_iter().zip(graph(epoch));
+        let pairs = self.graph(epoch.saturating_sub(1)).zip(self.graph(epoch));
         contrasts.extend(pairs.map(|(before, after)| {
             let judged = both(before.judged, after.judged)
                 .map(|(before, after)| difference(before, after, Err(Why::CountOfSeen)));
@@ -274,7 +272,7 @@ impl<'s, 'a> Judge<'s, 'a> {
         let (level, measure) = *self.keys.get(key)?;
         let earlier = epoch.saturating_sub(1);
         let figure = |epoch| {
-            let value = self.value(epoch, key).ok_or_else(|| self.why(epoch, measure))?;
+            let value = self.value(epoch, key).ok_or_else(|| self.why(epoch, (level, measure)))?;
             Ok(self.count(epoch, value))
         };
         let judged = both(figure(earlier), figure(epoch)).map(|(before, after)| {
@@ -293,7 +291,7 @@ impl<'s, 'a> Judge<'s, 'a> {
         let (before, after) = (self.incidence(earlier, level), self.incidence(epoch, level));
         let effort = before.samples.min(after.samples);
         let figure = |epoch: usize, kinds: &Incidence| {
-            let why = self.why(epoch, Measure::DistinctPaths);
+            let why = self.why(epoch, (level, Measure::DistinctPaths));
             let empty = kinds.samples == 0;
             let found = kinds.rarefied_between(effort, self.scale.z);
             let (value, low, high) = found.ok_or(if empty { why } else { Why::TooFew(effort) })?;
@@ -310,9 +308,6 @@ impl<'s, 'a> Judge<'s, 'a> {
 
 /// The levels of which kinds are estimated: AS paths, address paths, and links between addresses.
 const RICH: [Level; 3] = [Level::As, Level::Address, Level::Link];
-
-/// What is said of routers.
-const OF_ROUTERS: [Measure; 3] = [Measure::Disjoint, Measure::SmallestCut, Measure::SinglePoints];
 
 /// Something of which there may be more than was seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -392,4 +387,81 @@ fn whole(number: f64) -> u64 {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a sum of ones")]
     let number = number as u64;
     number
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analyse::diversity::Sighting;
+    use crate::model::{FlowId, Name, Port, Protocol, WallTime};
+
+    /// Eight flows, all over one address of a router before the event and half over another of it behind.
+    fn before_and_after(router: Option<fn(IpAddr) -> IpAddr>) -> UnitDiversity {
+        let vantage = Name::try_from("here".to_owned()).unwrap();
+        let [one, other]: [IpAddr; 2] = ["10.0.1.1", "10.0.1.2"].map(|address| address.parse().unwrap());
+        let routers = [[Some(one)], [Some(other)]];
+        let sighting = |epoch: usize, flow: u16| Sighting {
+            vantage: &vantage,
+            target: "175.45.176.1".parse().unwrap(),
+            flow: (Protocol::Udp, Port::new(33_434), FlowId(flow)),
+            epoch,
+            at: WallTime::from_nanos(0),
+            upstream: Asn::try_from(4837_u32).unwrap(),
+            ends: (None, None),
+            ases: Vec::new(),
+            routers: &routers[usize::from(epoch == 1 && flow.is_multiple_of(2))],
+            arrival: Some((2, None)),
+        };
+        let sightings: Vec<Sighting<'_>> = (0..2)
+            .flat_map(|epoch| (0..8).map(move |flow| (epoch, flow)))
+            .map(|(epoch, flow)| sighting(epoch, flow))
+            .collect();
+        let evidence = |ways: &[[Option<IpAddr>; 1]]| {
+            let mut evidence = Evidence::default();
+            for way in ways {
+                evidence.add_way(0, way, true);
+            }
+            let routers = router.map(|router| evidence.joined(router));
+            EpochEvidence { traced: 8, evidence, routers, ases: None, chance_missed: None }
+        };
+        let sample = Sample::new(&sightings, 2);
+        let sample = match router {
+            Some(router) => sample.joined(router),
+            None => sample,
+        };
+        let epochs = vec![evidence(&routers[..1]), evidence(&routers)];
+        let unit = Unit("175.45.176.0/24".parse().unwrap());
+        judge(
+            &UnitEvidence { unit, control: false, sample, epochs },
+            &Scale { confidence: 0.95, z: 1.96, seed: 1 },
+        )
+    }
+
+    fn change(found: &UnitDiversity, level: Level, measure: Measure) -> Result<(f64, f64), Why> {
+        let is_it = |contrast: &&Contrast| (contrast.level, contrast.measure) == (level, measure);
+        let judged = found.contrasts.iter().find(is_it).unwrap().judged;
+        judged.map(|found| (found.before, found.after))
+    }
+
+    const OF_ROUTERS: [Measure; 4] =
+        [Measure::DistinctPaths, Measure::EffectivePaths, Measure::Disjoint, Measure::SmallestCut];
+
+    #[test]
+    fn a_second_address_of_a_router_is_no_second_way() {
+        let found = before_and_after(Some(|_| "10.0.1.1".parse().unwrap()));
+        for measure in OF_ROUTERS {
+            assert_eq!(change(&found, Level::Router, measure), Ok((1.0, 1.0)), "{measure:?}");
+        }
+        for measure in [Measure::DistinctPaths, Measure::EffectivePaths, Measure::Disjoint] {
+            assert_eq!(change(&found, Level::Address, measure), Ok((1.0, 2.0)), "{measure:?}");
+        }
+    }
+
+    #[test]
+    fn where_no_aliases_are_known_nothing_is_said_of_routers() {
+        let found = before_and_after(None);
+        for measure in OF_ROUTERS {
+            assert_eq!(change(&found, Level::Router, measure), Err(Why::NoAliases), "{measure:?}");
+        }
+    }
 }

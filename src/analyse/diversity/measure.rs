@@ -172,6 +172,7 @@ pub(super) fn keys(sample: &Sample<'_>) -> Vec<Key> {
         ];
         keys.extend(of_paths.map(|measure| (level, measure)));
     }
+    keys.extend([Measure::DistinctPaths, Measure::EffectivePaths].map(|of| (Level::Router, of)));
     keys.extend(
         [Measure::Hops, Measure::HopInflation, Measure::RttInflation].map(|of| (Level::Address, of)),
     );
@@ -212,11 +213,17 @@ impl<'s, 'a> Tally<'s, 'a> {
 
     /// The values of all keys, in their order; `None` where there is nothing to compute them from.
     pub(super) fn values(&self, keys: &[Key]) -> Vec<Option<f64>> {
-        let paths = [self.by(|kind| kind.as_path), self.by(|kind| kind.address_path)];
-        let upstreams = self.by(|kind| kind.upstream);
+        let ases = LazyCell::new(|| self.by(|kind| Some(kind.as_path)));
+        let addresses = LazyCell::new(|| self.by(|kind| Some(kind.address_path)));
+        let routers = LazyCell::new(|| self.by(|kind| kind.router_path));
+        let upstreams = self.by(|kind| Some(kind.upstream));
         let hegemony = LazyCell::new(|| self.hegemony());
         let value = |(level, measure): &Key| {
-            let of_paths = if *level == Level::As { &paths[0] } else { &paths[1] };
+            let of_paths: &[f64] = match level {
+                Level::As => &ases,
+                Level::Router => &routers,
+                _ => &addresses,
+            };
             let same = if *level == Level::As { self.sums.same_ases } else { self.sums.same_addresses };
             if self.weighted && !measure.is_resampled() {
                 return None;
@@ -247,11 +254,11 @@ impl<'s, 'a> Tally<'s, 'a> {
         keys.iter().map(value).collect()
     }
 
-    /// Weights added up by something of the kind, where there are any.
-    fn by(&self, of: impl Fn(&Kind) -> usize) -> Vec<f64> {
+    /// Weights added up by something of the kind, where it is known.
+    fn by(&self, of: impl Fn(&Kind) -> Option<usize>) -> Vec<f64> {
         let mut sums: BTreeMap<usize, f64> = BTreeMap::new();
-        for (kind, weight) in self.used() {
-            *sums.entry(of(kind)).or_default() += weight;
+        for (of, weight) in self.used().filter_map(|(kind, weight)| Some((of(kind)?, weight))) {
+            *sums.entry(of).or_default() += weight;
         }
         let most = sums.keys().next_back().map_or(0, |most| most.saturating_add(1));
         (0..most).map(|index| sums.get(&index).copied().unwrap_or(0.0)).collect()

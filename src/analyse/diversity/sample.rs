@@ -52,9 +52,11 @@ pub struct Sample<'a> {
 pub(super) struct Kind {
     pub(super) vantage: usize,
     pub(super) upstream: usize,
-    /// Which sequence of routers, and which of ASes.
+    /// Which sequence of addresses, and which of ASes.
     pub(super) address_path: usize,
     pub(super) as_path: usize,
+    /// Which sequence of routers, addresses on one taken for one; `None` where of no address is known on which it is.
+    pub(super) router_path: Option<usize>,
     pub(super) routers: Vec<Option<IpAddr>>,
     pub(super) arrived: bool,
     pub(super) ases: Vec<Asn>,
@@ -113,6 +115,21 @@ impl<'a> Sample<'a> {
         sample
     }
 
+    /// The same sample, with what is known of routers: by which address that of an address is named.
+    #[must_use]
+    pub fn joined(mut self, router: impl Fn(IpAddr) -> IpAddr) -> Self {
+        let joined = |kind: &Kind| {
+            let routers: Vec<Option<IpAddr>> =
+                kind.routers.iter().map(|address| address.map(&router)).collect();
+            (routers, kind.arrived)
+        };
+        let paths = in_order(self.kinds.iter().map(joined));
+        for kind in &mut self.kinds {
+            kind.router_path = Some(place(&paths, &joined(kind)));
+        }
+        self
+    }
+
     /// The index of each trace's kind.
     fn intern(&mut self, sightings: &[Sighting<'a>]) -> Vec<usize> {
         let (routes, of_traces) = distinct_routes(sightings);
@@ -159,6 +176,7 @@ impl<'a> Sample<'a> {
             upstream: place(&self.upstreams, &upstream),
             address_path,
             as_path,
+            router_path: None,
             routers: route.routers.clone(),
             arrived: route.closed,
             ases: seen.ases.clone(),
