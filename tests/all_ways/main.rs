@@ -3,6 +3,7 @@
 //! figures of `docs/measurements.md` are printed.
 
 mod census;
+mod exchange;
 mod multipath;
 #[allow(dead_code, reason = "what one suite does not use, another does")]
 #[path = "../played/mod.rs"]

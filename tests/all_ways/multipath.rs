@@ -14,7 +14,7 @@ use crate::stage::{Link, Round, measure_by, seeds};
 
 /// A balancer with these weights between plain routers, before a network of so many hosts. What `habits` says
 /// belongs to the balancer, and what `hazards` says to every link.
-fn balancer(weights: &[u32], hosts: u32, habits: &str, hazards: &str) -> String {
+pub(crate) fn balancer(weights: &[u32], hosts: u32, habits: &str, hazards: &str) -> String {
     let mut text = String::from(
         "[clock]\nstart = \"2017-10-01T00:00:00Z\"\nduration = \"24h\"\n\
          [vantage]\nname = \"here\"\naddresses = [\"188.1.144.10\"]\ngateway = \"edge\"\n\
@@ -53,7 +53,7 @@ fn targets(count: u32) -> impl Iterator<Item = IpAddr> {
 }
 
 /// A campaign of one search for each of so many hosts.
-fn campaign(hosts: u32, prober: &str) -> String {
+pub(crate) fn campaign(hosts: u32, prober: &str) -> String {
     let mut text = String::from(
         "[campaign]\nname = \"balancers\"\n[vantage]\nname = \"here\"\n\
          [rates]\ntotal = 10000\nper_unit = 100\nper_responder = 100\n",

@@ -138,7 +138,7 @@ impl<'o> Writer<'o> {
         let key = &group.key;
         let (prb_id, msm_id) = (self.number(&key.vantage, "atlas-"), self.number(&key.prober, "msm-"));
         let from = source(&self.vantages, &key.vantage, key.target);
-        let of_ping = |number: usize| key.ping.and(Some(number));
+        let of_ping = |number: usize| key.method.is_liveness().then_some(number);
         let answers = group.answers().count();
         let line = Line {
             fw: FIRMWARE,
@@ -152,16 +152,19 @@ impl<'o> Writer<'o> {
                 Protocol::Udp => "UDP",
                 Protocol::Tcp => "TCP",
             },
-            paris_id: key.ping.is_none().then_some(key.flow.0),
+            paris_id: (!key.method.is_liveness()).then_some(key.flow.0),
             timestamp: seconds(group.start()).0,
             endtime: seconds(group.last()).0,
             msm_id,
             prb_id,
-            msm_name: if key.ping.is_some() { "Ping" } else { "Traceroute" },
-            kind: if key.ping.is_some() { "ping" } else { "traceroute" },
+            msm_name: if key.method.is_liveness() { "Ping" } else { "Traceroute" },
+            kind: if key.method.is_liveness() { "ping" } else { "traceroute" },
             sent: of_ping(group.probes.len()),
             rcvd: of_ping(answers),
-            ttl: group.answers().find_map(|(.., reply, _)| reply.reply_ttl).filter(|_| key.ping.is_some()),
+            ttl: group
+                .answers()
+                .find_map(|(.., reply, _)| reply.reply_ttl)
+                .filter(|_| key.method.is_liveness()),
             result,
             tetherline: Ours {
                 vantage: key.vantage.as_str(),
@@ -177,7 +180,7 @@ impl<'o> Writer<'o> {
 
 impl Write for Writer<'_> {
     fn group(&mut self, group: &Group) -> io::Result<()> {
-        if group.key.ping.is_some() {
+        if group.key.method.is_liveness() {
             let pongs = group.probes.values().map(|probe| probe.answer().map_or_else(star, pong));
             return self.line(group, pongs.collect::<Vec<Answer>>());
         }

@@ -20,12 +20,19 @@ pub(super) struct Key {
     pub(super) round: RoundId,
     pub(super) vantage: Name,
     pub(super) prober: Name,
-    /// By which method, if it is a ping.
-    pub(super) ping: Option<Method>,
+    pub(super) method: Method,
     pub(super) target: IpAddr,
     pub(super) protocol: Protocol,
     pub(super) port: Option<Port>,
     pub(super) flow: FlowId,
+}
+
+impl Key {
+    /// One of the probes.
+    pub(super) fn probe(&self, ttl: Ttl, attempt: u8) -> crate::model::Probe {
+        let Self { round, target, protocol, port, flow, .. } = *self;
+        crate::model::Probe { round, target, protocol, port, flow, ttl, attempt }
+    }
 }
 
 /// One trace or ping.
@@ -145,14 +152,19 @@ impl Group {
         parts
     }
 
+    /// Whether another group is another flow of the same search.
+    pub(super) fn is_of_one_search_with(&self, other: &Self) -> bool {
+        Key { flow: self.key.flow, ..other.key.clone() } == self.key
+    }
+
     /// Whether another group is the next probe of this ping, of which every one has a flow of its own.
     fn goes_on_in(&self, other: &Self) -> bool {
         let is_one = self.flow_rises || self.probes.len() == 1;
         let next =
             other.probes.keys().next().filter(|(_, attempt)| other.probes.len() == 1 && *attempt > 0);
-        let same = || Key { flow: self.key.flow, ..other.key.clone() } == self.key;
+        let same = || self.is_of_one_search_with(other);
         let first = other.first_flow();
-        self.key.ping.is_some() && is_one && next.is_some() && first == self.first_flow() && same()
+        self.key.method.is_liveness() && is_one && next.is_some() && first == self.first_flow() && same()
     }
 
     /// The flow that the first probe of a ping had, if every one had the next.
@@ -172,7 +184,7 @@ impl Group {
         let (key, first) = (&self.key, self.first_flow().0);
         let (flow, port) = (key.flow.0, key.port.map_or(0, Port::get));
         let (number, name, source_port, port) = match (key.protocol, key.port, self.flow_rises) {
-            (Protocol::Icmp, ..) if key.ping == Some(Method::Timestamp) => (5, "icmp-time", 0, 0),
+            (Protocol::Icmp, ..) if key.method == Method::Timestamp => (5, "icmp-time", 0, 0),
             (Protocol::Icmp, ..) => (0, "icmp-echo", 0, 0),
             (Protocol::Udp, None, _) => (4, "udp-dport", 0, first),
             (Protocol::Udp, Some(_), true) => (10, "udp-sport", first, port),
@@ -262,7 +274,7 @@ fn key(record: ProbeRecord) -> Key {
         round: probe.round,
         vantage: record.vantage,
         prober: record.prober,
-        ping: record.method.is_liveness().then_some(record.method),
+        method: record.method,
         target: probe.target,
         protocol: probe.protocol,
         port: probe.port,

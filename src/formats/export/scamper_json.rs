@@ -255,7 +255,7 @@ impl<'o> Writer<'o> {
 impl Write for Writer<'_> {
     fn group(&mut self, group: &Group) -> io::Result<()> {
         self.cycle(group)?;
-        if group.key.ping.is_some() {
+        if group.key.method.is_liveness() {
             return self.ping(group);
         }
         group.without_gaps().iter().try_for_each(|part| self.trace(part))

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use proptest::prelude::*;
 
 use super::*;
+use crate::analyse::ways::Searches;
 use crate::dataset::{Dataset, arbitrary};
 use crate::formats::import::tests::{
     ATLAS, DIAMONDS, PINGS, TRACES, imported, in_file, measurements, read, records,
@@ -27,9 +28,15 @@ fn dataset(name: &str, bytes: &[u8]) -> (tempfile::TempDir, Dataset) {
 
 /// Records without what the format has no place for, in an order of their own.
 fn comparable(dataset: &Dataset, keep: impl Fn(&mut ProbeRecord)) -> Vec<String> {
-    let mut all = records(dataset);
-    all.iter_mut().for_each(keep);
-    let mut all: Vec<String> = all.iter().map(|record| format!("{record:?}")).collect();
+    sorted(records(dataset), keep)
+}
+
+fn sorted(records: impl IntoIterator<Item = ProbeRecord>, keep: impl Fn(&mut ProbeRecord)) -> Vec<String> {
+    let kept = records.into_iter().map(|mut record| {
+        keep(&mut record);
+        format!("{record:?}")
+    });
+    let mut all: Vec<String> = kept.collect();
     all.sort();
     all
 }
@@ -58,7 +65,39 @@ fn load_balancer_traces_come_back_as_a_trace_of_every_flow() {
             record.method = Method::Trace;
         }
     };
-    assert_eq!(comparable(&again, as_traces), comparable(&first, as_traces));
+    let traces = |record: &ProbeRecord| record.method != Method::Multipath;
+    let again = sorted(records(&again).into_iter().filter(traces), as_traces);
+    assert_eq!(again, comparable(&first, as_traces));
+}
+
+/// The links that searches tell.
+fn links(records: &[ProbeRecord]) -> Vec<(IpAddr, Ttl, IpAddr, IpAddr)> {
+    let mut searches = Searches::default();
+    for record in records {
+        searches.add(record);
+    }
+    let ways = searches.finish();
+    let links = ways.iter().flat_map(|ways| ways.links.iter().map(|link| (ways.key.target, link)));
+    links.map(|(target, link)| (target, link.ttl, link.from, link.to)).collect()
+}
+
+#[test]
+fn searches_come_back_from_warts_with_the_same_links_and_the_probes_that_went_along_them() {
+    let (_kept, first) = dataset("w", DIAMONDS);
+    let warts = exported(&first, ExportTo::Warts);
+    let (_kept, again) = dataset("w", &warts);
+    let searched = |dataset: &Dataset| {
+        let all = records(dataset).into_iter().filter(|record| record.method == Method::Multipath);
+        all.collect::<Vec<ProbeRecord>>()
+    };
+    assert_eq!(links(&searched(&first)).len(), 15);
+    assert_eq!(links(&searched(&again)), links(&searched(&first)));
+    let any_round = |record: &mut ProbeRecord| record.probe.round = RoundId(0);
+    let (first, again) = (sorted(searched(&first), any_round), sorted(searched(&again), any_round));
+    let lost = first.iter().filter(|record| !again.contains(record)).count();
+    assert!(again.iter().all(|record| first.contains(record)), "what comes back was there");
+    // Those of flows that were not asked at the hop before, where several routers answer.
+    assert!(lost * 3 < first.len(), "{lost} of {}", first.len());
 }
 
 #[test]

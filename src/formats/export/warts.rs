@@ -1,5 +1,7 @@
 //! warts, as scamper's tools read it: for every series a list, for every round of a vantage a cycle, and in it
-//! traces and pings. Record types 1, 2, 4, 6 and 7.
+//! traces, pings and searches. Record types 1, 2, 4, 6, 7 and 8.
+
+mod tracelb;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -7,7 +9,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::group::{Group, Probe, Stop, micros, seconds};
 use super::{Vantages, Write, icmp_of, source};
-use crate::model::{MplsLabel, Name, Protocol, Reply, ReplyKind, RoundId, Rtt, RttSource, Ttl, WallTime};
+use crate::model::{
+    Method, MplsLabel, Name, Protocol, Reply, ReplyKind, RoundId, Rtt, RttSource, Ttl, WallTime,
+};
 
 const LIST: u16 = 1;
 const CYCLE_START: u16 = 2;
@@ -37,6 +41,8 @@ pub(super) struct Writer<'o> {
     vantages: Vantages,
     lists: BTreeMap<Name, u32>,
     cycles: BTreeMap<(Name, Name, RoundId), Cycle>,
+    /// The flows of the search that is at hand.
+    search: Vec<Group>,
 }
 
 #[derive(Clone, Copy)]
@@ -47,7 +53,7 @@ struct Cycle {
 
 impl<'o> Writer<'o> {
     pub(super) fn new(out: &'o mut dyn io::Write, vantages: Vantages) -> Self {
-        Self { out, vantages, lists: BTreeMap::new(), cycles: BTreeMap::new() }
+        Self { out, vantages, lists: BTreeMap::new(), cycles: BTreeMap::new(), search: Vec::new() }
     }
 
     fn record(&mut self, kind: u16, body: &[u8]) -> io::Result<()> {
@@ -179,13 +185,20 @@ impl<'o> Writer<'o> {
 
 impl Write for Writer<'_> {
     fn group(&mut self, group: &Group) -> io::Result<()> {
-        if group.key.ping.is_some() {
+        if self.search.last().is_some_and(|last| !last.is_of_one_search_with(group)) {
+            self.search()?;
+        }
+        if group.key.method == Method::Multipath {
+            self.search.push(group.clone());
+        }
+        if group.key.method.is_liveness() {
             return self.ping(group);
         }
         group.without_gaps().iter().try_for_each(|part| self.trace(part))
     }
 
     fn end(&mut self) -> io::Result<()> {
+        self.search()?;
         let cycles: Vec<Cycle> = self.cycles.values().copied().collect();
         for Cycle { number, last } in cycles {
             let mut body = [number, whole_seconds(last)].map(u32::to_be_bytes).concat();

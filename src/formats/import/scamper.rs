@@ -1,8 +1,8 @@
 //! What scamper's warts and its JSON have in common: how it numbers methods, and what it sent at hops of
 //! which a trace tells no answer.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::fields::{MOST_ATTEMPTS, kind_of_tcp};
@@ -247,6 +247,43 @@ impl Probes {
         let silent = all.iter().filter(|sent| sent.outcome == Outcome::Silent).count();
         batch.count_many("packets without an answer", silent as u64);
         all
+    }
+}
+
+/// Who stands before the links of a load-balancer traceroute. Of a node to which no link leads no probe is told; but
+/// those of its links went through it.
+#[derive(Debug, Default)]
+pub(super) struct Nodes {
+    led_to: BTreeSet<IpAddr>,
+    /// The first probe of the links of each, and the TTL that its router quoted.
+    first: BTreeMap<IpAddr, (FlowId, Ttl, Option<u8>)>,
+}
+
+impl Nodes {
+    /// Notes a link.
+    pub(super) fn lead_to(&mut self, node: IpAddr) {
+        self.led_to.insert(node);
+    }
+
+    /// Notes a probe that went from this node to the next hop of a link.
+    pub(super) fn went_through(&mut self, node: IpAddr, quoted_ttl: Option<u8>, probe: (FlowId, Ttl)) {
+        self.first.entry(node).or_insert((probe.0, probe.1, quoted_ttl));
+    }
+
+    /// That the nodes to which no link leads were answers.
+    pub(super) fn answers(self) -> impl Iterator<Item = Sent> {
+        let Self { led_to, first } = self;
+        let firsts = first.into_iter().filter(move |(node, _)| !led_to.contains(node));
+        firsts.filter_map(|(from, (flow, behind, quoted_ttl))| {
+            let ttl = Ttl::new(behind.get().saturating_sub(1))?;
+            let kind = ReplyKind::TimeExceeded;
+            // Time exceeded in transit: RFC 792, RFC 4443 §3.3.
+            let icmp = Some(if from.is_ipv4() { (11, 0) } else { (3, 0) });
+            let (reply_ttl, mpls, size) = (None, Vec::new(), None);
+            let reply = Heard { from, kind, icmp, reply_ttl, quoted_ttl, mpls, size }.reply();
+            let outcome = Outcome::Answered { reply, rtt: Rtt::NOT_TOLD };
+            Some(Sent { flow, ttl, attempt: 0, at: None, outcome })
+        })
     }
 }
 

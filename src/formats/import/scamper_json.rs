@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::fields::{address, name, name_of_address, rtt_of_ms, seconds};
 use super::mended::Unread;
-use super::scamper::{Heard, HopAnswer, PingKind, Pings, Probes, Told, method_at, says};
+use super::scamper::{Heard, HopAnswer, Nodes, PingKind, Pings, Probes, Told, method_at, says};
 use super::{Batch, Measurement, Sent};
 use crate::model::{FlowId, Method, MplsLabel, Outcome, Port, Protocol, Rtt, RttSource, Ttl, WallTime};
 
@@ -132,6 +132,9 @@ struct Response {
 
 #[derive(Deserialize)]
 struct Node {
+    #[serde(default, deserialize_with = "address")]
+    addr: Option<IpAddr>,
+    q_ttl: Option<u8>,
     #[serde(default)]
     links: Vec<Vec<Target>>,
 }
@@ -367,6 +370,7 @@ fn tracelb(line: &Line<'_>, batch: &mut Batch) -> Option<Made> {
     let has_port = protocol != Protocol::Icmp && method != "udp-dport";
     let port = line.dport.filter(|_| has_port).and_then(Port::new);
     let (mut probes, mut duplicates) = (Probes::default(), 0_u64);
+    stand(line).answers().for_each(|sent| probes.add(sent));
     let targets = line.nodes.iter().flat_map(|node| &node.links).flatten();
     for (from, probe) in targets.flat_map(|target| target.probes.iter().map(|probe| (target.addr, probe))) {
         let Some(ttl) = probe.ttl.and_then(Ttl::new) else {
@@ -387,6 +391,22 @@ fn tracelb(line: &Line<'_>, batch: &mut Batch) -> Option<Made> {
     }
     let probes = probes.numbered(batch);
     Some(Made { method: Method::Multipath, protocol, port, probes, duplicates })
+}
+
+/// Of the links of a node all are told together whom they lead to, and the hops between.
+fn stand(line: &Line<'_>) -> Nodes {
+    let mut nodes = Nodes::default();
+    for node in &line.nodes {
+        let targets = || node.links.iter().flatten();
+        targets().filter_map(|target| target.addr).for_each(|to| nodes.lead_to(to));
+        let probes = targets().flat_map(|target| &target.probes);
+        let probes = probes.filter_map(|probe| Some((probe.ttl.and_then(Ttl::new)?, probe)));
+        let nearest = probes.min_by_key(|(ttl, _)| *ttl);
+        if let Some(((ttl, probe), from)) = nearest.zip(node.addr) {
+            nodes.went_through(from, node.q_ttl, (FlowId(probe.flowid.unwrap_or(0)), ttl));
+        }
+    }
+    nodes
 }
 
 /// Answers name nobody: it is whom the link leads to who answered.

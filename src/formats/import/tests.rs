@@ -219,7 +219,9 @@ fn as_json_tells(measurement: &Measurement) -> Measurement {
     let mut measurement = measurement.clone();
     for sent in &mut measurement.probes {
         if let Outcome::Answered { reply, rtt } = &mut sent.outcome {
-            rtt.source = RttSource::UserSpace;
+            if rtt.told().is_some() {
+                rtt.source = RttSource::UserSpace;
+            }
             if measurement.method == Method::Multipath {
                 reply.mpls.clear();
             }

@@ -69,6 +69,17 @@ fn hops(text: &str) -> BTreeSet<String> {
     results(text, "trace").into_iter().flat_map(of_trace).collect()
 }
 
+/// The links of load-balancer traceroutes.
+fn links(text: &str) -> BTreeSet<String> {
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let nodes = results(text, "tracelb").into_iter().flat_map(|search| list(&search["nodes"]));
+    let of_node = |node: Value| {
+        let targets = list(&node["links"]).into_iter().flat_map(|link| list(&link));
+        targets.map(|target| format!("{} {}", node["addr"], target["addr"])).collect::<Vec<_>>()
+    };
+    nodes.flat_map(of_node).collect()
+}
+
 #[test]
 #[ignore = "needs other people's programs: scripts/test runs it"]
 fn what_came_from_warts_goes_back_to_warts_as_scampers_tools_see_it() {
@@ -80,6 +91,8 @@ fn what_came_from_warts_goes_back_to_warts_as_scampers_tools_see_it() {
     ));
     let [first, again, dump, dump_again] =
         said.split("----\n").collect::<Vec<_>>().try_into().expect("four outputs");
+    let (searched, again_searched) = (links(first), links(again));
+    assert!(again_searched.len() > 12 && again_searched.is_subset(&searched), "{again_searched:?}");
     let (first, again) = (hops(first), hops(again));
     assert!(first.len() > 30, "{first:#?}");
     assert_eq!(first.difference(&again).collect::<Vec<_>>(), Vec::<&String>::new());

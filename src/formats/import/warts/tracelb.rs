@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::Context;
 use super::answer::Says;
 use super::cursor::{Bad, Cursor};
-use crate::formats::import::scamper::{Heard, Probes};
+use crate::formats::import::scamper::{Heard, Nodes, Probes};
 use crate::formats::import::{Batch, Measurement, Sent};
 use crate::model::{FlowId, Method, Outcome, Port, Protocol, Rtt, RttSource, Ttl, WallTime};
 
@@ -39,9 +39,17 @@ pub(super) fn read(context: &Context, body: &[u8], batch: &mut Batch) -> Result<
         batch.count("traceroutes of an unknown method");
         return Ok(());
     };
-    let mut found = Found { target, protocol, probes: Probes::default(), duplicates: 0 };
-    (0..nodes).try_for_each(|_| node(&mut cursor))?;
+    let nodes = (0..nodes).map(|_| node(&mut cursor)).collect::<Result<_, _>>()?;
+    let mut found = Found {
+        target,
+        protocol,
+        nodes,
+        stand: Nodes::default(),
+        probes: Probes::default(),
+        duplicates: 0,
+    };
     (0..links).try_for_each(|_| found.link(&mut cursor, batch))?;
+    found.stand.answers().for_each(|sent| found.probes.add(sent));
     let (duplicates, probes) = (found.duplicates, found.probes.numbered(batch));
     batch.measured(Measurement {
         vantage: context.vantage(list, cycle, source).ok_or(Bad::NoTarget)?,
@@ -72,21 +80,25 @@ const fn method(kind: u8) -> Option<(Protocol, bool)> {
     }
 }
 
-/// What a node tells is told again by the answers on the links; but for the first, of which no probe is told.
-fn node(cursor: &mut Cursor<'_>) -> Result<(), Bad> {
+/// An address, and the TTL that its router quoted.
+type Node = (Option<IpAddr>, Option<u8>);
+
+fn node(cursor: &mut Cursor<'_>) -> Result<Node, Bad> {
     let params = cursor.params()?;
-    cursor.old_address_if(params, 1)?;
-    cursor.byte_if(params, 2)?;
-    cursor.short_if(params, 3)?;
-    cursor.byte_if(params, 4)?;
-    cursor.address_if(params, 5)?;
+    let old_address = cursor.old_address_if(params, 1)?;
+    let _flags = cursor.byte_if(params, 2)?;
+    let _links = cursor.short_if(params, 3)?;
+    let quoted_ttl = cursor.byte_if(params, 4)?;
+    let address = cursor.address_if(params, 5)?.or(old_address);
     cursor.end(params);
-    Ok(())
+    Ok((address, quoted_ttl))
 }
 
 struct Found {
     target: IpAddr,
     protocol: Protocol,
+    nodes: Vec<Node>,
+    stand: Nodes,
     probes: Probes,
     duplicates: u64,
 }
@@ -94,19 +106,23 @@ struct Found {
 impl Found {
     fn link(&mut self, cursor: &mut Cursor<'_>, batch: &mut Batch) -> Result<(), Bad> {
         let params = cursor.params()?;
-        let _ends = (cursor.short_if(params, 1)?, cursor.short_if(params, 2)?);
+        let [from, to] = [cursor.short_if(params, 1)?, cursor.short_if(params, 2)?]
+            .map(|end| end.and_then(|end| self.nodes.get(usize::from(end)).copied()));
         let hops = cursor.byte_if(params, 3)?.unwrap_or(0);
         cursor.end(params);
-        for _ in 0..hops {
+        to.and_then(|(address, _)| address).into_iter().for_each(|to| self.stand.lead_to(to));
+        for hop in 0..hops {
             let params = cursor.params()?;
             let probes = cursor.short_if(params, 1)?.unwrap_or(0);
             cursor.end(params);
-            (0..probes).try_for_each(|_| self.probe(cursor, batch))?;
+            let from = from.filter(|_| hop == 0);
+            (0..probes).try_for_each(|_| self.probe(cursor, from, batch))?;
         }
         Ok(())
     }
 
-    fn probe(&mut self, cursor: &mut Cursor<'_>, batch: &mut Batch) -> Result<(), Bad> {
+    /// A probe, and from which node it went here.
+    fn probe(&mut self, cursor: &mut Cursor<'_>, from: Option<Node>, batch: &mut Batch) -> Result<(), Bad> {
         let params = cursor.params()?;
         let at = cursor.time_if(params, 1)?;
         let flow = FlowId(cursor.short_if(params, 2)?.unwrap_or(0));
@@ -127,6 +143,9 @@ impl Found {
             batch.count("probes without a TTL");
             return Ok(());
         };
+        if let Some((Some(node), quoted_ttl)) = from {
+            self.stand.went_through(node, quoted_ttl, (flow, ttl));
+        }
         if replies > 0 && outcome.is_none() {
             return Ok(());
         }
