@@ -1,16 +1,16 @@
 //! Which traces stand together where a share of flows is reckoned with.
 //!
 //! The same flows are traced in every round, so the rounds of a flow are no samples of their own; nor are the flows of
-//! a target where a balancer goes by destination. So what counts as one are whole targets where there are
-//! enough of them, or where all flows to each go one way while targets differ; elsewhere, flows.
+//! a target where a balancer goes by destination. What counts as one is decided as for the bootstrap, by the upstreams of
+//! flows as that does by their whole ways.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::found::PinnedFlow;
 use super::interval::{Share, float};
 use super::routes::Route;
-use crate::analyse::diversity::FEWEST;
+use crate::analyse::diversity::{Drawn, FEWEST};
 use crate::model::{Asn, Name};
 
 type Target<'a> = (&'a Name, IpAddr);
@@ -27,10 +27,14 @@ pub(super) struct Clusters<'a> {
 
 impl<'a> Clusters<'a> {
     pub(super) fn new(told: &[&'a Route<'a>]) -> Self {
-        let targets = gathered(told, |route| (target(route), None));
         let flows = gathered(told, |route| (target(route), Some(PinnedFlow::of(route))));
-        let whole_targets = targets.len() >= FEWEST || speak_as_one(&targets, flows.len());
-        Self { upstreams: if whole_targets { targets } else { flows } }
+        let ways = |upstreams: &BTreeMap<Asn, u64>| vec![upstreams.keys().copied().collect()];
+        let upstreams =
+            match Drawn::of(flows.iter().map(|((target, _), upstreams)| (*target, ways(upstreams)))) {
+                Drawn::Targets => gathered(told, |route| (target(route), None)),
+                Drawn::Flows => flows,
+            };
+        Self { upstreams }
     }
 
     /// How much a cluster's use of an upstream resembles what it was before: the correlation over clusters, which are the
@@ -93,10 +97,4 @@ fn gathered<'a, K: Ord>(
         }
     }
     clusters
-}
-
-fn speak_as_one(targets: &BTreeMap<Cluster<'_>, BTreeMap<Asn, u64>>, flows: usize) -> bool {
-    let several = flows > targets.len();
-    let ways: BTreeSet<Option<&Asn>> = targets.values().map(|upstreams| upstreams.keys().next()).collect();
-    several && targets.values().all(|upstreams| upstreams.len() == 1) && ways.len() > 1
 }

@@ -29,6 +29,27 @@ pub enum Drawn {
 }
 
 impl Drawn {
+    /// What is drawn of these flows: of each its target, and epoch by epoch the ways that it took, none where it was not
+    /// traced. Whole targets where there are enough of them, or where all flows to one target always went one way, while
+    /// targets differ: then a balancer goes by target, and its flows are no samples of their own.
+    #[must_use]
+    pub fn of<T: Ord, W: Ord>(flows: impl IntoIterator<Item = (T, Vec<BTreeSet<W>>)>) -> Self {
+        let mut targets: BTreeMap<T, Vec<BTreeSet<BTreeSet<W>>>> = BTreeMap::new();
+        let mut several = false;
+        for (target, epochs) in flows {
+            let ways = targets.entry(target).or_default();
+            several |= !ways.is_empty();
+            ways.resize_with(epochs.len(), BTreeSet::new);
+            for (ways, of_flow) in ways.iter_mut().zip(epochs).filter(|(_, of_flow)| !of_flow.is_empty()) {
+                ways.insert(of_flow);
+            }
+        }
+        let agree = targets.values().flatten().all(|ways| ways.len() <= 1);
+        let different: BTreeSet<_> = targets.values().collect();
+        let by_target = several && agree && different.len() > 1;
+        if targets.len() >= FEWEST || by_target { Self::Targets } else { Self::Flows }
+    }
+
     /// As it stands in files.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -50,13 +71,14 @@ pub(super) struct Urns {
 impl Urns {
     /// The urns for a sample. Fewer than [`FEWEST`] clusters in all are too few: then their number.
     pub(super) fn new(sample: &Sample<'_>) -> Result<Self, usize> {
-        let by_target = Self::gathered(&sample.flows, |_, flow| (flow.vantage, Some(flow.target), 0));
-        let by_flow = Self::gathered(&sample.flows, |index, flow| (flow.vantage, None, index));
-        let number = |urns: &[Vec<Vec<usize>>]| urns.iter().map(Vec::len).sum::<usize>();
-        let whole_targets = number(&by_target) >= FEWEST || speak_as_one(&sample.flows);
-        let (drawn, urns) =
-            if whole_targets { (Drawn::Targets, by_target) } else { (Drawn::Flows, by_flow) };
-        let clusters = number(&urns);
+        let ways =
+            |flow: &Flow| flow.cells.iter().map(|cell| cell.kinds.keys().copied().collect()).collect();
+        let drawn = Drawn::of(sample.flows.iter().map(|flow| ((flow.vantage, flow.target), ways(flow))));
+        let urns = match drawn {
+            Drawn::Targets => Self::gathered(&sample.flows, |_, flow| (flow.vantage, Some(flow.target), 0)),
+            Drawn::Flows => Self::gathered(&sample.flows, |index, flow| (flow.vantage, None, index)),
+        };
+        let clusters = urns.iter().map(Vec::len).sum::<usize>();
         if clusters < FEWEST {
             return Err(clusters);
         }
@@ -118,24 +140,6 @@ impl Urns {
         let clusters = self.by_vantage.iter().map(Vec::len).sum::<usize>();
         if freedom == 0 { 1.0 } else { (real(clusters) / real(freedom)).sqrt() }
     }
-}
-
-/// Whether all flows to one target always went one way, while targets differ: then a balancer goes by target, and
-/// its flows are no samples of their own.
-fn speak_as_one(flows: &[Flow]) -> bool {
-    let mut ways: BTreeMap<(usize, std::net::IpAddr), Vec<BTreeSet<Vec<usize>>>> = BTreeMap::new();
-    let mut several = false;
-    for flow in flows {
-        let epochs = ways.entry((flow.vantage, flow.target)).or_default();
-        several |= !epochs.is_empty();
-        epochs.resize(flow.cells.len(), BTreeSet::new());
-        for (epoch, cell) in epochs.iter_mut().zip(&flow.cells).filter(|(_, cell)| !cell.kinds.is_empty()) {
-            epoch.insert(cell.kinds.keys().copied().collect());
-        }
-    }
-    let agree = ways.values().flatten().all(|ways| ways.len() <= 1);
-    let different: BTreeSet<_> = ways.values().collect();
-    several && agree && different.len() > 1
 }
 
 /// A number below a bound, from 64 random bits. The bias is below one part in 2⁶⁴ / bound.
