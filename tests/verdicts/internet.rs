@@ -36,6 +36,7 @@ pub(crate) struct Internet {
     pub(crate) event: Option<(LinkChange, (Asn, Asn), WallTime)>,
     /// When the vantage's line was down.
     pub(crate) vantage_down: Option<(WallTime, WallTime)>,
+    near: u32,
     lines: u32,
 }
 
@@ -67,11 +68,16 @@ impl Internet {
     /// The share of the flows to the origin that its first line carries, on average over these moments: routes that tie
     /// are used alike.
     pub(crate) fn share(&self, at: &[WallTime]) -> f64 {
-        let lines = |at: &WallTime| match self.event {
-            Some((change, _, when)) if (change == LinkChange::Lost) == (*at >= when) => self.lines - 1,
-            _ => self.lines,
+        let (all, others) = (f64::from(self.lines).recip(), f64::from(self.lines - 1).recip());
+        let share = |at: &WallTime| match self.event {
+            Some((change, (_, to), when)) if (change == LinkChange::Lost) == (*at >= when) => {
+                // All flows must do without the line, or those alone that come over one of the near providers.
+                let without = if to == asn(ORIGIN) { 1.0 } else { f64::from(self.near).recip() };
+                without * others + (1.0 - without) * all
+            }
+            _ => all,
         };
-        let sum: f64 = at.iter().map(|at| f64::from(lines(at)).recip()).sum();
+        let sum: f64 = at.iter().map(share).sum();
         sum / f64::from(u32::try_from(at.len()).expect("few"))
     }
 
@@ -87,16 +93,16 @@ impl Draft {
         let length = ROUND.as_secs() * u64::from(ROUNDS);
         self.head(seed, length);
         let near = self.dice.among(1..=2_u32);
-        let lines = self.dice.among(2..=8_u32);
+        let lines = self.dice.among(2..=10_u32);
         self.ases(near, lines);
         self.units();
-        let event = self.plot(plot, lines, length);
+        let event = self.plot(plot, (near, lines), length);
         let vantage_down = self.noise(near, length);
         let toml = format!("{}{}", self.toml, self.events);
         let scenario = Scenario::parse("drawn.toml", &toml)
             .unwrap_or_else(|errors| panic!("a drawn scenario is refused:\n{errors}\n{toml}"));
         let campaign = campaign(seed, self.hosts);
-        Internet { scenario, toml, campaign, event, vantage_down, lines }
+        Internet { scenario, toml, campaign, event, vantage_down, near, lines }
     }
 
     fn head(&mut self, seed: u64, length: u64) {
@@ -259,19 +265,28 @@ impl Draft {
         let _ = write!(self.events, "[[event]]\nat = \"{}\"\n{what}\n\n", at(seconds));
     }
 
-    fn plot(&mut self, plot: Plot, lines: u32, length: u64) -> Option<(LinkChange, (Asn, Asn), WallTime)> {
+    /// A line into the origin, or the way from a near provider to one, which carries at least a tenth of the flows.
+    fn plot(
+        &mut self,
+        plot: Plot,
+        (near, lines): (u32, u32),
+        length: u64,
+    ) -> Option<(LinkChange, (Asn, Asn), WallTime)> {
         let seconds = self.dice.among(length / 4..=length * 3 / 4);
         // Never the one behind which a control stands alone, and none of which nobody can know that it is there.
         let heard: Vec<u32> = (301..300 + lines).filter(|line| self.answers(*line)).collect();
         let plot = if heard.is_empty() { Plot::Nothing } else { plot };
         let line = if heard.is_empty() { 0 } else { *self.dice.one_of(&heard) };
+        let before: Vec<u32> = (200..200 + near).filter(|near| self.answers(*near)).collect();
+        let further = near * lines <= 10 && !before.is_empty() && self.dice.chance(0.4);
+        let (from, to) = if further { (*self.dice.one_of(&before), line) } else { (line, ORIGIN) };
         let (change, word) = match plot {
             Plot::Nothing => return None,
             Plot::Lost => (LinkChange::Lost, "lost"),
             Plot::Added => (LinkChange::Added, "added"),
         };
-        self.event(seconds, &format!("{word} = \"AS{line}-AS{ORIGIN}\""));
-        Some((change, (asn(line), asn(ORIGIN)), at(seconds)))
+        self.event(seconds, &format!("{word} = \"AS{from}-AS{to}\""));
+        Some((change, (asn(from), asn(to)), at(seconds)))
     }
 
     /// Weights that change, limits that come, a host that goes, the vantage's own line.
