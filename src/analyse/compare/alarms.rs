@@ -1,7 +1,7 @@
 //! Alarms: what a campaign that goes on shows to have changed, told while it goes on.
 //!
-//! Every look puts the questions of a report to the last rounds. How much chance a look puts up with is the time since
-//! the look before it, as a share of the time in which one false alarm is allowed: so however much the looks have in common, no more
+//! Every look puts the questions of a report to the last rounds. How much chance a look puts up with is the time of which it
+//! has news, as a share of the time in which one false alarm is allowed: so however much the looks have in common, no more
 //! false alarms are expected in any time than that allows. This is the most that can be said without a model of how
 //! flows are dealt out, and costs little: what happens shows in many flows at once.
 //!
@@ -113,8 +113,8 @@ pub struct Look<'a> {
     pub question: &'a Question,
     /// Its tables.
     pub origins: &'a OriginTable,
-    /// How long after the last look it is.
-    pub after: Duration,
+    /// The time of which it has news that no look before had.
+    pub news_of: Duration,
     /// In which time one false alarm is allowed.
     pub one_false_in: Duration,
 }
@@ -123,7 +123,7 @@ impl Look<'_> {
     /// How many false alarms may be expected of it.
     fn chance(&self) -> f64 {
         let allowed = self.one_false_in.as_secs_f64();
-        if allowed > 0.0 { (self.after.as_secs_f64() / allowed).min(MOST_CHANCE) } else { MOST_CHANCE }
+        if allowed > 0.0 { (self.news_of.as_secs_f64() / allowed).min(MOST_CHANCE) } else { MOST_CHANCE }
     }
 }
 

@@ -13,14 +13,26 @@ fn dataset(folder: &std::path::Path) -> Dataset {
     Dataset::create(folder, &arbitrary::manifest()).unwrap()
 }
 
-/// Echoes to five hosts of a unit and to a control, an hour from round to round; the control always answers.
 fn record_round(dataset: &mut Dataset, id: u64, answered: bool) {
-    let round = RoundId(id);
-    let at = WallTime::from_nanos(0).after(Duration::from_secs(3600 * id));
-    let prober: Name = "echo".parse().unwrap();
-    let header =
-        RoundHeader { id: round, prober: prober.clone(), method: Method::Echo, due_at: at, started_at: at };
+    begin_round(dataset, id);
+    end_round(dataset, id, answered);
+}
+
+/// An hour from round to round.
+fn round_at(id: u64) -> WallTime {
+    WallTime::from_nanos(0).after(Duration::from_secs(3600 * id))
+}
+
+fn begin_round(dataset: &mut Dataset, id: u64) {
+    let (id, at, prober) = (RoundId(id), round_at(id), "echo".parse().unwrap());
+    let header = RoundHeader { id, prober, method: Method::Echo, due_at: at, started_at: at };
     dataset.begin_round(&header).unwrap();
+}
+
+/// Echoes to five hosts of a unit and to a control, which always answers.
+fn end_round(dataset: &mut Dataset, id: u64, answered: bool) {
+    let (round, at) = (RoundId(id), round_at(id));
+    let prober: Name = "echo".parse().unwrap();
     let record = |(second, host): (u64, &str)| {
         let target = host.parse().unwrap();
         let control = host.starts_with("77.");
@@ -71,6 +83,20 @@ fn what_happened_up_to_the_end_of_a_campaign_is_told_and_the_next_run_does_not_t
     record_round(&mut dataset, 24, false);
     watcher.end(true);
     assert_eq!(kinds(&dataset), ["down"]);
+}
+
+#[test]
+fn a_round_that_ends_after_one_that_began_later_is_looked_at_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut dataset = dataset(&folder.path().join("data"));
+    (1..=20).for_each(|id| record_round(&mut dataset, id, true));
+    let reader = Dataset::open_read_only(dataset.path()).unwrap();
+    let mut lookout = Lookout::from_now_on(reader, MONTH.unwrap()).unwrap();
+    begin_round(&mut dataset, 21);
+    record_round(&mut dataset, 22, false);
+    assert_eq!(lookout.look(None).unwrap(), [], "one silent round is not enough");
+    end_round(&mut dataset, 21, false);
+    assert_eq!(lookout.look(None).unwrap().len(), 1);
 }
 
 #[test]

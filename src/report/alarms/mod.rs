@@ -6,7 +6,7 @@
 mod table;
 mod words;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::RecomputeError;
@@ -34,9 +34,8 @@ pub struct Lookout {
     question: Question,
     one_false_in: Duration,
     alarms: Alarms,
-    /// The last round that was looked at, and when the youngest of them began.
-    seen: Option<RoundId>,
-    up_to: WallTime,
+    /// The rounds that were looked at: one may end after others that began later.
+    seen: BTreeSet<RoundId>,
 }
 
 impl Lookout {
@@ -49,8 +48,7 @@ impl Lookout {
         let question = question(&dataset, &table)?;
         let alarms =
             Alarms::told(table::read(&dataset.read_alarms()?.unwrap_or_default(), &dataset.alarms_path())?);
-        let up_to = question.started_at;
-        Ok(Self { dataset, table, question, one_false_in, alarms, seen: None, up_to })
+        Ok(Self { dataset, table, question, one_false_in, alarms, seen: BTreeSet::new() })
     }
 
     /// The same from now on: what is recorded already is only there to be compared with.
@@ -58,50 +56,70 @@ impl Lookout {
     /// # Errors
     /// As [`Lookout::from_the_beginning`].
     pub fn from_now_on(dataset: Dataset, one_false_in: Duration) -> Result<Self, RecomputeError> {
-        let sealed = sealed(&dataset, None)?;
-        let lookout = Self::from_the_beginning(dataset, one_false_in)?;
-        let up_to = sealed.iter().map(|round| round.header.started_at).max().unwrap_or(lookout.up_to);
-        Ok(Self { seen: sealed.last().map(|round| round.header.id), up_to, ..lookout })
+        let seen = over(&dataset.rounds()?);
+        Ok(Self { seen, ..Self::from_the_beginning(dataset, one_false_in)? })
     }
 
     /// What rounds that were sealed since the last look show, those after `last` left out. What is new is kept in the dataset.
     ///
     /// # Errors
-    /// If the dataset cannot be read, or what is new not be kept.
+    /// If the dataset cannot be read; what was not looked at is looked at the next time. That what is new cannot be kept is
+    /// told to whoever reads the log.
     pub fn look(&mut self, last: Option<RoundId>) -> Result<Vec<Alarm>, RecomputeError> {
-        let sealed = sealed(&self.dataset, last)?;
-        let newest = sealed.last().map(|round| round.header.id);
-        let up_to = sealed.iter().map(|round| round.header.started_at).max().unwrap_or(self.up_to);
-        if newest == self.seen {
+        let mut rounds = self.dataset.rounds()?;
+        rounds.retain(|round| last.is_none_or(|last| round.header.id <= last));
+        let seen = over(&rounds);
+        let new: BTreeSet<RoundId> = seen.difference(&self.seen).copied().collect();
+        if new.is_empty() {
             return Ok(Vec::new());
         }
         let look = Look {
             question: &self.question,
             origins: &self.table,
-            after: up_to.since(self.up_to),
+            news_of: time_of(&new, &rounds, self.question.started_at),
             one_false_in: self.one_false_in,
         };
-        let records = self.dataset.records_of(window(sealed))?;
-        let news = whole(records, |read| self.alarms.look(&look, read))?;
-        (self.seen, self.up_to) = (newest, up_to);
-        if !news.is_empty() {
-            self.dataset.write_alarms(&table::file(self.alarms.all())?)?;
+        let records = self.dataset.records_of(window(rounds))?;
+        // What only a part of the records shows is not taken for told.
+        let mut alarms = self.alarms.clone();
+        let news = whole(records, |read| alarms.look(&look, read))?;
+        (self.alarms, self.seen) = (alarms, seen);
+        if !news.is_empty()
+            && let Err(error) = self.keep()
+        {
+            tracing::warn!("alarms cannot be kept, and will be told again by the next run: {error}");
         }
         Ok(news)
     }
+
+    fn keep(&self) -> Result<(), RecomputeError> {
+        Ok(self.dataset.write_alarms(&table::file(self.alarms.all())?)?)
+    }
 }
 
-/// The rounds that are over, up to one, in the order of their numbers.
-fn sealed(dataset: &Dataset, last: Option<RoundId>) -> Result<Vec<RoundSummary>, RecomputeError> {
-    let mut rounds = dataset.rounds()?;
-    rounds.retain(|round| round.state.is_sealed() && last.is_none_or(|last| round.header.id <= last));
-    Ok(rounds)
+fn over(rounds: &[RoundSummary]) -> BTreeSet<RoundId> {
+    rounds.iter().filter(|round| round.state.is_sealed()).map(|round| round.header.id).collect()
 }
 
-/// The last rounds of each prober, as many as can be looked at.
+/// The time of which some of these rounds tell: of each what passed since the round of its prober before it. All of a
+/// time goes to all probers alike, so that whatever the order in which their rounds end, together they have no more than passed.
+fn time_of(new: &BTreeSet<RoundId>, rounds: &[RoundSummary], begun: WallTime) -> Duration {
+    let mut last: BTreeMap<&Name, WallTime> = BTreeMap::new();
+    let mut sum = Duration::ZERO;
+    for RoundSummary { header, .. } in rounds {
+        let before = last.insert(&header.prober, header.started_at).unwrap_or(begun);
+        if new.contains(&header.id) {
+            sum = sum.saturating_add(header.started_at.since(before));
+        }
+    }
+    sum.checked_div(u32::try_from(last.len()).unwrap_or(u32::MAX)).unwrap_or_default()
+}
+
+/// The last rounds of each prober that are over, as many as can be looked at.
 fn window(mut rounds: Vec<RoundSummary>) -> Vec<RoundSummary> {
     let mut of_prober: BTreeMap<Name, usize> = BTreeMap::new();
     let mut records = 0_u64;
+    rounds.retain(|round| round.state.is_sealed());
     rounds.reverse();
     rounds.retain(|round| {
         let number = of_prober.entry(round.header.prober.clone()).or_default();

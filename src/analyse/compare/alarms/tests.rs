@@ -20,7 +20,7 @@ fn round_at(round: u64) -> WallTime {
 fn looks(sheet: &Sheet, rounds: u64, one_false_in: Duration) -> Vec<(u64, Alarm)> {
     let (question, origins) = (question(&[]), origins());
     let mut alarms = Alarms::default();
-    let look = Look { question: &question, origins: &origins, after: HOUR, one_false_in };
+    let look = Look { question: &question, origins: &origins, news_of: HOUR, one_false_in };
     let at = |last: u64| {
         let seen = sheet.records.iter().filter(|record| record.probe.round.0 <= last);
         let told = alarms.look(&look, seen.cloned().map(Read::Record));
@@ -125,7 +125,7 @@ fn an_outage_longer_than_what_is_looked_at_is_over_with_the_first_answer_and_was
     let (question, origins) = (question(&[]), origins());
     let sheet = echoed(60, |round| !(20..50).contains(&round), |_| true);
     let mut alarms = Alarms::default();
-    let look = Look { question: &question, origins: &origins, after: HOUR, one_false_in: MONTH };
+    let look = Look { question: &question, origins: &origins, news_of: HOUR, one_false_in: MONTH };
     let mut states = Vec::new();
     for last in 1..=60_u64 {
         let seen = |round: u64| round <= last && last < round + 20;
