@@ -123,14 +123,18 @@ impl Watcher<'_> {
         }
         let inside = |at: WallTime| silence.first_silent < at && at < silence.last_silent;
         let then = |sample: &&Sample| inside(sample.first) || inside(sample.last);
-        // A unit that was silent in the midst of it, too, and answered at its edge, speaks of a vantage whose own line had
-        // come back: by chance, the first probes after that may be lost.
+        // An answer at the edge of it alone speaks of a vantage whose own line had just come back, or was about to go: by
+        // chance, probes beside that may be lost. So the answer must have come in the midst, or, where nothing was asked
+        // then, one before and one after.
         let amidst =
             |sample: &&Sample| silence.begun_by <= sample.last && sample.first <= silence.ended_after;
         let speaks_for_it = |samples: &[Sample]| {
-            let mut asked = samples.iter().filter(amidst).peekable();
-            let silent = asked.peek().is_some() && asked.all(|sample| !sample.answered);
-            !silent && samples.iter().filter(then).any(|sample| sample.answered)
+            let answered = || samples.iter().filter(then).filter(|sample| sample.answered);
+            if samples.iter().any(|sample| amidst(&sample)) {
+                return answered().any(|sample| amidst(&sample));
+            }
+            answered().any(|sample| sample.last < silence.begun_by)
+                && answered().any(|sample| silence.ended_after < sample.first)
         };
         let controlled = !self.is_control(unit)
             && self.samples.keys().any(|(of, from)| self.is_control(*of) && from == vantage);

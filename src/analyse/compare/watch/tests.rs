@@ -117,6 +117,27 @@ fn an_answer_of_a_control_after_the_vantage_came_back_does_not_vouch_for_it_befo
 }
 
 #[test]
+fn an_answer_of_a_control_before_the_vantage_went_away_does_not_vouch_for_it_afterwards() {
+    // The hosts are asked twice, the controls only the first time and early. Then the vantage hears nothing any more, and
+    // the host before the controls was silent by chance, as one in seven is.
+    let mut sheet = Sheet::new();
+    for round in 0..60 {
+        for (again, host) in (0..2).flat_map(|again| (0..8).map(move |host| (again, host))) {
+            let target = format!("175.45.178.{}", 10 + host);
+            let at = round_at(round).after(Duration::from_secs(20 * again + 2 * host));
+            let aim = Aim { round: 2 * round + again, at, target: &target, flow: 0 };
+            sheet.echo(aim, 1, u8::from(round != 30 && (round * 16 + again * 8 + host) % 7 != 0));
+        }
+        sheet.control = true;
+        let at = round_at(round).after(Duration::from_secs(1));
+        sheet.echo(Aim { round: 2 * round, at, target: "77.94.35.1", flow: 0 }, 1, 1);
+        sheet.control = false;
+    }
+    let found = watch(&findings(sheet)).outages;
+    assert_eq!(found.iter().map(|outage| outage.state).collect::<Vec<_>>(), [OutageState::VantageUnsure]);
+}
+
+#[test]
 fn an_outage_is_found_although_the_vantage_was_unwell_for_a_part_of_it() {
     let found = outages(|round, _| !(10..40).contains(&round), |round| !(20..30).contains(&round), 4);
     assert_eq!(found.len(), 1);
