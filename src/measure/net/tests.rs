@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use nix::sched::{CloneFlags, unshare};
+use rtnetlink::packet_route::address::AddressHeaderFlags;
 use rtnetlink::{Handle, LinkUnspec, LinkVeth};
 
 use super::*;
@@ -97,11 +98,12 @@ impl Network {
 
     /// With an address of each family, usable at once (no duplicate address detection).
     fn set_up_with(&self, name: &str, v4: &str, v6: &str) {
-        std::fs::write(format!("/proc/sys/net/ipv6/conf/{name}/accept_dad"), "0").unwrap();
         self.set_up(name);
         let index = self.index(name);
         for (address, length) in [(v4, 24), (v6, 64)] {
-            let add = self.handle.address().add(index, address.parse().unwrap(), length);
+            let mut add = self.handle.address().add(index, address.parse().unwrap(), length);
+            // Usable at once: even where nobody else is asked, the kernel checks for duplicates some time later.
+            add.message_mut().header.flags.insert(AddressHeaderFlags::Nodad);
             self.runtime.block_on(add.execute()).unwrap();
         }
     }
