@@ -161,9 +161,8 @@ impl Alarms {
 
 /// All that a look shows, each thing once, the surest changes of links first.
 fn shown(seen: &Lately) -> Vec<Alarm> {
-    let is_control = |unit: &Unit| seen.controls.get(unit).copied().unwrap_or(false);
     let mut alarms: Vec<Alarm> = seen.troubles.iter().map(unwell).collect();
-    for (unit, watches) in seen.watches.iter().filter(|(unit, _)| !is_control(unit)) {
+    for (unit, watches) in seen.watches.iter().filter(|(unit, _)| !seen.is_control(unit)) {
         alarms.extend(watches.iter().flat_map(|watch| {
             let down = watch.outages.iter().filter(|outage| outage.state == OutageState::Down);
             down.map(|outage| Alarm {
@@ -173,13 +172,14 @@ fn shown(seen: &Lately) -> Vec<Alarm> {
             })
         }));
     }
-    let mut links: Vec<&FoundChange> = seen.links.iter().filter(|found| !is_control(&found.unit)).collect();
+    let mut links: Vec<&FoundChange> =
+        seen.links.iter().filter(|found| !seen.is_control(&found.unit)).collect();
     links.sort_by(|one, other| one.p.total_cmp(&other.p));
     for found in links {
         join(&mut alarms, link(found));
     }
     let concerns = |change: &&DelayChange| match &change.subject {
-        DelaySubject::Unit(unit, _) => !is_control(unit),
+        DelaySubject::Unit(unit, _) => !seen.is_control(unit),
         DelaySubject::Link(..) => true,
     };
     alarms.extend(seen.delays.iter().filter(concerns).map(delay));
@@ -290,9 +290,8 @@ impl Alarm {
 
 /// When somebody answered again who had been silent: after the last silent probe before it, and by the first answer.
 fn answered_again(alarm: &Alarm, seen: &Lately) -> Option<(WallTime, WallTime)> {
-    let is_control = |unit: &Unit| seen.controls.get(unit).copied().unwrap_or(false);
     let of_it = |unit: &Unit| match alarm.kind {
-        AlarmKind::VantageUnwell => is_control(unit),
+        AlarmKind::VantageUnwell => seen.is_control(unit),
         _ => alarm.units.contains(unit),
     };
     let samples =

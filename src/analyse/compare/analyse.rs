@@ -64,9 +64,15 @@ pub(super) struct Lately {
     pub(super) delays: Vec<DelayChange>,
     pub(super) troubles: Vec<Trouble>,
     pub(super) watches: BTreeMap<Unit, Vec<Watch>>,
-    /// Whether each unit is a control.
-    pub(super) controls: BTreeMap<Unit, bool>,
+    controls: BTreeMap<Unit, bool>,
     pub(super) samples: Samples,
+}
+
+impl Lately {
+    /// Whether a unit is a control.
+    pub(super) fn is_control(&self, unit: &Unit) -> bool {
+        self.controls.get(unit).copied().unwrap_or(false)
+    }
 }
 
 /// What the records of the last rounds show to have changed, where so many false changes may be expected.

@@ -105,6 +105,22 @@ impl<'a> Fields<'a> {
         bad
     }
 
+    /// The sound fields of an object; `None`, and counted, if it is none, or if a field was bad that decides.
+    pub(super) fn sound(
+        object: &'a str,
+        left_out: &mut LeftOut,
+        decide: &[&str],
+        is_sound: impl Fn(&str) -> bool,
+    ) -> Option<Self> {
+        let Some(mut fields) = Self::of(object) else {
+            left_out.count(1);
+            return None;
+        };
+        let bad = fields.take_bad(left_out, is_sound);
+        let decides = bad.iter().any(|key| decide.contains(&key.as_str()));
+        (!decides).then_some(fields)
+    }
+
     /// Takes out all fields but this.
     pub(super) fn keep_only(&mut self, kept: &str) {
         self.0.retain(|key, _| key == kept);

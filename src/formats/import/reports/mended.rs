@@ -3,9 +3,6 @@
 use super::{Hub, Mtr, MtrCall, MtrReport, Trippy, TrippyHop, TrippyInfo};
 use crate::formats::import::mended::{Fields, LeftOut};
 
-/// The name of no field.
-const NOTHING: &str = "";
-
 /// The rest of a report of mtr; `None` if nothing is left.
 pub(super) fn mtr(text: &str, left_out: &mut LeftOut) -> Option<String> {
     let mut whole = Fields::of(text)?;
@@ -13,10 +10,11 @@ pub(super) fn mtr(text: &str, left_out: &mut LeftOut) -> Option<String> {
         let mut report = Fields::of(report)?;
         report.mend_object("mtr", |call| {
             let is_sound = |one: &str| serde_json::from_str::<MtrCall<'_>>(one).is_ok();
-            mend(call, left_out, "dst", is_sound)
+            Some(Fields::sound(call, left_out, &["dst"], is_sound)?.text())
         });
         report.mend_list("hubs", |hub| {
-            mend(hub, left_out, NOTHING, |one| serde_json::from_str::<Hub<'_>>(one).is_ok())
+            let is_sound = |one: &str| serde_json::from_str::<Hub<'_>>(one).is_ok();
+            Some(Fields::sound(hub, left_out, &[], is_sound)?.text())
         });
         let bad = report.take_bad(left_out, |one| serde_json::from_str::<MtrReport<'_>>(one).is_ok());
         bad.is_empty().then(|| report.text())
@@ -29,26 +27,13 @@ pub(super) fn mtr(text: &str, left_out: &mut LeftOut) -> Option<String> {
 pub(super) fn trippy(text: &str, left_out: &mut LeftOut) -> Option<String> {
     let mut whole = Fields::of(text)?;
     whole.mend_object("info", |info| {
-        mend(info, left_out, "target", |one| serde_json::from_str::<TrippyInfo<'_>>(one).is_ok())
+        let is_sound = |one: &str| serde_json::from_str::<TrippyInfo<'_>>(one).is_ok();
+        Some(Fields::sound(info, left_out, &["target"], is_sound)?.text())
     });
     whole.mend_list("hops", |hop| {
-        mend(hop, left_out, NOTHING, |one| serde_json::from_str::<TrippyHop<'_>>(one).is_ok())
+        let is_sound = |one: &str| serde_json::from_str::<TrippyHop<'_>>(one).is_ok();
+        Some(Fields::sound(hop, left_out, &[], is_sound)?.text())
     });
     let bad = whole.take_bad(left_out, |one| serde_json::from_str::<Trippy<'_>>(one).is_ok());
     bad.is_empty().then(|| whole.text())
-}
-
-/// `None` if it is no object, or if the field that decides was bad.
-fn mend(
-    object: &str,
-    left_out: &mut LeftOut,
-    decides: &str,
-    is_sound: impl Fn(&str) -> bool,
-) -> Option<String> {
-    let Some(mut fields) = Fields::of(object) else {
-        left_out.count(1);
-        return None;
-    };
-    let bad = fields.take_bad(left_out, is_sound);
-    (!bad.iter().any(|key| key == decides)).then(|| fields.text())
 }

@@ -34,25 +34,9 @@ fn mend_answer(
     decide: &[&str],
     is_sound: impl Fn(&str) -> bool,
 ) -> Option<String> {
-    let mended = mend_fields(answer, left_out, decide, is_sound);
+    let mended = Fields::sound(answer, left_out, decide, is_sound);
     left_out.sent_is_unknown |= mended.is_none();
     mended.map(|answer| answer.text())
-}
-
-/// `None` if a field that decides was bad, or if this is no object.
-fn mend_fields<'a>(
-    object: &'a str,
-    left_out: &mut LeftOut,
-    decide: &[&str],
-    is_sound: impl Fn(&str) -> bool,
-) -> Option<Fields<'a>> {
-    let Some(mut fields) = Fields::of(object) else {
-        left_out.count(1);
-        return None;
-    };
-    let bad = fields.take_bad(left_out, is_sound);
-    let decides = bad.iter().any(|key| decide.contains(&key.as_str()));
-    (!decides).then_some(fields)
 }
 
 /// Between nodes stand links, on every link its hops, at every hop those who answered, of each its probes.
@@ -60,14 +44,14 @@ fn mend_node(node: &str, left_out: &mut LeftOut) -> Option<String> {
     let mut node = Fields::of(node)?;
     node.mend_list("links", |link| list(link, |target| mend_target(target, left_out)));
     let is_sound = |one: &str| serde_json::from_str::<Node>(one).is_ok();
-    mend_fields(&node.text(), left_out, &["links"], is_sound).map(|node| node.text())
+    Fields::sound(&node.text(), left_out, &["links"], is_sound).map(|node| node.text())
 }
 
 fn mend_target(target: &str, left_out: &mut LeftOut) -> Option<String> {
     let mut target = Fields::of(target)?;
     target.mend_list("probes", |probe| mend_probe(probe, left_out));
     let is_sound = |one: &str| serde_json::from_str::<Target>(one).is_ok();
-    mend_fields(&target.text(), left_out, &["addr", "probes"], is_sound).map(|target| target.text())
+    Fields::sound(&target.text(), left_out, &["addr", "probes"], is_sound).map(|target| target.text())
 }
 
 /// A probe tells its answers; one of which is not known whether it was answered is left out.
@@ -77,11 +61,11 @@ fn mend_probe(probe: &str, left_out: &mut LeftOut) -> Option<String> {
     probe.mend_list("replies", |reply| {
         const DECIDE: &[&str] = &["icmp_type", "icmp_code", "tcp_flags"];
         let is_sound = |one: &str| serde_json::from_str::<Answer>(one).is_ok();
-        let reply = mend_fields(reply, left_out, DECIDE, is_sound);
+        let reply = Fields::sound(reply, left_out, DECIDE, is_sound);
         all_read &= reply.is_some();
         reply.map(|reply| reply.text())
     });
     let is_sound = |one: &str| serde_json::from_str::<Probe>(one).is_ok();
     let decide = &["tx", "ttl", "attempt", "flowid", "replies"];
-    mend_fields(&probe.text(), left_out, decide, is_sound).filter(|_| all_read).map(|probe| probe.text())
+    Fields::sound(&probe.text(), left_out, decide, is_sound).filter(|_| all_read).map(|probe| probe.text())
 }

@@ -332,8 +332,11 @@ impl Search {
 
     /// Whether a hop is one that the ways to neighbouring targets may show: the first, or the target.
     fn is_end(&self, index: usize, rules: &Rules, known: Known<'_>) -> bool {
-        let is_target = |hop: &Hop| hop.vertices().keys().eq([&known.target]);
-        (index == 0 && rules.from_gateway) || self.map.hops().get(index).is_some_and(is_target)
+        (index == 0 && rules.from_gateway) || self.is_target(index, known)
+    }
+
+    fn is_target(&self, index: usize, known: Known<'_>) -> bool {
+        self.map.hops().get(index).is_some_and(|hop| hop.vertices().keys().eq([&known.target]))
     }
 
     /// How many hops are known to lie before the scout's end, or at it: an answer that ends the way may come
@@ -386,15 +389,12 @@ impl Search {
     /// Whether the ways to neighbouring targets have shown what is at a hop: the vantage's one gateway, or the target,
     /// to which every router before it hands over.
     fn is_common(&self, index: usize, rules: &Rules, known: Known<'_>) -> bool {
-        let Some(hop) = self.map.hops().get(index) else { return false };
         let Some(before) = index.checked_sub(1).and_then(|before| self.map.hops().get(before)) else {
             return rules.from_gateway && known.ends.gateway(known.target).is_some();
         };
         let handed_over =
             |router: &IpAddr| known.ends.flows_handed_over(known.target, *router) >= CERTAINLY_ALONE;
-        hop.vertices().keys().eq([&known.target])
-            && before.answered() > 0
-            && before.vertices().keys().all(handed_over)
+        self.is_target(index, known) && before.answered() > 0 && before.vertices().keys().all(handed_over)
     }
 
     /// The next flows in turn that are not known to end before a hop, and not asked there.
