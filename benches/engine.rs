@@ -75,6 +75,7 @@ impl Link for Mirror {
             flow: Some(probe.flow),
             mpls: Vec::new(),
             size: 34,
+            ip_id: Some(1),
         };
         self.answers.push_back((self.now.after(Duration::from_millis(10)), answer));
         Ok(self.now)
@@ -253,6 +254,7 @@ fn answer(widths: &[u64], probe: &Probe) -> (Duration, Reply) {
         quoted_ttl: Some(1),
         mpls: Vec::new(),
         size: 56,
+        ip_id: None,
         matched: MatchQuality::Exact,
     };
     (Duration::from_millis(10).saturating_mul(u32::from(probe.ttl.get()).min(6)), reply)

@@ -69,6 +69,7 @@ impl Link for Mirror {
             flow: Some(probe.flow),
             mpls: Vec::new(),
             size: 34,
+            ip_id: Some(1),
         });
         Ok(self.now)
     }

@@ -158,6 +158,7 @@ fn outcome(word: &str) -> Outcome {
         quoted_ttl: Some(quoted.parse().unwrap()),
         mpls: Vec::new(),
         size: 56,
+        ip_id: None,
         matched: MatchQuality::Exact,
     };
     let rtt = Rtt { span: Duration::from_millis(160), source: RttSource::Kernel };

@@ -94,8 +94,9 @@ fn reply() -> impl Strategy<Value = Reply> {
     let matched = select(vec![MatchQuality::Exact, MatchQuality::Tolerant]);
     let kind = select(ReplyKind::ALL.to_vec());
     let icmp = option::of(any::<(u8, u8)>());
-    (any::<IpAddr>(), kind, icmp, ttls, vec(label(), 0..5), any::<u16>(), matched).prop_map(
-        |(from, kind, icmp, (reply_ttl, quoted_ttl), mpls, size, matched)| Reply {
+    let header = (any::<u16>(), option::of(any::<u16>()));
+    (any::<IpAddr>(), kind, icmp, ttls, vec(label(), 0..5), header, matched).prop_map(
+        |(from, kind, icmp, (reply_ttl, quoted_ttl), mpls, (size, ip_id), matched)| Reply {
             from,
             kind,
             icmp,
@@ -103,6 +104,7 @@ fn reply() -> impl Strategy<Value = Reply> {
             quoted_ttl,
             mpls,
             size,
+            ip_id,
             matched,
         },
     )

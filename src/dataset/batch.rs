@@ -1,7 +1,8 @@
 //! The records of one transaction as bytes, as they lie in the catalogue until their round is sealed: a row
 //! of SQLite for each record, with the indexes that this takes, would cost ten times as much.
 //!
-//! A row is its cells in the order of [`COLUMNS`](super::COLUMNS). Each is one byte that says what follows;
+//! A batch begins with one byte, how many cells a row has: those of [`COLUMNS`](super::COLUMNS), in that order. A batch
+//! of before begins with its first cell, a text, and its rows have [`COLUMNS_ONCE`]. Each cell is one byte that says what follows;
 //! numbers are little-endian:
 //!
 //! ```text
@@ -13,7 +14,7 @@
 //!
 //! Above the first row all cells are empty, so that a batch stands for itself. Nothing read here may panic.
 
-use super::columns::{self, BadCell, COLUMNS, Cell};
+use super::columns::{self, BadCell, COLUMNS, COLUMNS_ONCE, Cell};
 use super::{DatasetError, ProbeRecord};
 
 const SAME: u8 = 0;
@@ -23,6 +24,9 @@ const TRUE: u8 = 3;
 const INT: u8 = 4;
 const REAL: u8 = 5;
 const TEXT: u8 = 6;
+
+/// How many cells a row has; no kind of a cell, so that a batch of before is told from one of now.
+const WIDTH: u8 = 27;
 
 /// What a record takes about.
 const USUAL_LENGTH: usize = 96;
@@ -37,6 +41,7 @@ fn empty_row<'a>() -> Row<'a> {
 /// Rows as bytes.
 pub(super) fn encode<'a>(rows: impl ExactSizeIterator<Item = Row<'a>>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(rows.len().saturating_mul(USUAL_LENGTH));
+    bytes.push(WIDTH);
     let mut above = empty_row();
     for row in rows {
         for (cell, above) in row.iter().zip(&above) {
@@ -106,7 +111,11 @@ pub(super) enum BadBatch {
 impl Batch {
     /// Its rows, one after the other.
     pub(super) fn rows(&self) -> Rows<'_> {
-        Rows { whole: self.bytes.len(), rest: &self.bytes, row: empty_row(), number: 0 }
+        let (cells, rest) = match self.bytes.split_first() {
+            Some((&WIDTH, rest)) => (COLUMNS.len(), rest),
+            _ => (COLUMNS_ONCE, &self.bytes[..]),
+        };
+        Rows { whole: self.bytes.len(), cells, rest, row: empty_row(), number: 0 }
     }
 
     /// Its records.
@@ -129,6 +138,8 @@ impl Batch {
 /// Reads rows, each into the place of the one before it.
 pub(super) struct Rows<'b> {
     whole: usize,
+    /// How many a row has here; those behind them stay empty.
+    cells: usize,
     rest: &'b [u8],
     row: Row<'b>,
     number: usize,
@@ -141,8 +152,8 @@ impl<'b> Rows<'b> {
             return Ok(None);
         }
         self.number = self.number.saturating_add(1);
-        let Self { rest, row, .. } = self;
-        match row.iter_mut().try_for_each(|cell| take_cell(rest, cell)) {
+        let Self { rest, row, cells, .. } = self;
+        match row.iter_mut().take(*cells).try_for_each(|cell| take_cell(rest, cell)) {
             Some(()) => Ok(Some(&self.row)),
             None => {
                 Err(BadBatch::Torn { row: self.number, at: self.whole.saturating_sub(self.rest.len()) })
@@ -183,7 +194,22 @@ mod tests {
 
     use super::*;
     use crate::dataset::arbitrary;
-    use crate::model::RoundId;
+    use crate::model::{Outcome, RoundId};
+
+    fn without_identification(mut records: Vec<ProbeRecord>) -> Vec<ProbeRecord> {
+        for record in &mut records {
+            if let Outcome::Answered { reply, .. } | Outcome::Late { reply, .. } = &mut record.outcome {
+                reply.ip_id = None;
+            }
+        }
+        records
+    }
+
+    #[test]
+    fn a_batch_says_how_wide_its_rows_are() {
+        assert_eq!(usize::from(WIDTH), COLUMNS.len());
+        assert!(WIDTH > TEXT);
+    }
 
     fn batch(bytes: Vec<u8>) -> Batch {
         Batch { seq: 1, bytes }
@@ -196,6 +222,18 @@ mod tests {
         ) {
             let bytes = encode(given.iter().map(columns::cells));
             prop_assert_eq!(batch(bytes).records().unwrap(), given);
+        }
+
+        #[test]
+        fn a_batch_of_before_answers_were_kept_with_their_identification_is_read(
+            given in proptest::collection::vec(arbitrary::record(RoundId(7)), 0..40)
+        ) {
+            let (mut bytes, mut above) = (Vec::new(), empty_row());
+            for row in given.iter().map(columns::cells) {
+                row.iter().zip(&above).take(26).for_each(|(cell, above)| put(&mut bytes, cell, above));
+                above = row;
+            }
+            prop_assert_eq!(batch(bytes).records().unwrap(), without_identification(given));
         }
 
         #[test]

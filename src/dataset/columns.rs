@@ -58,8 +58,12 @@ pub struct Column {
     pub optional: bool,
 }
 
+/// How many columns there were before answers were kept with their IP identification, which is the last. What was
+/// written then is read as if its cells were empty.
+pub const COLUMNS_ONCE: usize = 26;
+
 /// The columns, in their order.
-pub const COLUMNS: [Column; 26] = [
+pub const COLUMNS: [Column; 27] = [
     always("vantage", ColumnType::Text),
     always("round", ColumnType::Int64),
     always("prober", ColumnType::Text),
@@ -86,6 +90,7 @@ pub const COLUMNS: [Column; 26] = [
     maybe("mpls", ColumnType::Text),
     maybe("match", ColumnType::Text),
     maybe("reply_size", ColumnType::Int32),
+    maybe("reply_ip_id", ColumnType::Int32),
 ];
 
 const fn always(name: &'static str, holds: ColumnType) -> Column {
@@ -140,7 +145,7 @@ impl std::fmt::Display for Cell<'_> {
 
 /// A record as cells, in the order of [`COLUMNS`].
 #[must_use]
-pub fn cells(record: &ProbeRecord) -> [Cell<'_>; 26] {
+pub fn cells(record: &ProbeRecord) -> [Cell<'_>; 27] {
     let probe = &record.probe;
     let (reply, rtt) = match &record.outcome {
         Outcome::Answered { reply, rtt } | Outcome::Late { reply, rtt } => (Some(reply), Some(rtt)),
@@ -174,6 +179,7 @@ pub fn cells(record: &ProbeRecord) -> [Cell<'_>; 26] {
         reply.and_then(label_stack).map_or(Cell::Empty, Cell::text),
         reply.map_or(Cell::Empty, |reply| Cell::text(reply.matched.as_str())),
         Cell::maybe_int(reply.map(|reply| reply.size).filter(|size| *size > 0)),
+        Cell::maybe_int(reply.and_then(|reply| reply.ip_id)),
     ]
 }
 
@@ -280,8 +286,10 @@ impl<'c, 'a> Row<'c, 'a> {
         let mpls = self.labels()?;
         let matched = self.one_of(&MATCHES, MatchQuality::as_str)?;
         let size = self.optional_number("must be 0 to 65535")?.unwrap_or_default();
+        let ip_id = self.optional_number("must be 0 to 65535")?;
         let icmp = icmp_type.zip(icmp_code);
-        Ok((Reply { from, kind, icmp, reply_ttl, quoted_ttl, mpls, size, matched }, Rtt { span, source }))
+        let reply = Reply { from, kind, icmp, reply_ttl, quoted_ttl, mpls, size, ip_id, matched };
+        Ok((reply, Rtt { span, source }))
     }
 
     /// `None` for an empty cell.

@@ -38,7 +38,9 @@ mod store;
 mod tests;
 
 pub use asked::AskedBlocks;
-pub use columns::{BadCell, COLUMNS, Cell, Column, ColumnType, FORMAT_VERSION, cells, record};
+pub use columns::{
+    BadCell, COLUMNS, COLUMNS_ONCE, Cell, Column, ColumnType, FORMAT_VERSION, cells, record,
+};
 pub use disk::{Disk, DiskStep, DiskTrouble};
 pub use error::DatasetError;
 pub use folder::ensure_room;

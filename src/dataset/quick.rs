@@ -117,6 +117,8 @@ pub(super) struct Batch<'a> {
     mpls: Texts<'a, Vec<MplsLabel>>,
     matched: Texts<'a, MatchQuality>,
     size: &'a PrimitiveArray<Int32Type>,
+    /// `None` in a file from before there was the column.
+    ip_id: Option<&'a PrimitiveArray<Int32Type>>,
 }
 
 /// Who measured: the file's metadata say it for all rows, or a column for each.
@@ -167,6 +169,7 @@ impl<'a> Batch<'a> {
             mpls: meanings.mpls.of(text("mpls")?, columns::labels)?,
             matched: meanings.matched.of(text("match")?, columns::match_quality)?,
             size: int("reply_size")?,
+            ip_id: int("reply_ip_id"),
         })
     }
 
@@ -219,7 +222,7 @@ impl<'a> Batch<'a> {
     }
 
     fn has_no_reply(&self, row: usize) -> bool {
-        let numbers = self.icmp.iter().chain(&self.ttls).chain([&self.size]);
+        let numbers = self.icmp.iter().chain(&self.ttls).chain([&self.size]).chain(&self.ip_id);
         self.reply.is_empty(row)
             && self.from.is_empty(row)
             && self.rtt.is_null(row)
@@ -244,6 +247,7 @@ impl<'a> Batch<'a> {
             quoted_ttl: optional(quoted_ttl, row).ok()?,
             mpls: if self.mpls.is_empty(row) { Vec::new() } else { self.mpls.at(row)?.clone() },
             size: optional(self.size, row).ok()?.unwrap_or_default(),
+            ip_id: self.ip_id.map_or(Ok(None), |column| optional(column, row)).ok()?,
             matched: *self.matched.at(row)?,
         })
     }

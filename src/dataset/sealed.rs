@@ -28,7 +28,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 
 use super::batch::Row;
-use super::columns::{self, COLUMNS, Cell, Column, ColumnType, FORMAT_VERSION};
+use super::columns::{self, COLUMNS, COLUMNS_ONCE, Cell, Column, ColumnType, FORMAT_VERSION};
 use super::disk::DiskFile;
 use super::quick::{Batch, Meanings};
 use super::round::{RoundHeader, SealedFile};
@@ -458,6 +458,8 @@ pub(super) enum ColumnArray<'a> {
     Int32(&'a Int32Array),
     Int64(&'a Int64Array),
     Real(&'a Float64Array),
+    /// There was no such column yet.
+    Absent,
 }
 
 impl<'a> ColumnArray<'a> {
@@ -504,8 +506,11 @@ fn read_columns<'a>(
     batch: &'a RecordBatch,
     left_out: usize,
 ) -> Result<Vec<ColumnArray<'a>>, DatasetError> {
-    let column = |column: &Column| {
+    let column = |(place, column): (usize, &Column)| {
         let array = batch.column_by_name(column.name);
+        if array.is_none() && place >= COLUMNS_ONCE {
+            return Ok(ColumnArray::Absent);
+        }
         let array = array.and_then(|array| match column.holds {
             ColumnType::Text => array.as_dictionary_opt::<Int32Type>().map(ColumnArray::Text),
             ColumnType::Bool => array.as_boolean_opt().map(ColumnArray::Bool),
@@ -518,7 +523,7 @@ fn read_columns<'a>(
             DatasetError::damaged(path, reason)
         })
     };
-    COLUMNS.iter().skip(left_out).map(column).collect()
+    COLUMNS.iter().enumerate().skip(left_out).map(column).collect()
 }
 
 /// A row as it comes back from a file, read the quick way and the long way.

@@ -144,7 +144,7 @@ proptest! {
 
     #[test]
     fn no_row_whatever_makes_reading_panic(
-        given in arbitrary::record(RoundId(7)), column in 0..26_usize, cell in any_cell()
+        given in arbitrary::record(RoundId(7)), column in 0..COLUMNS.len(), cell in any_cell()
     ) {
         let mut row = cells(&given);
         row[column] = cell;
@@ -160,7 +160,7 @@ proptest! {
 
     #[test]
     fn a_row_is_read_the_quick_way_as_the_long_way_or_left_to_it(
-        given in arbitrary::record(RoundId(7)), altered in proptest::option::of((0..26_usize, any_cell()))
+        given in arbitrary::record(RoundId(7)), altered in proptest::option::of((0..COLUMNS.len(), any_cell()))
     ) {
         let mut row = cells(&given);
         let optional = |column: usize| COLUMNS[column].optional;

@@ -7,7 +7,9 @@ use std::io::{Read, Write};
 
 use csv::{ErrorKind, ReaderBuilder, StringRecord, StringRecordsIntoIter, Terminator, WriterBuilder};
 
-use crate::dataset::{self, BadCell, COLUMNS, Cell, Column, ColumnType, DatasetError, ProbeRecord};
+use crate::dataset::{
+    self, BadCell, COLUMNS, COLUMNS_ONCE, Cell, Column, ColumnType, DatasetError, ProbeRecord,
+};
 use crate::model::FileError;
 
 use super::lines::LineLimit;
@@ -94,8 +96,11 @@ impl<R: Read> CsvRecords<R> {
     fn read_header(&mut self) -> Result<(), FileError> {
         let row = self.read_row()?;
         self.state = State::Rows;
-        let names = COLUMNS.iter().map(|column| column.name);
-        if row.is_some_and(|(_, row)| row.iter().eq(names)) {
+        let names = |count: usize| COLUMNS.iter().take(count).map(|column| column.name);
+        let is_known = |row: &StringRecord| {
+            [COLUMNS.len(), COLUMNS_ONCE].into_iter().any(|count| row.iter().eq(names(count)))
+        };
+        if row.is_some_and(|(_, row)| is_known(&row)) {
             return Ok(());
         }
         let rule =
@@ -202,9 +207,9 @@ mod tests {
         }
 
         #[test]
-        fn no_text_whatever_makes_reading_panic(text in any::<String>(), cell in ".{0,9}", at in 0..26_usize) {
+        fn no_text_whatever_makes_reading_panic(text in any::<String>(), cell in ".{0,9}", at in 0..COLUMNS.len()) {
             drop(read(&text));
-            let mut cells: Vec<&str> = "vp,1,p,echo,icmp,10.0.0.0/8,10.0.0.1,true,0,1,0,,,silent,,,,,,,,,,,,"
+            let mut cells: Vec<&str> = "vp,1,p,echo,icmp,10.0.0.0/8,10.0.0.1,true,0,1,0,,,silent,,,,,,,,,,,,,"
                 .split(',')
                 .collect();
             cells[at] = &cell;
@@ -212,7 +217,14 @@ mod tests {
         }
     }
 
-    const GOOD: &str = "vp,1,p,echo,icmp,10.0.0.0/8,10.0.0.1,true,0,1,0,,,silent,,,,,,,,,,,,";
+    const GOOD: &str = "vp,1,p,echo,icmp,10.0.0.0/8,10.0.0.1,true,0,1,0,,,silent,,,,,,,,,,,,,";
+
+    #[test]
+    fn a_file_from_before_answers_were_kept_with_their_identification_is_read() {
+        let once = |line: &str| line.trim_end().rsplit_once(',').unwrap().0.to_owned();
+        let text = format!("{}\n{}\n", once(&written(&[])), once(GOOD));
+        assert_eq!(read(&text).unwrap(), read(&format!("{}{GOOD}\n", written(&[]))).unwrap());
+    }
 
     #[test]
     fn a_bad_cell_is_named_with_its_line_and_column() {

@@ -20,6 +20,9 @@ pub struct Reply {
     pub mpls: Vec<MplsLabel>,
     /// Length of the whole reply with its IP header, in bytes; 0 where somebody else's program does not tell it.
     pub size: u16,
+    /// Identification in the reply's own IPv4 header. `None` for IPv6, for the unprivileged engine, which cannot see
+    /// it, and where somebody else's program does not tell it.
+    pub ip_id: Option<u16>,
     /// How well the quoted packet agrees with the one that was sent.
     pub matched: MatchQuality,
 }
@@ -45,6 +48,7 @@ impl Reply {
             quoted_ttl: None,
             mpls: Vec::new(),
             size: 56,
+            ip_id: None,
             matched: MatchQuality::Exact,
         }
     }

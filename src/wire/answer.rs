@@ -48,6 +48,8 @@ pub struct Answer {
     pub mpls: Vec<MplsLabel>,
     /// Length of the whole packet with its IP header, in bytes.
     pub size: u16,
+    /// Identification in its IPv4 header; `None` for IPv6.
+    pub ip_id: Option<u16>,
 }
 
 impl Answer {
@@ -88,6 +90,7 @@ impl Answer {
             quoted_ttl: self.quoted.map(|quoted| quoted.ttl),
             mpls: self.mpls,
             size: self.size,
+            ip_id: self.ip_id,
             matched: quality,
         }
     }

@@ -66,6 +66,7 @@ fn direct(ip: &Ip<'_>, key: MatchKey, flow: Option<FlowId>, kind: ReplyKind) -> 
         flow,
         mpls: Vec::new(),
         size: ip.size,
+        ip_id: ip.identification,
     }
 }
 

@@ -309,6 +309,7 @@ impl<'a> Court<'a> {
                     && read.icmp == reply.icmp
                     && reply.reply_ttl == Some(read.ttl)
                     && usize::from(reply.size) == read.size
+                    && reply.ip_id == read.id
             })
         };
         let Some(delivery) = heard.iter().find(is_it) else {

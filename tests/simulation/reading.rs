@@ -14,6 +14,8 @@ pub(crate) struct Answer {
     pub(crate) icmp: Option<(u8, u8)>,
     pub(crate) ttl: u8,
     pub(crate) size: usize,
+    /// Identification of IPv4.
+    pub(crate) id: Option<u16>,
 }
 
 /// Source, destination, protocol, TTL and payload.
@@ -42,7 +44,8 @@ pub(crate) fn answer(packet: &[u8]) -> Option<Answer> {
         6 => (tcp(payload)?, None),
         _ => return None,
     };
-    Some(Answer { from, to, kind, icmp, ttl, size: packet.len() })
+    let id = Ipv4Header::from_slice(packet).ok().map(|(header, _)| header.identification);
+    Some(Answer { from, to, kind, icmp, ttl, size: packet.len(), id })
 }
 
 type Said = (ReplyKind, Option<(u8, u8)>);

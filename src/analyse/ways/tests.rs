@@ -15,6 +15,7 @@ fn reply(from: IpAddr, quoted_ttl: u8) -> Reply {
         quoted_ttl: Some(quoted_ttl),
         mpls: Vec::new(),
         size: 56,
+        ip_id: None,
         matched: MatchQuality::Exact,
     }
 }

@@ -82,6 +82,8 @@ struct Hop {
     #[serde(skip_serializing_if = "Option::is_none")]
     reply_ttl: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    reply_ipid: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     reply_size: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     icmp_type: Option<u8>,
@@ -150,6 +152,8 @@ struct Response {
     tx: Option<Time>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rtt: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_ipid: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     icmp_type: Option<u8>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -315,6 +319,7 @@ fn hop((ttl, attempt, probe, reply, rtt): (Ttl, u8, &Probe, &Reply, &Rtt)) -> Ho
         tx: probe.at.map(|at| time(at, false)),
         rtt: milliseconds(rtt),
         reply_ttl: reply.reply_ttl,
+        reply_ipid: reply.ip_id,
         reply_size: (reply.size > 0).then_some(reply.size),
         icmp_type: icmp.map(|(kind, _)| kind),
         icmp_code: icmp.map(|(_, code)| code),
@@ -339,6 +344,7 @@ fn response((_, attempt, probe, reply, rtt): (Ttl, u8, &Probe, &Reply, &Rtt)) ->
         },
         tx: probe.at.map(|at| time(at, false)),
         rtt: milliseconds(rtt),
+        reply_ipid: reply.ip_id,
         icmp_type: icmp.map(|(kind, _)| kind),
         icmp_code: icmp.map(|(_, code)| code),
         tcp_flags: is_tcp.then(|| tcp_flags(reply.kind)),

@@ -33,6 +33,7 @@ const IS_UDP: u8 = 0x40;
 
 /// Flags of an answer to a ping.
 const PING_HAS_TTL: u8 = 0x01;
+const PING_HAS_ID: u8 = 0x02;
 const PING_LINK_TX_RX: u8 = 0x08 | 0x10;
 
 /// Writes a file.
@@ -243,6 +244,7 @@ fn hop(ttl: Ttl, attempt: u8, probe: &Probe, answer: (&Reply, &Rtt), addresses: 
     let icmp = reply.icmp.or(icmp_of(reply.kind, reply.from.is_ipv4())).filter(|_| !is_tcp);
     params.put_if(7, icmp.map(|(kind, code)| [kind, code]));
     params.put_if(9, (reply.size > 0).then(|| reply.size.to_be_bytes()));
+    params.put_if(10, reply.ip_id.map(u16::to_be_bytes));
     params.put_if(14, reply.quoted_ttl.filter(|ttl| *ttl != 1).map(|ttl| [ttl]));
     params.put_if(15, is_tcp.then(|| [tcp_flags(reply.kind)]));
     if !reply.mpls.is_empty() {
@@ -267,12 +269,14 @@ fn pong(attempt: u8, probe: &Probe, answer: (&Reply, &Rtt), addresses: &mut Addr
         IpAddr::V6(_) => 58,
     };
     let mut params = Params::default();
-    params.put(2, &[clock | has_ttl]);
+    let has_id = if reply.ip_id.is_some() { PING_HAS_ID } else { 0 };
+    params.put(2, &[clock | has_ttl | has_id]);
     params.put_if(3, reply.reply_ttl.map(|ttl| [ttl]));
     params.put_if(4, (reply.size > 0).then(|| reply.size.to_be_bytes()));
     params.put_if(5, icmp.map(|(kind, code)| [kind, code]));
     params.put_if(6, round_trip(rtt));
     params.put(7, &u16::from(attempt).to_be_bytes());
+    params.put_if(8, reply.ip_id.map(u16::to_be_bytes));
     params.put(10, &[protocol]);
     params.put_if(11, is_tcp.then(|| [tcp_flags(reply.kind)]));
     params.put(12, &addresses.put(reply.from));

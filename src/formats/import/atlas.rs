@@ -368,6 +368,7 @@ impl Packets {
             quoted_ttl: quotes.then(|| answer.ittl.map_or(Some(1), |ttl| u8::try_from(ttl).ok())).flatten(),
             mpls: labels(answer.icmpext.as_ref(), batch),
             size: size.and_then(|size: u16| size.checked_add(HEADERS_V4)).unwrap_or(0),
+            ip_id: None,
             matched: if rewritten { MatchQuality::Tolerant } else { MatchQuality::Exact },
         })
     }
@@ -493,6 +494,7 @@ fn pong(target: IpAddr, result: &Measured<'_>, entry: &Entry<'_>, rtt: f64) -> O
         quoted_ttl: None,
         mpls: Vec::new(),
         size: small(result.size).and_then(|size| size.checked_add(headers)).unwrap_or(0),
+        ip_id: None,
         matched: MatchQuality::Exact,
     };
     Outcome::Answered { reply, rtt: rtt_of_ms(rtt, RttSource::Monotonic) }

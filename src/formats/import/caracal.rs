@@ -91,6 +91,7 @@ impl<'a> Row<'a> {
             quoted_ttl: self.number(7).filter(|_| kind != ReplyKind::EchoReply),
             mpls: labels(self.labels, batch),
             size: self.number(13)?,
+            ip_id: None,
             matched: MatchQuality::Exact,
         };
         let rtt = Rtt { span, source: RttSource::UserSpace };

@@ -280,5 +280,5 @@ fn sent(hop: &Hop, target: IpAddr, batch: &mut Batch) -> Vec<Sent> {
 fn reply(from: IpAddr, target: IpAddr) -> Reply {
     let kind = if from == target { ReplyKind::EchoReply } else { ReplyKind::TimeExceeded };
     let (reply_ttl, quoted_ttl, mpls, matched) = (None, None, Vec::new(), MatchQuality::Exact);
-    Reply { from, kind, icmp: None, reply_ttl, quoted_ttl, mpls, size: 0, matched }
+    Reply { from, kind, icmp: None, reply_ttl, quoted_ttl, mpls, size: 0, ip_id: None, matched }
 }

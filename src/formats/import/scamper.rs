@@ -279,8 +279,8 @@ impl Nodes {
             let kind = ReplyKind::TimeExceeded;
             // Time exceeded in transit: RFC 792, RFC 4443 §3.3.
             let icmp = Some(if from.is_ipv4() { (11, 0) } else { (3, 0) });
-            let (reply_ttl, mpls, size) = (None, Vec::new(), None);
-            let reply = Heard { from, kind, icmp, reply_ttl, quoted_ttl, mpls, size }.reply();
+            let (reply_ttl, mpls, size, ip_id) = (None, Vec::new(), None, None);
+            let reply = Heard { from, kind, icmp, reply_ttl, quoted_ttl, mpls, size, ip_id }.reply();
             let outcome = Outcome::Answered { reply, rtt: Rtt::NOT_TOLD };
             Some(Sent { flow, ttl, attempt: 0, at: None, outcome })
         })
@@ -313,6 +313,7 @@ pub(super) struct Heard {
     pub(super) quoted_ttl: Option<u8>,
     pub(super) mpls: Vec<MplsLabel>,
     pub(super) size: Option<u16>,
+    pub(super) ip_id: Option<u16>,
 }
 
 impl Heard {
@@ -328,6 +329,8 @@ impl Heard {
             quoted_ttl: if quotes { self.quoted_ttl } else { None },
             mpls: self.mpls,
             size: self.size.unwrap_or(0),
+            // Of IPv6, which has none, scamper tells 0.
+            ip_id: self.ip_id.filter(|_| self.from.is_ipv4()),
             matched: MatchQuality::Exact,
         }
     }

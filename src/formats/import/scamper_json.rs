@@ -85,6 +85,7 @@ struct Hop<'a> {
     rtt: Option<f64>,
     reply_ttl: Option<u8>,
     reply_size: Option<u16>,
+    reply_ipid: Option<u16>,
     icmp_type: Option<u8>,
     icmp_code: Option<u8>,
     icmp_q_ttl: Option<u8>,
@@ -123,6 +124,8 @@ struct Response {
     seq: Option<u16>,
     reply_size: Option<u16>,
     reply_ttl: Option<u8>,
+    /// 32 bits for IPv6, where a fragment has one.
+    reply_ipid: Option<u32>,
     tx: Option<Time>,
     rtt: Option<f64>,
     icmp_type: Option<u8>,
@@ -162,6 +165,7 @@ struct Answer {
     rx: Option<Time>,
     ttl: Option<u8>,
     rtt: Option<f64>,
+    ipid: Option<u16>,
     icmp_type: Option<u8>,
     icmp_code: Option<u8>,
     icmp_q_ttl: Option<u8>,
@@ -313,6 +317,7 @@ fn hop(line: &Line<'_>, protocol: Protocol, hop: &Hop<'_>, batch: &mut Batch) ->
         quoted_ttl: hop.icmp_q_ttl,
         mpls: labels(&hop.icmpext, batch),
         size: hop.reply_size,
+        ip_id: hop.reply_ipid,
     };
     Some(HopAnswer {
         ttl,
@@ -351,6 +356,7 @@ fn ping(line: &Line<'_>, batch: &mut Batch) -> Option<Made> {
             quoted_ttl: None,
             mpls: Vec::new(),
             size: response.reply_size,
+            ip_id: response.reply_ipid.and_then(|id| u16::try_from(id).ok()),
         };
         let rtt = response.rtt.map_or(Rtt::NOT_TOLD, |ms| rtt_of_ms(ms, RttSource::UserSpace));
         let at = response.tx.and_then(Time::wall);
@@ -430,6 +436,7 @@ fn answered(
         quoted_ttl: answer.icmp_q_ttl,
         mpls: labels(&answer.icmpext, batch),
         size: None,
+        ip_id: answer.ipid,
     };
     // The two times are whole microseconds, the difference is rounded.
     let times = probe.tx.and_then(Time::wall).zip(answer.rx.and_then(Time::wall));

@@ -168,6 +168,7 @@ fn a_warts_trace_tells_what_the_lab_did() {
     assert_eq!(kinds[4], ReplyKind::EchoReply);
     let (reply, rtt) = answer(&first.probes[0]);
     assert_eq!((reply.reply_ttl, reply.quoted_ttl, reply.size), (Some(255), Some(1), 56));
+    assert_eq!(reply.ip_id, Some(63_064));
     assert_eq!((rtt.span.as_micros(), rtt.source), (603, RttSource::UserSpace));
     assert_eq!(first.probes[0].at, Some(WallTime::from_nanos(1_795_645_540_632_031_000)));
 }
@@ -353,6 +354,14 @@ fn the_format_is_told_by_what_stands_in_a_file() {
         assert_eq!(Format::of(&mut input), Some(format));
         assert_eq!(read(format, bytes).faults, [], "{format:?}");
     }
+}
+
+#[test]
+fn yarrp_tells_the_identification_of_answers_over_ipv4() {
+    let batch = read(Format::Yarrp, YARRP.as_bytes());
+    let ids: Vec<Option<u16>> =
+        measurements(&batch).into_iter().map(|one| answer(&one.probes[0]).0.ip_id).collect();
+    assert_eq!(ids, [Some(54_321), Some(54_322), Some(54_323), Some(54_324), Some(54_324), None]);
 }
 
 #[test]

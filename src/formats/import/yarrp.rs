@@ -93,6 +93,7 @@ impl Reader {
             quoted_ttl: None,
             mpls: Vec::new(),
             size: number(10).and_then(|size| u16::try_from(size).ok()).unwrap_or(0),
+            ip_id: number(8).and_then(|id| u16::try_from(id).ok()).filter(|_| from.is_ipv4()),
             matched: MatchQuality::Exact,
         };
         let rtt = Rtt { span, source: RttSource::UserSpace };

@@ -289,6 +289,7 @@ fn reply_of(packet: &IcmpPacket) -> Option<Reply> {
         quoted_ttl: None,
         mpls: Vec::new(),
         size: u16::try_from(size).unwrap_or(u16::MAX).saturating_add(ip_header(from)),
+        ip_id: None,
         matched: MatchQuality::Exact,
     })
 }

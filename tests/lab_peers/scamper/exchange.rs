@@ -52,6 +52,7 @@ fn hops(text: &str) -> BTreeSet<String> {
         "rtt",
         "reply_ttl",
         "reply_size",
+        "reply_ipid",
         "icmp_type",
         "icmp_code",
         "icmp_q_ttl",
@@ -110,8 +111,18 @@ fn what_came_from_warts_goes_back_to_warts_as_scampers_tools_see_it() {
 /// What our records keep of pings: of a ping that changes its destination port not the source port, and of flags of TCP
 /// only whether the port is open.
 fn pings(text: &str) -> BTreeSet<String> {
-    let keys =
-        ["from", "seq", "reply_size", "reply_ttl", "reply_proto", "tx", "rtt", "icmp_type", "icmp_code"];
+    let keys = [
+        "from",
+        "seq",
+        "reply_size",
+        "reply_ttl",
+        "reply_ipid",
+        "reply_proto",
+        "tx",
+        "rtt",
+        "icmp_type",
+        "icmp_code",
+    ];
     let of_ping = |ping: Value| {
         let about = ["src", "dst", "dport", "ping_sent", "ttl"].map(|key| ping[key].to_string()).join(" ");
         let method = ping["method"].as_str().expect("a method").to_owned();

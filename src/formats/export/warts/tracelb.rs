@@ -153,6 +153,7 @@ impl Sent<'_> {
         let came = self.at.after(std::time::Duration::from_micros(micros(rtt.span)));
         let mut params = Params::default();
         params.put(1, &time(came));
+        params.put_if(2, reply.ip_id.map(u16::to_be_bytes));
         params.put_if(3, reply.reply_ttl.map(|ttl| [ttl]));
         params.put(4, &[has_ttl | if is_tcp { IS_TCP } else { 0 }]);
         params.put_if(5, icmp.map(|(kind, code)| [kind, code]));

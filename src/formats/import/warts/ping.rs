@@ -88,7 +88,8 @@ fn reply(
     let icmp = cursor.short_if(params, 5)?.map(|both| both.to_be_bytes().into());
     let micros = cursor.long_if(params, 6)?;
     let number = cursor.short_if(params, 7)?.unwrap_or(0);
-    let _ids = (cursor.short_if(params, 8)?, cursor.short_if(params, 9)?);
+    let ip_id = cursor.short_if(params, 8)?;
+    let _ip_id_of_probe = cursor.short_if(params, 9)?;
     let _protocol = cursor.byte_if(params, 10)?;
     let tcp = cursor.byte_if(params, 11)?;
     let from = cursor.address_if(params, 12)?.or(old_from);
@@ -107,7 +108,7 @@ fn reply(
     cursor.end(params);
 
     let Some((from, kind)) = (Says { icmp, tcp }).kept(from, asked, batch) else { return Ok(None) };
-    let heard = Heard { from, kind, icmp, reply_ttl, quoted_ttl: None, mpls: Vec::new(), size };
+    let heard = Heard { from, kind, icmp, reply_ttl, quoted_ttl: None, mpls: Vec::new(), size, ip_id };
     let reply = heard.reply();
     Ok(Some((number, at, Outcome::Answered { reply, rtt: rtt(micros, flags & LINK == LINK) })))
 }

@@ -133,7 +133,7 @@ fn hop(
     let icmp = cursor.short_if(params, 7)?.map(|both| both.to_be_bytes().into());
     let _probe_size = cursor.short_if(params, 8)?;
     let size = cursor.short_if(params, 9)?;
-    let _id = cursor.short_if(params, 10)?;
+    let ip_id = cursor.short_if(params, 10)?;
     let _service = cursor.byte_if(params, 11)?;
     let _mtu = (cursor.short_if(params, 12)?, cursor.short_if(params, 13)?);
     let quoted_ttl = cursor.byte_if(params, 14)?;
@@ -149,8 +149,8 @@ fn hop(
     let says = Says { icmp, tcp }.kept(from.filter(|_| ttl.is_some()), asked, batch);
     let (Some((from, kind)), Some(ttl)) = (says, ttl) else { return Ok(None) };
     // Only a quoted TTL other than 1 is told.
-    let reply =
-        Heard { from, kind, icmp, reply_ttl, quoted_ttl: quoted_ttl.or(Some(1)), mpls, size }.reply();
+    let quoted_ttl = quoted_ttl.or(Some(1));
+    let reply = Heard { from, kind, icmp, reply_ttl, quoted_ttl, mpls, size, ip_id }.reply();
     Ok(Some(HopAnswer {
         ttl,
         attempt,

@@ -163,7 +163,7 @@ impl Found {
     ) -> Result<Option<Outcome>, Bad> {
         let params = cursor.params()?;
         let came = cursor.time_if(params, 1)?;
-        let _id = cursor.short_if(params, 2)?;
+        let ip_id = cursor.short_if(params, 2)?;
         let reply_ttl = cursor.byte_if(params, 3)?;
         let _flags = cursor.byte_if(params, 4)?;
         let icmp = cursor.short_if(params, 5)?.map(|both| both.to_be_bytes().into());
@@ -178,7 +178,7 @@ impl Found {
         batch.count_many("ICMP extension objects other than MPLS labels", others);
         let says = Says { icmp, tcp }.kept(from, (self.protocol, self.target.is_ipv4()), batch);
         let Some((from, kind)) = says else { return Ok(None) };
-        let heard = Heard { from, kind, icmp, reply_ttl, quoted_ttl, mpls, size: None };
+        let heard = Heard { from, kind, icmp, reply_ttl, quoted_ttl, mpls, size: None, ip_id };
         Ok(Some(Outcome::Answered { reply: heard.reply(), rtt: rtt(sent, came) }))
     }
 }

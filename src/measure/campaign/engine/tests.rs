@@ -365,6 +365,7 @@ fn honest(codec: &Codec, probe: &Probe) -> Answer {
         flow: Some(probe.flow),
         mpls: Vec::new(),
         size: 56,
+        ip_id: None,
     };
     let tag = key.tag;
     let quoted = Quoted { ttl: 1, source_port: 0, destination_port: 0, tag, tag_intact: true };

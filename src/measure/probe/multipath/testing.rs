@@ -87,6 +87,7 @@ impl Network {
             quoted_ttl: Some(1),
             mpls: Vec::new(),
             size: 56,
+            ip_id: None,
             matched: MatchQuality::Exact,
         })
     }
