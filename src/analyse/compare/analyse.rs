@@ -12,18 +12,19 @@ use super::foretold;
 use super::found;
 use super::interval::{Level, sound};
 use super::number::length;
+use super::packed::PackedTraces;
 use super::question::Question;
-use super::routes::{self, Route, RoutedTrace};
+use super::routes::{self, RoutedTrace, Routes};
 use super::tally::{Asked, Endpoint, RoundKey, Tally};
 use super::unit::{Scale, UnitView};
 use super::verdict::Verdict;
 use super::watch::{Samples, Watcher};
 use crate::analyse::aliases::Aliases;
 use crate::analyse::origin::OriginTable;
-use crate::analyse::path::{Shapes, Trace, TraceEnd, Traces};
+use crate::analyse::path::{Trace, Traces};
 use crate::analyse::ways::{Censuses, Searches};
 use crate::dataset::{ProbeRecord, Read};
-use crate::model::{Asn, Method, Outcome, Unit, WallTime};
+use crate::model::{Asn, Outcome, Unit, WallTime};
 
 /// What the records of a campaign say about it. The order of the records does not matter.
 #[must_use]
@@ -99,15 +100,18 @@ pub fn routed_traces(
     }
     let period = intake.period(question);
     let traces: Vec<Trace> = std::mem::take(&mut intake.traces).finish().collect();
+    let mut packed = PackedTraces::default();
+    traces.iter().cloned().for_each(|trace| packed.add(trace));
+    packed.close();
     let declared = Epochs::new(&question.events, period);
     let aliases = Aliases::new(&traces, origins);
-    let routes = routes::routes(question, (origins, &aliases), &declared, &traces);
+    let routes = routes::routes(question, (origins, &aliases), &declared, &packed);
     let epochs = Epochs::with_found(
         &question.events,
         &found::changes(&routes, Doubt::REPORT.discoveries).changes,
         period,
     );
-    routes::routed(question, (origins, &aliases), (&declared, &epochs), traces)
+    routes::routed(origins, &epochs, &routes, traces)
 }
 
 /// What is kept of the records while they stream past: answers to echo and tcp, and all traces.
@@ -118,8 +122,7 @@ struct Intake {
     tally: Tally,
     /// Those of rounds that may not be over.
     traces: Traces,
-    closed: Vec<Trace>,
-    shapes: Shapes,
+    closed: PackedTraces,
     searches: Searches,
     censuses: Censuses,
     delays: Delays,
@@ -137,8 +140,7 @@ impl Intake {
             round_starts: BTreeMap::new(),
             tally: Tally::default(),
             traces: Traces::default(),
-            closed: Vec::new(),
-            shapes: Shapes::default(),
+            closed: PackedTraces::default(),
             searches: Searches::default(),
             censuses,
             delays: Delays::default(),
@@ -173,8 +175,7 @@ impl Intake {
                 protocol: record.probe.protocol,
                 port: record.probe.port,
             };
-            let answered = arrived(record).then_some(at);
-            let asked = Asked { round: record.probe.round, sent: (at, at), answered };
+            let asked = Asked { round: record.probe.round, sent: at, answered: arrived(record) };
             self.tally.count(record.unit, endpoint, &record.vantage, asked);
             self.delays.add(record);
         }
@@ -189,8 +190,7 @@ impl Intake {
     fn close(&mut self) {
         for trace in std::mem::take(&mut self.traces).finish() {
             self.delays.add_trace(&trace);
-            let shared = self.shapes.shared(trace);
-            self.closed.push(shared);
+            self.closed.add(trace);
         }
         self.delays.close();
     }
@@ -199,7 +199,7 @@ impl Intake {
         let period = self.period(question);
         let traces = self.all_traces();
         let declared = Epochs::new(&question.events, period);
-        let aliases = Aliases::new(&traces, origins);
+        let aliases = Aliases::new(traces.shown(), origins);
         let mut routes = routes::routes(question, (origins, &aliases), &declared, &traces);
         let found = found::changes(&routes, Doubt::REPORT.discoveries);
         let epochs = Epochs::with_found(&question.events, &found.changes, period);
@@ -209,7 +209,7 @@ impl Intake {
         let (controls, level, chance) = (&self.controls, scale.level, Doubt::REPORT.silences);
         let watcher = Watcher { samples: &samples, controls, routes: &routes, level, confidence, chance };
         let (troubles, mut seen) = watched(&watcher, &samples);
-        routes::place(&mut routes, &epochs);
+        routes.place(&epochs);
         let views = self.views(origins, &routes, &traces, &mut seen, &epochs);
         drop((std::mem::take(&mut self.tally), samples));
         let edges = figures::edges(&routes);
@@ -251,7 +251,7 @@ impl Intake {
         let share = chance / 3.0;
         let confidence = sound(question.confidence);
         let declared = Epochs::new(&question.events, self.period(question));
-        let aliases = Aliases::new(&traces, origins);
+        let aliases = Aliases::new(traces.shown(), origins);
         let routes = routes::routes(question, (origins, &aliases), &declared, &traces);
         let samples = self.samples(&traces);
         let (controls, level) = (&self.controls, Level::new(confidence));
@@ -269,65 +269,46 @@ impl Intake {
     }
 
     /// Those of all rounds, in the order of their keys.
-    fn all_traces(&mut self) -> Vec<Trace> {
+    fn all_traces(&mut self) -> PackedTraces {
         self.close();
-        drop(std::mem::take(&mut self.shapes));
         let mut traces = std::mem::take(&mut self.closed);
-        traces.sort_unstable_by(|one, other| one.key.cmp(&other.key));
+        traces.close();
         traces
     }
 
     /// What was asked of whom, traces included.
-    fn samples(&mut self, traces: &[Trace]) -> Samples {
-        for trace in traces {
-            self.count_trace(trace);
-        }
+    fn samples(&mut self, traces: &PackedTraces) -> Samples {
+        traces.iter().for_each(|traced| self.tally.count_trace(traced));
         self.tally.samples()
-    }
-
-    /// A trace counts as one question, in the epoch of all its probes.
-    fn count_trace(&mut self, trace: &Trace) {
-        let Some(sent) = trace.sent else { return };
-        let key = &trace.key;
-        let endpoint =
-            Endpoint { method: Method::Trace, target: key.target, protocol: key.protocol, port: key.port };
-        let reached = matches!(trace.end, TraceEnd::Reached { .. });
-        let answered = reached.then(|| trace.heard.unwrap_or(sent.1));
-        self.tally.count(trace.unit, endpoint, &key.vantage, Asked { round: key.round, sent, answered });
     }
 
     fn views<'a>(
         &self,
         origins: &OriginTable,
-        routes: &'a [Route<'a>],
-        traces: &[Trace],
+        routes: &'a Routes<'a>,
+        traces: &PackedTraces,
         watches: &mut BTreeMap<Unit, Vec<Watch>>,
         epochs: &Epochs,
     ) -> Vec<UnitView<'a>> {
         let mut straddling: BTreeMap<Unit, u64> = BTreeMap::new();
-        for trace in traces {
-            if trace.sent.is_some_and(|sent| epochs.of_both(sent).is_none()) {
-                let count = straddling.entry(trace.unit).or_default();
+        for traced in traces.iter() {
+            if traced.sent().is_some_and(|sent| epochs.of_both(sent).is_none()) {
+                let count = straddling.entry(traced.shown().unit).or_default();
                 *count = count.saturating_add(1);
             }
-        }
-        let mut routes_of: BTreeMap<Unit, Vec<&Route<'_>>> = BTreeMap::new();
-        for route in routes {
-            routes_of.entry(route.trace.unit).or_default().push(route);
         }
         let mut units: Vec<(bool, Unit)> =
             self.controls.iter().map(|(unit, control)| (*control, *unit)).collect();
         units.sort_unstable();
         let view = |(control, unit): (bool, Unit)| {
-            let routes = routes_of.remove(&unit).unwrap_or_default();
             let by_table = origins.lookup(unit.0.network()).asn();
             UnitView {
                 unit,
                 control,
-                origin: by_table.or_else(|| routes.iter().find_map(|route| route.origin)),
-                answers: self.tally.of(unit, epochs),
+                origin: by_table.or_else(|| routes.of_unit(unit).find_map(|route| route.origin())),
+                answers: self.tally.of(unit, epochs, routes.of_unit(unit)),
                 watches: watches.remove(&unit).unwrap_or_default(),
-                routes,
+                all: routes,
                 straddling: straddling.remove(&unit).unwrap_or_default(),
             }
         };

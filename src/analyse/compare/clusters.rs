@@ -11,7 +11,7 @@ use super::found::PinnedFlow;
 use super::interval::{Share, float};
 use super::routes::Route;
 use crate::analyse::diversity::{Drawn, FEWEST};
-use crate::model::{Asn, Name};
+use crate::model::{Asn, Keyed, Name};
 
 type Target<'a> = (&'a Name, IpAddr);
 
@@ -26,12 +26,13 @@ pub(super) struct Clusters<'a> {
 }
 
 impl<'a> Clusters<'a> {
-    pub(super) fn new(told: &[&'a Route<'a>]) -> Self {
-        let flows = gathered(told, |route| (target(route), Some(PinnedFlow::of(route))));
+    pub(super) fn new(told: impl Iterator<Item = Route<'a>>) -> Self {
+        let by_flow = by_flow(told);
+        let flows = gathered(&by_flow, |route| (target(route), Some(*route.flow())));
         let ways = |upstreams: &BTreeMap<Asn, u64>| vec![upstreams.keys().copied().collect()];
         let upstreams =
             match Drawn::of(flows.iter().map(|((target, _), upstreams)| (*target, ways(upstreams)))) {
-                Drawn::Targets => gathered(told, |route| (target(route), None)),
+                Drawn::Targets => gathered(&by_flow, |route| (target(route), None)),
                 Drawn::Flows => flows,
             };
         Self { upstreams }
@@ -82,18 +83,33 @@ impl<'a> Clusters<'a> {
 }
 
 fn target<'a>(route: &Route<'a>) -> Target<'a> {
-    (&route.key().vantage, route.key().target)
+    (route.vantage(), route.flow().target)
+}
+
+/// A route of each flow, with its traces by upstream.
+type ByFlow<'a> = Keyed<u32, (Route<'a>, BTreeMap<Asn, u64>)>;
+
+fn by_flow<'a>(told: impl Iterator<Item = Route<'a>>) -> ByFlow<'a> {
+    let mut flows = ByFlow::default();
+    for route in told {
+        let Ok(upstream) = route.upstream() else { continue };
+        let (_, upstreams) = flows.entry(route.flow_number()).or_insert_with(|| (route, BTreeMap::new()));
+        let traces = upstreams.entry(upstream.asn).or_default();
+        *traces = traces.saturating_add(1);
+    }
+    flows
 }
 
 fn gathered<'a, K: Ord>(
-    told: &[&'a Route<'a>],
-    key: impl Fn(&'a Route<'a>) -> K,
+    flows: &ByFlow<'a>,
+    key: impl Fn(&Route<'a>) -> K,
 ) -> BTreeMap<K, BTreeMap<Asn, u64>> {
     let mut clusters: BTreeMap<K, BTreeMap<Asn, u64>> = BTreeMap::new();
-    for route in told {
-        if let Ok(upstream) = route.upstream {
-            let traces = clusters.entry(key(route)).or_default().entry(upstream.asn).or_default();
-            *traces = traces.saturating_add(1);
+    for (route, upstreams) in flows.values() {
+        let cluster = clusters.entry(key(route)).or_default();
+        for (upstream, more) in upstreams {
+            let traces = cluster.entry(*upstream).or_default();
+            *traces = traces.saturating_add(*more);
         }
     }
     clusters

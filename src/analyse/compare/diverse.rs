@@ -5,17 +5,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::epochs::Epochs;
+use super::found::PinnedFlow;
 use super::routes::Route;
-use super::unit::{Scale, UnitView};
+use super::unit::{Scale, Taken, UnitView, taken};
 use crate::analyse::aliases::Aliases;
 use crate::analyse::diversity::{
     self, DiversityFindings, EpochEvidence, Evidence, Level, Sample, Sighting, Spot, SpotLink,
-    TotalDiversity, UnitEvidence,
+    TotalDiversity, UnitEvidence, Way,
 };
 use crate::analyse::graph::AsGraph;
 use crate::analyse::origin::OriginTable;
 use crate::analyse::ways::{Censuses, Searches, WaysHop, WaysLink};
-use crate::model::{Asn, Name, Ttl, Unit, WallTime};
+use crate::model::{Asn, Keyed, Name, Ttl, Unit, WallTime};
 
 /// What one search or census found on the ways to a unit.
 struct Found {
@@ -100,33 +101,31 @@ fn evidence<'a>(
     (origins, aliases): (&OriginTable, &Aliases),
     epochs: &Epochs,
 ) -> UnitEvidence<'a> {
-    let told: Vec<&'a Route<'a>> =
-        view.routes.iter().copied().filter(|route| route.upstream.is_ok()).collect();
-    let sightings: Vec<Sighting<'a>> = told.iter().filter_map(|route| sighting(route)).collect();
+    let told = taken(view.told());
     let found: Vec<&Found> = ways.found.iter().filter(|found| found.unit == view.unit).collect();
     let names =
-        told.iter().map(|route| &route.key().vantage).chain(found.iter().map(|found| &found.vantage));
+        told.iter().map(|taken| taken.route.vantage()).chain(found.iter().map(|found| &found.vantage));
     let names: BTreeSet<&Name> = names.collect();
     let vantages: BTreeMap<&Name, usize> = names.into_iter().zip(0..).collect();
+    let own: BTreeSet<Asn> = taken(view.routes()).iter().filter_map(|taken| taken.route.own()).collect();
     let in_epoch = |epoch: usize| {
-        let told: Vec<&Route> = told.iter().copied().filter(|route| route.epoch == epoch).collect();
+        let told = taken(view.told().filter(|route| route.epoch == epoch));
         let within = |found: &&&Found| found.sent.and_then(|sent| epochs.of_both(sent)) == Some(epoch);
         let found: Vec<&Found> = found.iter().filter(within).copied().collect();
         let mut evidence = seen(&told, &found, &vantages);
-        let own: BTreeSet<Asn> = view.routes.iter().filter_map(|route| route.own).collect();
         let is_own =
             |address: &IpAddr| origins.lookup(*address).asn().is_some_and(|asn| own.contains(&asn));
         let addresses = evidence.addresses();
         evidence.spare(addresses.into_iter().filter(is_own));
         EpochEvidence {
             routers: (!aliases.is_empty()).then(|| evidence.joined(|address| aliases.router(address))),
-            traced: view.routes.iter().filter(|route| route.epoch == epoch).count(),
+            traced: view.routes().filter(|route| route.epoch == epoch).count(),
             evidence,
             ases: view.graph(&told).map(|graph| AsGraph::web(&graph)),
             chance_missed: chance_missed(&found),
         }
     };
-    let sample = Sample::new(&sightings, epochs.count());
+    let sample = sample(view, &told, epochs.count());
     UnitEvidence {
         unit: view.unit,
         control: view.control,
@@ -135,30 +134,42 @@ fn evidence<'a>(
     }
 }
 
-fn sighting<'a>(route: &'a Route<'a>) -> Option<Sighting<'a>> {
-    let key = route.key();
-    Some(Sighting {
-        vantage: &key.vantage,
-        target: key.target,
-        flow: (key.protocol, key.port, key.flow),
-        epoch: route.epoch,
-        at: route.sent.0,
-        upstream: route.upstream.ok()?.asn,
-        ends: (route.own, route.origin),
-        ases: route.walk.steps.iter().map(|step| step.asn).collect(),
-        routers: &route.routers,
-        arrival: route.arrival(),
+fn sample<'a>(view: &UnitView<'a>, told: &[Taken<'a>], epochs: usize) -> Sample<'a> {
+    let numbers: Keyed<usize, usize> = told.iter().map(|taken| taken.route.way_key()).zip(0..).collect();
+    let ways: Vec<Way<'_>> = told.iter().filter_map(|taken| way(taken.route)).collect();
+    let sighting = |route: Route<'_>| {
+        let PinnedFlow { target, protocol, port, flow } = *route.flow();
+        Some(Sighting {
+            way: *numbers.get(&route.way_key())?,
+            target,
+            flow: (protocol, port, flow),
+            epoch: route.epoch,
+            at: route.sent.0,
+            rtt: route.arrival().and_then(|(_, rtt)| rtt),
+        })
+    };
+    Sample::new(&ways, view.told().filter_map(sighting), epochs)
+}
+
+fn way(route: Route<'_>) -> Option<Way<'_>> {
+    Some(Way {
+        vantage: route.vantage(),
+        upstream: route.upstream().ok()?.asn,
+        ends: (route.own(), route.origin()),
+        ases: route.walk().steps.iter().map(|step| step.asn).collect(),
+        routers: route.routers(),
+        arrival: route.arrival().map(|(ttl, _)| ttl),
     })
 }
 
-fn seen(told: &[&Route], found: &[&Found], vantages: &BTreeMap<&Name, usize>) -> Evidence {
+fn seen(told: &[Taken<'_>], found: &[&Found], vantages: &BTreeMap<&Name, usize>) -> Evidence {
     let mut evidence = Evidence::default();
     let number = |name: &Name| vantages.get(name).copied().unwrap_or_default();
-    for route in told {
+    for route in told.iter().map(|taken| taken.route) {
         let before = route.arrival().map_or(0, |(ttl, _)| usize::from(ttl).saturating_sub(1));
-        let mut routers = route.routers.to_vec();
+        let mut routers = route.routers().to_vec();
         routers.resize(before.max(routers.len()), None);
-        evidence.add_way(number(&route.key().vantage), &routers, route.arrival().is_some());
+        evidence.add_way(number(route.vantage()), &routers, route.arrival().is_some());
     }
     for found in found {
         let vantage = number(&found.vantage);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::findings::{AsEdge, TimelinePoint};
-use super::routes::Route;
+use super::routes::{Route, Routes};
 use super::tally::RoundKey;
 use super::unit::UnitView;
 use crate::analyse::graph::Links;
@@ -11,15 +11,15 @@ use crate::model::{Asn, Unit, WallTime};
 
 /// The links that traces towards other than control units crossed. Those seen only across a gap in which
 /// other traces of the epoch show somebody are left out.
-pub(super) fn edges(routes: &[Route]) -> Vec<AsEdge> {
+pub(super) fn edges(routes: &Routes<'_>) -> Vec<AsEdge> {
     let mut links: BTreeMap<usize, Links> = BTreeMap::new();
-    let measured = || routes.iter().filter(|route| !route.trace.control);
+    let measured = || routes.iter().filter(|route| !route.control());
     for route in measured() {
-        links.entry(route.epoch).or_default().add(&route.walk);
+        links.entry(route.epoch).or_default().add(route.walk());
     }
     let mut edges: BTreeMap<(usize, Asn, Asn), (u64, bool)> = BTreeMap::new();
     for route in measured() {
-        for (from, to, gap) in route.walk.links() {
+        for (from, to, gap) in route.walk().links() {
             let (flows, across_gap) = edges.entry((route.epoch, from, to)).or_insert((0, true));
             *flows = flows.saturating_add(1);
             *across_gap &= gap;
@@ -56,11 +56,22 @@ impl Timeline<'_> {
             point.probes = point.probes.saturating_add(share.whole);
             point.answered = point.answered.saturating_add(share.part);
         }
-        for route in &view.routes {
-            let Some(point) = self.point(view.unit, &route.round()) else { continue };
-            let upstream = route.upstream.ok().map(|upstream| upstream.asn);
-            let flows = point.upstreams.entry(upstream).or_default();
-            *flows = flows.saturating_add(1);
+        let round = |route: &Route<'_>| (route.vantage().clone(), route.round());
+        let mut routes = view.routes().peekable();
+        while let Some(first) = routes.next() {
+            let of_round = round(&first);
+            let others = std::iter::from_fn(|| routes.next_if(|next| round(next) == of_round));
+            let mut upstreams: BTreeMap<Option<Asn>, u64> = BTreeMap::new();
+            for route in std::iter::once(first).chain(others) {
+                let flows =
+                    upstreams.entry(route.upstream().ok().map(|upstream| upstream.asn)).or_default();
+                *flows = flows.saturating_add(1);
+            }
+            let Some(point) = self.point(view.unit, &of_round) else { continue };
+            for (upstream, more) in upstreams {
+                let flows = point.upstreams.entry(upstream).or_default();
+                *flows = flows.saturating_add(more);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::findings::{Epoch, Estimate, UnitEpoch, UnitFindings};
 use super::number::length;
-use super::routes::Route;
+use super::routes::Routes as MeasuredRoutes;
 use crate::analyse::topology::{
     Announcement, Because, Change, Lost, MeasuredWay, Merged, Routes, Ties, Topology,
 };
@@ -125,7 +125,7 @@ pub fn campaign_backtest(
 /// The same for the origins of all units, for a report.
 pub(super) fn of_report(
     (epochs, units): (&[Epoch], &[UnitFindings]),
-    routes: &[Route],
+    routes: &MeasuredRoutes<'_>,
     relations: &[AsRelation],
 ) -> CampaignBacktest {
     let mut all = CampaignBacktest::default();
@@ -147,13 +147,13 @@ pub(super) fn of_report(
     all
 }
 
-fn walks(routes: &[Route], origin: Asn) -> Vec<MeasuredWalk> {
-    let told = routes.iter().filter(|route| !route.trace.control && route.origin == Some(origin));
+fn walks(routes: &MeasuredRoutes<'_>, origin: Asn) -> Vec<MeasuredWalk> {
+    let told = routes.iter().filter(|route| !route.control() && route.origin() == Some(origin));
     let mut seen = BTreeSet::new();
     told.filter_map(|route| {
-        let entered = route.upstream.ok()?.seen_entering;
-        let new = seen.insert((route.epoch, entered, &*route.walk));
-        let way = || MeasuredWay { walk: (*route.walk).clone(), entered };
+        let entered = route.upstream().ok()?.seen_entering;
+        let new = seen.insert((route.epoch, entered, &**route.walk()));
+        let way = || MeasuredWay { walk: (**route.walk()).clone(), entered };
         new.then(|| MeasuredWalk { epoch: route.epoch, way: way() })
     })
     .collect()

@@ -26,6 +26,7 @@ mod found;
 mod interval;
 mod moment;
 pub(crate) mod number;
+mod packed;
 mod question;
 mod routes;
 mod tally;

@@ -2,13 +2,13 @@
 //! that came through an upstream and did not the time before brackets the moment between its two traces.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
+use super::found::PinnedFlow;
 use super::routes::Route;
-use crate::model::{Asn, FlowId, LinkChange, Name, Port, Protocol, WallTime};
+use crate::model::{Asn, LinkChange, Name, WallTime};
 
 /// A flow as it is asked in every round.
-type PinnedFlow<'a> = (&'a Name, IpAddr, Protocol, Option<Port>, FlowId);
+type Pinned<'a> = (&'a Name, &'a PinnedFlow);
 
 /// In which direction an upstream changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,13 +39,17 @@ pub(super) struct Bracket {
 /// Brackets the change of an upstream on entering an epoch: no earlier than the first probe of each flow's
 /// trace before it, no later than the last answered probe of the trace after it. `None` if no flow was traced on both
 /// sides with a known upstream.
-pub(super) fn bracket(routes: &[&Route], (turn, asn): (Turn, Asn), epoch: usize) -> Option<Bracket> {
-    let mut flows: BTreeMap<PinnedFlow<'_>, Vec<&Route>> = BTreeMap::new();
-    for route in routes.iter().filter(|route| route.upstream.is_ok()) {
-        flows.entry(pinned(route)).or_default().push(route);
+pub(super) fn bracket<'a>(
+    routes: impl Iterator<Item = Route<'a>>,
+    (turn, asn): (Turn, Asn),
+    epoch: usize,
+) -> Option<Bracket> {
+    let mut flows: BTreeMap<Pinned<'_>, Vec<Route<'_>>> = BTreeMap::new();
+    for route in routes.filter(|route| route.upstream().is_ok()) {
+        flows.entry((route.vantage(), route.flow())).or_default().push(route);
     }
     let pairs = flows.into_values().filter_map(|mut traces| {
-        traces.sort_by_key(|route| (route.sent, route.key().round));
+        traces.sort_by_key(|route| (route.sent, route.round()));
         let (before, after) = turned(&traces, (turn, asn), epoch)?;
         Some((before.sent.0, (after.sent.0, after.heard())))
     });
@@ -55,11 +59,11 @@ pub(super) fn bracket(routes: &[&Route], (turn, asn): (Turn, Asn), epoch: usize)
 /// The two consecutive traces of a flow between which it turned: the first in the epoch that came through a
 /// gained upstream, or the last in the epoch before that came through a lost one, and its neighbour.
 fn turned<'a>(
-    traces: &[&'a Route<'a>],
+    traces: &[Route<'a>],
     (turn, asn): (Turn, Asn),
     epoch: usize,
-) -> Option<(&'a Route<'a>, &'a Route<'a>)> {
-    let through = |route: &Route| route.upstream.is_ok_and(|upstream| upstream.asn == asn);
+) -> Option<(Route<'a>, Route<'a>)> {
+    let through = |route: &Route| route.upstream().is_ok_and(|upstream| upstream.asn == asn);
     let mut pairs = traces.iter().copied().zip(traces.iter().copied().skip(1));
     match turn {
         Turn::Gained => {
@@ -69,11 +73,6 @@ fn turned<'a>(
             before.epoch.saturating_add(1) == epoch && through(before) && !through(after)
         }),
     }
-}
-
-fn pinned<'a>(route: &Route<'a>) -> PinnedFlow<'a> {
-    let key = route.key();
-    (&key.vantage, key.target, key.protocol, key.port, key.flow)
 }
 
 /// When a flow's trace before a change began, and when the one after it began and had its last answer.

@@ -1,58 +1,174 @@
 //! Traces, each placed in its epoch, with its way from AS to AS and its upstream.
+//!
+//! What is judged of a trace follows from what it shows and from its epoch. It is judged once for all traces that have both in
+//! common, of which each keeps only the number of what was found.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::epochs::Epochs;
+use super::found::PinnedFlow;
+use super::packed::{PackedTraces, Traced};
 use super::question::Question;
-use super::tally::RoundKey;
 use crate::analyse::aliases::Aliases;
 use crate::analyse::borders::{Relations, router_ases};
 use crate::analyse::origin::OriginTable;
 use crate::analyse::path::{
     Approach, AsPath, DeclaredLinks, Entrances, Hop, NoUpstream, RouterAses, Setting, Trace, TraceEnd,
-    TraceKey, Upstream, Walk,
+    Upstream, Walk,
 };
-use crate::model::{Asn, Name, WallTime};
+use crate::model::{Asn, Keyed, Name, RoundId, Unit, WallTime};
+
+/// The routes of all traces that were sent and lie within one epoch.
+#[derive(Debug)]
+pub(super) struct Routes<'a> {
+    traces: &'a PackedTraces,
+    ways: Vec<RoutedWay>,
+    /// Of each trace, in the order of their keys; `None` where it has no route.
+    placed: Vec<Option<Placed>>,
+    /// By unit, which of the traces are about it.
+    units: BTreeMap<Unit, Vec<u32>>,
+}
+
+/// Where a trace belongs.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    /// The number of its way.
+    way: u32,
+    /// Counted from 1, so that nothing takes no room.
+    epoch: NonZeroU32,
+}
+
+/// What was found of all traces that show the same in the same epoch.
+#[derive(Clone, Debug)]
+pub(super) struct RoutedWay {
+    shown: Arc<Shown>,
+    own: Option<Asn>,
+    upstream: Result<Upstream, NoUpstream>,
+    walk: Arc<Walk>,
+}
 
 /// A trace as the comparison needs it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Route<'a> {
-    pub(super) trace: &'a Trace,
+    traced: Traced<'a>,
+    way: &'a RoutedWay,
     pub(super) epoch: usize,
     /// When its first probe and its last were sent.
     pub(super) sent: (WallTime, WallTime),
-    pub(super) origin: Option<Asn>,
-    pub(super) own: Option<Asn>,
-    pub(super) upstream: Result<Upstream, NoUpstream>,
-    /// Up to the origin where the upstream is told, and otherwise up to what lies before the origin.
-    pub(super) walk: Arc<Walk>,
-    /// The routers, silent ones as `None`, without the target and without silence at the end.
-    pub(super) routers: Arc<[Option<IpAddr>]>,
+}
+
+impl Routes<'_> {
+    /// All of them, in the order of the keys of their traces.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Route<'_>> + Clone {
+        (0..self.placed.len()).filter_map(|index| self.get(index))
+    }
+
+    /// That of the trace at this place in the order; `None` if it has none.
+    pub(super) fn get(&self, index: usize) -> Option<Route<'_>> {
+        let placed = (*self.placed.get(index)?)?;
+        let (traced, way) = (self.traces.get(index)?, self.ways.get(usize::try_from(placed.way).ok()?)?);
+        let epoch = usize::try_from(placed.epoch.get()).ok()?.checked_sub(1)?;
+        Some(Route { traced, way, epoch, sent: traced.sent()? })
+    }
+
+    /// Those of the traces about a unit, in the same order.
+    pub(super) fn of_unit(&self, unit: Unit) -> impl Iterator<Item = Route<'_>> + Clone {
+        let indices = self.units.get(&unit).into_iter().flatten();
+        indices.filter_map(|index| self.get(usize::try_from(*index).ok()?))
+    }
+
+    /// Places them in these epochs; those that lie in two are taken away.
+    pub(super) fn place(&mut self, epochs: &Epochs) {
+        let traces = self.traces;
+        for (index, placed) in self.placed.iter_mut().enumerate() {
+            let sent = traces.get(index).and_then(|traced| traced.sent());
+            let epoch = sent.and_then(|sent| epochs.of_both(sent));
+            *placed = placed.zip(epoch).and_then(|(placed, epoch)| Placed::new(placed.way, epoch));
+        }
+    }
+}
+
+impl Placed {
+    /// `None` for more epochs than any campaign has.
+    fn new(way: u32, epoch: usize) -> Option<Self> {
+        let epoch = u32::try_from(epoch).ok()?.checked_add(1).and_then(NonZeroU32::new)?;
+        Some(Self { way, epoch })
+    }
 }
 
 impl<'a> Route<'a> {
-    /// What was asked: the same flow is asked in every round.
-    pub(super) fn key(&self) -> &'a TraceKey {
-        &self.trace.key
+    /// Who traced it.
+    pub(super) const fn vantage(&self) -> &'a Name {
+        self.traced.vantage()
+    }
+
+    /// The flow: the same is asked in every round.
+    pub(super) const fn flow(&self) -> &'a PinnedFlow {
+        self.traced.flow()
+    }
+
+    /// The number of the flow: the same flow of the same vantage has the same.
+    pub(super) const fn flow_number(&self) -> u32 {
+        self.traced.flow_number()
+    }
+
+    /// What is the same for all traces of which the same was found: where that stands in memory.
+    pub(super) fn way_key(&self) -> usize {
+        std::ptr::from_ref(self.way).addr()
     }
 
     /// In which round it was traced.
-    pub(super) fn round(&self) -> RoundKey {
-        (self.key().vantage.clone(), self.key().round)
+    pub(super) const fn round(&self) -> RoundId {
+        self.traced.round()
+    }
+
+    /// The unit about which it speaks.
+    pub(super) const fn unit(&self) -> Unit {
+        self.traced.shown().unit
+    }
+
+    /// Whether its target is a control target.
+    pub(super) const fn control(&self) -> bool {
+        self.traced.shown().control
+    }
+
+    /// Who originates its target.
+    pub(super) fn origin(&self) -> Option<Asn> {
+        self.way.shown.origin
+    }
+
+    /// The AS in which its vantage stands, if known.
+    pub(super) const fn own(&self) -> Option<Asn> {
+        self.way.own
+    }
+
+    /// Its upstream, or why it cannot be told.
+    pub(super) const fn upstream(&self) -> Result<Upstream, NoUpstream> {
+        self.way.upstream
+    }
+
+    /// Its way up to the origin where the upstream is told, and otherwise up to what lies before the origin.
+    pub(super) const fn walk(&self) -> &'a Arc<Walk> {
+        &self.way.walk
+    }
+
+    /// The routers, silent ones as `None`, without the target and without silence at the end.
+    pub(super) fn routers(&self) -> &'a Arc<[Option<IpAddr>]> {
+        &self.way.shown.routers
     }
 
     /// When the last probe was sent that was answered: what the trace shows was so by then.
-    pub(super) fn heard(&self) -> WallTime {
-        self.trace.heard.unwrap_or(self.sent.1)
+    pub(super) const fn heard(&self) -> WallTime {
+        self.traced.heard()
     }
 
     /// At which TTL the target answered, and the shortest round-trip time of its answers that counts.
     pub(super) fn arrival(&self) -> Option<(u8, Option<Duration>)> {
-        let TraceEnd::Reached { ttl } = self.trace.end else { return None };
-        Some((ttl.get(), self.trace.rtt))
+        self.traced.arrival()
     }
 }
 
@@ -71,16 +187,8 @@ pub struct RoutedTrace {
     pub upstream: Result<Upstream, NoUpstream>,
 }
 
-/// A trace that lies within one epoch and whose upstream is not yet judged.
-struct Open<'a> {
-    trace: &'a Trace,
-    shown: Arc<Shown>,
-    sent: (WallTime, WallTime),
-    epoch: usize,
-}
-
 /// What all traces show that share their hops.
-#[derive(Clone)]
+#[derive(Debug)]
 struct Shown {
     path: AsPath,
     approach: Option<Approach>,
@@ -98,98 +206,100 @@ struct AllShown<'a> {
     known: HashMap<ShapeKey, Arc<Shown>>,
 }
 
-/// A trace whose upstream is judged.
-struct Judged<'a> {
-    open: Open<'a>,
-    own: Option<Asn>,
-    upstream: Result<Upstream, NoUpstream>,
+/// What the traces of an epoch have in common that show the same, while their upstream is not yet judged.
+struct Open<'a> {
+    vantage: &'a Name,
+    shown: Arc<Shown>,
+    epoch: usize,
+    /// When the last probe of the first of them was sent. No event lies between it and the others.
+    at: WallTime,
+    /// How many they are.
+    traces: u64,
 }
 
-/// The routes of all traces that were sent and lie within one epoch, in the order of their keys.
+/// The routes of all traces that were sent and lie within one epoch.
 pub(super) fn routes<'a>(
     question: &Question,
-    known: (&OriginTable, &Aliases),
-    epochs: &Epochs,
-    traces: &'a [Trace],
-) -> Vec<Route<'a>> {
-    let mut walks = Walks::new();
-    judged(question, known, epochs, traces).into_iter().map(|judged| judged.route(&mut walks)).collect()
-}
-
-/// Places routes in these epochs; those that lie in two are taken away.
-pub(super) fn place(routes: &mut Vec<Route<'_>>, epochs: &Epochs) {
-    routes.retain_mut(|route| {
-        let epoch = epochs.of_both(route.sent);
-        route.epoch = epoch.unwrap_or(route.epoch);
-        epoch.is_some()
-    });
-}
-
-/// All traces with what `routes` goes by, in the order of their keys; those that it leaves out too. Upstreams are judged
-/// by the declared epochs, and placed in those that were also found.
-pub(super) fn routed(
-    question: &Question,
-    (origins, aliases): (&OriginTable, &Aliases),
-    (declared, all): (&Epochs, &Epochs),
-    traces: Vec<Trace>,
-) -> Vec<RoutedTrace> {
-    let judged = judged(question, (origins, aliases), declared, &traces);
-    let placed = judged.into_iter().filter_map(|judged| {
-        let Judged { open: Open { trace, shown, sent, .. }, upstream, .. } = judged;
-        let epoch = all.of_both(sent)?;
-        let Shown { path, origin, .. } = Arc::unwrap_or_clone(shown);
-        Some((trace.key.clone(), (path, origin, epoch, upstream)))
-    });
-    let mut placed: BTreeMap<TraceKey, _> = placed.collect();
-    let routed = |trace: Trace| match placed.remove(&trace.key) {
-        Some((path, origin, epoch, upstream)) => {
-            RoutedTrace { trace, path, origin, epoch: Some(epoch), upstream }
-        }
-        None => RoutedTrace::left_out(trace, origins),
-    };
-    traces.into_iter().map(routed).collect()
-}
-
-fn judged<'a>(
-    question: &Question,
     (origins, aliases): (&OriginTable, &Aliases),
     epochs: &Epochs,
-    traces: &'a [Trace],
-) -> Vec<Judged<'a>> {
+    traces: &'a PackedTraces,
+) -> Routes<'a> {
     let routers = routers_of(origins, traces, aliases);
     let mut shown = AllShown { origins, routers: &routers, known: HashMap::new() };
-    let open: Vec<Open<'_>> =
-        traces.iter().filter_map(|trace| Open::new(trace, &mut shown, epochs)).collect();
+    let (placed, open) = placed(traces, epochs, &mut shown);
     drop(shown);
     let own = own_ases(question, &open);
     let links = DeclaredLinks::new(&question.events);
-    let entrances = Entrances::learn(each_once(&open).iter().copied());
-    let judge = |open: Open<'a>| {
-        let own = own.get(&open.trace.key.vantage).copied();
-        let setting = Setting { own, epoch: open.epoch, at: open.sent.1 };
+    let entrances =
+        Entrances::learn(open.iter().filter_map(|open| Some((open.shown.approach.as_ref()?, open.epoch))));
+    let mut walks = Walks::new();
+    let way = |open: Open<'_>| {
+        let own = own.get(open.vantage).copied();
         let upstream = match &open.shown.approach {
-            Some(approach) => entrances.upstream(approach, &links, setting),
+            Some(approach) => {
+                entrances.upstream(approach, &links, Setting { own, epoch: open.epoch, at: open.at })
+            }
             None => Err(NoUpstream::OriginUnknown),
         };
-        Judged { open, own, upstream }
+        let walk = walk(&mut walks, &open.shown, own, upstream.is_ok());
+        RoutedWay { shown: open.shown, own, upstream, walk }
     };
-    open.into_iter().map(judge).collect()
+    let units = traces.by_unit();
+    Routes { traces, ways: open.into_iter().map(way).collect(), placed, units }
 }
 
-/// What the traces of each epoch show of how origins are entered. It is learnt from sets: what is shown twice teaches
-/// nothing.
-fn each_once<'a>(open: &'a [Open<'_>]) -> Vec<(&'a Approach, usize)> {
-    let mut seen = HashSet::new();
-    let new = open.iter().filter(|open| seen.insert((Arc::as_ptr(&open.shown).addr(), open.epoch)));
-    new.filter_map(|open| Some((open.shown.approach.as_ref()?, open.epoch))).collect()
+/// Where each trace belongs, and by the numbers of ways what is to be judged. What is shown twice in an epoch teaches nothing.
+fn placed<'a>(
+    traces: &'a PackedTraces,
+    epochs: &Epochs,
+    shown: &mut AllShown<'_>,
+) -> (Vec<Option<Placed>>, Vec<Open<'a>>) {
+    let mut ways: Keyed<(usize, usize), usize> = Keyed::default();
+    let mut all: Vec<Open<'a>> = Vec::new();
+    let mut place = |index: usize| {
+        let one = traces.get(index)?;
+        let sent = one.sent()?;
+        let epoch = epochs.of_both(sent)?;
+        let way = *ways.entry((one.shown_number(), epoch)).or_insert(all.len());
+        match all.get_mut(way) {
+            Some(open) => open.traces = open.traces.saturating_add(1),
+            None => all.push(Open {
+                vantage: one.vantage(),
+                shown: shown.of(one.shown()),
+                epoch,
+                at: sent.1,
+                traces: 1,
+            }),
+        }
+        Placed::new(u32::try_from(way).ok()?, epoch)
+    };
+    let placed = (0..traces.len()).map(&mut place).collect();
+    (placed, all)
+}
+
+/// All traces, which are in the order of their keys like the packed ones, with what is found of these; those that are left out
+/// too. Upstreams are judged by the declared epochs, and placed in those that were also found.
+pub(super) fn routed(
+    origins: &OriginTable,
+    all: &Epochs,
+    routes: &Routes<'_>,
+    traces: Vec<Trace>,
+) -> Vec<RoutedTrace> {
+    let each = |(index, trace): (usize, Trace)| {
+        let placed = routes.get(index).and_then(|route| Some((route, all.of_both(route.sent)?)));
+        let Some((route, epoch)) = placed else { return RoutedTrace::left_out(trace, origins) };
+        let (path, origin, upstream) = (route.way.shown.path.clone(), route.origin(), route.upstream());
+        RoutedTrace { trace, path, origin, epoch: Some(epoch), upstream }
+    };
+    traces.into_iter().enumerate().map(each).collect()
 }
 
 /// Whose routers the addresses are on; where no relations are known, their addresses alone tell.
-fn routers_of(origins: &OriginTable, traces: &[Trace], aliases: &Aliases) -> RouterAses {
+fn routers_of(origins: &OriginTable, traces: &PackedTraces, aliases: &Aliases) -> RouterAses {
     if origins.relations().is_empty() {
         return RouterAses::default();
     }
-    router_ases(traces, origins, &Relations::of(origins), aliases)
+    router_ases(traces.iter().map(|traced| traced.shown()), origins, &Relations::of(origins), aliases)
 }
 
 /// The AS in which each vantage stands: declared, or the first AS of at least three quarters of its traces
@@ -198,8 +308,8 @@ fn own_ases(question: &Question, open: &[Open<'_>]) -> BTreeMap<Name, Asn> {
     let mut votes: BTreeMap<&Name, BTreeMap<Asn, u64>> = BTreeMap::new();
     for open in open {
         if let Some(first) = open.shown.path.ases().next() {
-            let vote = votes.entry(&open.trace.key.vantage).or_default().entry(first).or_default();
-            *vote = vote.saturating_add(1);
+            let vote = votes.entry(open.vantage).or_default().entry(first).or_default();
+            *vote = vote.saturating_add(open.traces);
         }
     }
     let mut own = question.vantage_as.clone();
@@ -211,14 +321,6 @@ fn own_ases(question: &Question, open: &[Open<'_>]) -> BTreeMap<Name, Asn> {
         }
     }
     own
-}
-
-impl<'a> Open<'a> {
-    fn new(trace: &'a Trace, shown: &mut AllShown<'_>, epochs: &Epochs) -> Option<Self> {
-        let sent = trace.sent?;
-        let epoch = epochs.of_both(sent)?;
-        Some(Self { trace, shown: shown.of(trace), sent, epoch })
-    }
 }
 
 impl AllShown<'_> {
@@ -239,9 +341,6 @@ impl Shown {
     }
 }
 
-/// Walks by what was shown, the AS in which they begin, and whether their upstream is told.
-type Walks = HashMap<(usize, Option<Asn>, bool), Arc<Walk>>;
-
 impl RoutedTrace {
     /// A trace that was not sent, or on both sides of an event.
     fn left_out(trace: Trace, origins: &OriginTable) -> Self {
@@ -252,35 +351,19 @@ impl RoutedTrace {
     }
 }
 
-impl<'a> Judged<'a> {
-    fn route(self, walks: &mut Walks) -> Route<'a> {
-        let walk = self.walk(walks);
-        let Self { open, own, upstream } = self;
-        Route {
-            trace: open.trace,
-            epoch: open.epoch,
-            sent: open.sent,
-            origin: open.shown.origin,
-            own,
-            upstream,
-            walk,
-            routers: Arc::clone(&open.shown.routers),
-        }
-    }
+/// Walks by what was shown, the AS in which they begin, and whether their upstream is told.
+type Walks = HashMap<(usize, Option<Asn>, bool), Arc<Walk>>;
 
-    fn walk(&self, walks: &mut Walks) -> Arc<Walk> {
-        let (shown, told) = (&self.open.shown, self.upstream.is_ok());
-        let key = (Arc::as_ptr(shown).addr(), self.own, told);
-        let walk = walks.entry(key).or_insert_with(|| {
-            let walk = Walk::new(&shown.path, self.own);
-            Arc::new(match shown.origin {
-                Some(origin) if told => walk.to_origin(origin),
-                Some(origin) => walk.before(origin),
-                None => walk,
-            })
-        });
-        Arc::clone(walk)
-    }
+fn walk(walks: &mut Walks, shown: &Arc<Shown>, own: Option<Asn>, told: bool) -> Arc<Walk> {
+    let walk = walks.entry((Arc::as_ptr(shown).addr(), own, told)).or_insert_with(|| {
+        let walk = Walk::new(&shown.path, own);
+        Arc::new(match shown.origin {
+            Some(origin) if told => walk.to_origin(origin),
+            Some(origin) => walk.before(origin),
+            None => walk,
+        })
+    });
+    Arc::clone(walk)
 }
 
 /// Who stands at each TTL. Where two hops share one, the router that answered may stand at it or at the next: it is known

@@ -8,7 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::epochs::Epochs;
+use super::found::PinnedFlow;
 use super::interval::Share;
+use super::packed::Traced;
+use super::routes::Route;
 use super::watch::{Sample, Samples};
 use crate::model::{Method, Name, Port, Protocol, RoundId, Unit, WallTime};
 
@@ -24,20 +27,20 @@ pub(super) struct Endpoint {
     pub(super) port: Option<Port>,
 }
 
-/// A question put to an endpoint: one probe that asks it, or one trace.
+/// A question put to an endpoint by one probe.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked {
     pub(super) round: RoundId,
-    /// When its first probe and its last were sent.
-    pub(super) sent: (WallTime, WallTime),
-    /// When the probe was sent that was answered by the target.
-    pub(super) answered: Option<WallTime>,
+    pub(super) sent: WallTime,
+    pub(super) answered: bool,
 }
 
 /// All questions of a campaign.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     units: BTreeMap<Unit, BTreeMap<Endpoint, BTreeMap<Name, Vec<Asked>>>>,
+    /// What traces asked, those of a round together: a trace is a question, too.
+    traced: BTreeMap<Unit, BTreeMap<Endpoint, BTreeMap<Name, Vec<Sample>>>>,
 }
 
 /// What became of the questions put to one unit.
@@ -62,18 +65,51 @@ impl Tally {
         }
     }
 
-    /// The answers of a unit by epoch. A trace with probes in two epochs is in neither.
-    pub(super) fn of(&self, unit: Unit, epochs: &Epochs) -> Answers {
+    /// Counts a trace, which must come behind those of the rounds before.
+    pub(super) fn count_trace(&mut self, traced: Traced<'_>) {
+        let Some((_, last)) = traced.sent() else { return };
+        let endpoint = Endpoint::traced(traced.flow());
+        let answered = traced.arrival().is_some();
+        let at = if answered { traced.heard() } else { last };
+        let sample = endpoint.sample(traced.round(), at, answered);
+        let by_vantage = self.traced.entry(traced.shown().unit).or_default().entry(endpoint).or_default();
+        let samples = match by_vantage.get_mut(traced.vantage()) {
+            Some(samples) => samples,
+            None => by_vantage.entry(traced.vantage().clone()).or_default(),
+        };
+        match samples.last_mut().filter(|before| before.round == sample.round) {
+            Some(before) => before.join(&sample),
+            None => samples.push(sample),
+        }
+    }
+
+    /// The answers of a unit by epoch; `routes` are those of its traces that lie within one.
+    pub(super) fn of<'a>(
+        &self,
+        unit: Unit,
+        epochs: &Epochs,
+        routes: impl Iterator<Item = Route<'a>>,
+    ) -> Answers {
         let mut answers = Answers::default();
         for (endpoint, by_vantage) in self.units.get(&unit).into_iter().flatten() {
             let responsive = ever_answered(by_vantage);
             for (vantage, asked) in
                 by_vantage.iter().flat_map(|(name, all)| all.iter().map(move |asked| (name, asked)))
             {
-                if let Some(epoch) = epochs.of_both(asked.sent) {
-                    answers.add(endpoint.method, (vantage, epoch), asked, responsive);
-                }
+                let epoch = epochs.of(asked.sent);
+                answers.add((endpoint.method, epoch), asked.answered, responsive);
+                answers.add_to_round((vantage, asked.round), asked.answered, responsive);
             }
+        }
+        let traced = self.traced.get(&unit);
+        let responsive: BTreeMap<&Endpoint, bool> = traced
+            .into_iter()
+            .flatten()
+            .map(|(endpoint, by_vantage)| (endpoint, any(by_vantage)))
+            .collect();
+        for route in routes {
+            let responsive = responsive.get(&Endpoint::traced(route.flow())).copied().unwrap_or(false);
+            answers.add((Method::Trace, route.epoch), route.arrival().is_some(), responsive);
         }
         answers
     }
@@ -91,6 +127,15 @@ impl Tally {
                 }
             }
         }
+        for (unit, endpoints) in &self.traced {
+            for by_vantage in endpoints.values() {
+                let responsive = any(by_vantage);
+                for (vantage, of_vantage) in by_vantage {
+                    let list = samples.entry((*unit, vantage.clone())).or_default();
+                    list.extend(of_vantage.iter().filter(|_| responsive));
+                }
+            }
+        }
         for list in samples.values_mut() {
             list.sort_unstable();
         }
@@ -102,22 +147,31 @@ impl Tally {
 fn by_round(endpoint: &Endpoint, asked: &[Asked]) -> Vec<Sample> {
     let mut rounds: BTreeMap<RoundId, Sample> = BTreeMap::new();
     for asked in asked {
-        let next = asked.sample(endpoint);
+        let next = endpoint.sample(asked.round, asked.sent, asked.answered);
         rounds.entry(asked.round).and_modify(|sample| sample.join(&next)).or_insert(next);
     }
     rounds.into_values().collect()
 }
 
 fn ever_answered(by_vantage: &BTreeMap<Name, Vec<Asked>>) -> bool {
-    by_vantage.values().flatten().any(|asked| asked.answered.is_some())
+    by_vantage.values().flatten().any(|asked| asked.answered)
 }
 
-impl Asked {
-    fn sample(&self, endpoint: &Endpoint) -> Sample {
-        let at = self.answered.unwrap_or(self.sent.1);
-        let answered = self.answered.is_some();
-        let Endpoint { method, target, .. } = *endpoint;
-        Sample { first: at, last: at, round: self.round, method, target, answered, asked: 1 }
+/// The same of traces.
+fn any(by_vantage: &BTreeMap<Name, Vec<Sample>>) -> bool {
+    by_vantage.values().flatten().any(|sample| sample.answered)
+}
+
+impl Endpoint {
+    /// What traces of a flow ask.
+    fn traced(flow: &PinnedFlow) -> Self {
+        Self { method: Method::Trace, target: flow.target, protocol: flow.protocol, port: flow.port }
+    }
+
+    /// One question put to it, for which the probe of that time speaks.
+    fn sample(&self, round: RoundId, at: WallTime, answered: bool) -> Sample {
+        let Self { method, target, .. } = *self;
+        Sample { first: at, last: at, round, method, target, answered, asked: 1 }
     }
 }
 
@@ -136,23 +190,20 @@ impl Sample {
 }
 
 impl Answers {
-    fn add(
-        &mut self,
-        method: Method,
-        (vantage, epoch): (&Name, usize),
-        question: &Asked,
-        responsive: bool,
-    ) {
-        let cell = Share { part: u64::from(question.answered.is_some()), whole: 1 };
+    fn add(&mut self, (method, epoch): (Method, usize), answered: bool, responsive: bool) {
         self.methods.insert(method);
         let asked = self.asked.entry(epoch).or_default();
         *asked = asked.saturating_add(1);
         if responsive {
+            let cell = Share { part: u64::from(answered), whole: 1 };
             self.by_method.entry((epoch, method)).or_default().add(cell);
         }
-        if method.is_liveness() {
-            let round = self.by_round.entry((vantage.clone(), question.round)).or_default();
-            round.add(if responsive { cell } else { Share::default() });
+    }
+
+    fn add_to_round(&mut self, (vantage, round): (&Name, RoundId), answered: bool, responsive: bool) {
+        let round = self.by_round.entry((vantage.clone(), round)).or_default();
+        if responsive {
+            round.add(Share { part: u64::from(answered), whole: 1 });
         }
     }
 

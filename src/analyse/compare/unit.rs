@@ -6,10 +6,10 @@ use super::clusters::Clusters;
 use super::epochs::Epochs;
 use super::findings::{PathCount, Reach, Reachability, UnitEpoch, UpstreamShare, Watch};
 use super::interval::{Level, Share, float};
-use super::routes::Route;
+use super::routes::{Route, Routes};
 use super::tally::Answers;
 use crate::analyse::graph::AsGraph;
-use crate::model::{Asn, Method, Unit};
+use crate::model::{Asn, Keyed, Method, Unit};
 
 /// All that is known of one unit.
 pub(super) struct UnitView<'a> {
@@ -17,10 +17,34 @@ pub(super) struct UnitView<'a> {
     pub(super) control: bool,
     pub(super) origin: Option<Asn>,
     pub(super) answers: Answers,
-    pub(super) routes: Vec<&'a Route<'a>>,
+    /// Those of all units.
+    pub(super) all: &'a Routes<'a>,
     pub(super) watches: Vec<Watch>,
     /// Traces with probes on both sides of an event, left out.
     pub(super) straddling: u64,
+}
+
+/// What traces have in common of which the same was found.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Taken<'a> {
+    /// That of the first of them.
+    pub(super) route: Route<'a>,
+    /// How many they are.
+    pub(super) traces: u64,
+}
+
+/// What was found of these routes, each once.
+pub(super) fn taken<'a>(routes: impl Iterator<Item = Route<'a>>) -> Vec<Taken<'a>> {
+    let mut numbers: Keyed<usize, usize> = Keyed::default();
+    let mut all: Vec<Taken<'a>> = Vec::new();
+    for route in routes {
+        let number = *numbers.entry(route.way_key()).or_insert(all.len());
+        match all.get_mut(number) {
+            Some(taken) => taken.traces = taken.traces.saturating_add(1),
+            None => all.push(Taken { route, traces: 1 }),
+        }
+    }
+    all
 }
 
 /// How to judge, the same for all units.
@@ -30,7 +54,17 @@ pub(super) struct Scale<'a> {
     pub(super) confidence: f64,
 }
 
-impl UnitView<'_> {
+impl<'a> UnitView<'a> {
+    /// Its routes, in the order of the keys of their traces.
+    pub(super) fn routes(&self) -> impl Iterator<Item = Route<'a>> + Clone {
+        self.all.of_unit(self.unit)
+    }
+
+    /// Those of which the upstream is told.
+    pub(super) fn told(&self) -> impl Iterator<Item = Route<'a>> + Clone {
+        self.routes().filter(|route| route.upstream().is_ok())
+    }
+
     /// What is found in each epoch; reachability as if the vantage were well.
     pub(super) fn by_epoch(&self, scale: &Scale<'_>) -> Vec<UnitEpoch> {
         let mut before = Clusters::default();
@@ -38,21 +72,26 @@ impl UnitView<'_> {
     }
 
     /// `before` are the clusters of the epoch before, and afterwards those of this one.
-    fn in_epoch<'a>(&'a self, epoch: usize, scale: &Scale<'_>, before: &mut Clusters<'a>) -> UnitEpoch {
-        let routes: Vec<&Route> =
-            self.routes.iter().copied().filter(|route| route.epoch == epoch).collect();
-        let told: Vec<&Route> = routes.iter().copied().filter(|route| route.upstream.is_ok()).collect();
-        let graph = self.graph(&told);
-        let clusters = Clusters::new(&told);
+    fn in_epoch(&self, epoch: usize, scale: &Scale<'_>, before: &mut Clusters<'a>) -> UnitEpoch {
+        let traced = self.routes().filter(|route| route.epoch == epoch).count();
+        let told = self.told().filter(|route| route.epoch == epoch);
+        let clusters = Clusters::new(told.clone());
+        let taken = taken(told);
+        let told = taken.iter().fold(0_u64, |sum, taken| sum.saturating_add(taken.traces));
+        let graph = self.graph(&taken);
         let found = UnitEpoch {
             reach: self.reach(epoch, scale),
             reachability: self.reachability(epoch, scale.level),
-            upstreams: upstreams(&told, (before, &clusters), scale.level),
+            upstreams: upstreams(&taken, (before, &clusters), scale.level),
             unseen: scale.level.clustered(&clusters.through_none()),
-            unattributed: count(routes.len().saturating_sub(told.len())),
-            traced: count(routes.len()),
-            longest_gap: told.iter().filter_map(|route| route.upstream.ok()).map(|up| up.gap).max(),
-            paths: distinct(&told),
+            unattributed: count(traced).saturating_sub(told),
+            traced: count(traced),
+            longest_gap: taken
+                .iter()
+                .filter_map(|taken| taken.route.upstream().ok())
+                .map(|up| up.gap)
+                .max(),
+            paths: distinct(&taken),
             as_disjoint: graph.as_ref().and_then(AsGraph::disjoint),
             single_points: graph.as_ref().map(AsGraph::single_points).unwrap_or_default(),
         };
@@ -90,23 +129,25 @@ impl UnitView<'_> {
     }
 
     /// The graph of ASes that these routes show; `None` if the origin is not known.
-    pub(super) fn graph(&self, told: &[&Route]) -> Option<AsGraph> {
+    pub(super) fn graph(&self, taken: &[Taken<'_>]) -> Option<AsGraph> {
         let origin = self.origin?;
-        let to_origin = || told.iter().filter(|route| route.origin == Some(origin));
-        let own: BTreeSet<Asn> = to_origin().filter_map(|route| route.own).collect();
-        Some(AsGraph::new(to_origin().map(|route| &*route.walk), &own, origin))
+        let routes = || taken.iter().map(|taken| taken.route);
+        let to_origin = || routes().filter(|route| route.origin() == Some(origin));
+        let own: BTreeSet<Asn> = to_origin().filter_map(|route| route.own()).collect();
+        Some(AsGraph::new(to_origin().map(|route| &**route.walk()), &own, origin))
     }
 }
 
 fn upstreams(
-    told: &[&Route],
+    taken: &[Taken<'_>],
     (before, clusters): (&Clusters<'_>, &Clusters<'_>),
     level: Level,
 ) -> Vec<UpstreamShare> {
     let mut flows: BTreeMap<Asn, Share> = BTreeMap::new();
-    for upstream in told.iter().filter_map(|route| route.upstream.ok()) {
-        let entering = Share { part: u64::from(upstream.seen_entering), whole: 1 };
-        flows.entry(upstream.asn).or_default().add(entering);
+    for Taken { route, traces } in taken {
+        let Ok(upstream) = route.upstream() else { continue };
+        let part = if upstream.seen_entering { *traces } else { 0 };
+        flows.entry(upstream.asn).or_default().add(Share { part, whole: *traces });
     }
     let share = |(upstream, flows): (Asn, Share)| {
         let share = level.clustered(&clusters.through(upstream))?;
@@ -118,10 +159,11 @@ fn upstreams(
     shares
 }
 
-fn distinct(told: &[&Route]) -> PathCount {
-    let address: BTreeSet<_> = told.iter().map(|route| &route.routers).collect();
+fn distinct(taken: &[Taken<'_>]) -> PathCount {
+    let routes = || taken.iter().map(|taken| taken.route);
+    let address: BTreeSet<_> = routes().map(|route| route.routers()).collect();
     let autonomous_system: BTreeSet<Vec<Asn>> =
-        told.iter().map(|route| route.walk.steps.iter().map(|step| step.asn).collect()).collect();
+        routes().map(|route| route.walk().steps.iter().map(|step| step.asn).collect()).collect();
     PathCount { address: count(address.len()), autonomous_system: count(autonomous_system.len()) }
 }
 

@@ -327,7 +327,7 @@ impl Verdict<'_> {
     /// flow was traced before and after.
     fn moment(&self, step: &Step<'_>, (turn, asn): (Turn, Asn)) -> String {
         let bracket = self.found_bracket(step, (turn, asn));
-        let bracket = bracket.or_else(|| moment::bracket(&self.view.routes, (turn, asn), step.epoch));
+        let bracket = bracket.or_else(|| moment::bracket(self.view.routes(), (turn, asn), step.epoch));
         let Some(bracket) = bracket else {
             return format!(" {}", step.when);
         };
@@ -378,8 +378,8 @@ impl Verdict<'_> {
     /// The commonest reasons why the upstream cannot be told, each with its number of traces.
     fn why_untold(&self, epoch: usize) -> String {
         let mut reasons: BTreeMap<NoUpstream, u64> = BTreeMap::new();
-        for route in self.view.routes.iter().filter(|route| route.epoch == epoch) {
-            if let Err(reason) = route.upstream {
+        for route in self.view.routes().filter(|route| route.epoch == epoch) {
+            if let Err(reason) = route.upstream() {
                 let count = reasons.entry(reason).or_default();
                 *count = count.saturating_add(1);
             }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::sample::Sighting;
+use super::sample::Way;
 
 /// The routers of a trace.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,14 +16,14 @@ pub(super) struct Route {
 }
 
 impl Route {
-    pub(super) fn new(seen: &Sighting<'_>) -> Self {
-        let mut routers = seen.routers.to_vec();
-        if let Some((ttl, _)) = seen.arrival {
+    pub(super) fn new(way: &Way<'_>) -> Self {
+        let mut routers = way.routers.to_vec();
+        if let Some(ttl) = way.arrival {
             // Silence right before the target counts as hops; where a loop was cut, fewer are left.
             let before = usize::from(ttl).saturating_sub(1).max(routers.len());
             routers.resize(before, None);
         }
-        Self { routers, closed: seen.arrival.is_some() }
+        Self { routers, closed: way.arrival.is_some() }
     }
 
     fn silent(&self) -> usize {

@@ -392,7 +392,7 @@ fn whole(number: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analyse::diversity::Sighting;
+    use crate::analyse::diversity::{Sighting, Way};
     use crate::model::{FlowId, Name, Port, Protocol, WallTime};
 
     /// Eight flows, all over one address of a router before the event and half over another of it behind.
@@ -400,22 +400,25 @@ mod tests {
         let vantage = Name::try_from("here".to_owned()).unwrap();
         let [one, other]: [IpAddr; 2] = ["10.0.1.1", "10.0.1.2"].map(|address| address.parse().unwrap());
         let routers = [[Some(one)], [Some(other)]];
-        let sighting = |epoch: usize, flow: u16| Sighting {
+        let ways = routers.each_ref().map(|routers| Way {
             vantage: &vantage,
+            upstream: Asn::try_from(4837_u32).unwrap(),
+            ends: (None, None),
+            ases: Vec::new(),
+            routers,
+            arrival: Some(2),
+        });
+        let sighting = |epoch: usize, flow: u16| Sighting {
+            way: usize::from(epoch == 1 && flow.is_multiple_of(2)),
             target: "175.45.176.1".parse().unwrap(),
             flow: (Protocol::Udp, Port::new(33_434), FlowId(flow)),
             epoch,
             at: WallTime::from_nanos(0),
-            upstream: Asn::try_from(4837_u32).unwrap(),
-            ends: (None, None),
-            ases: Vec::new(),
-            routers: &routers[usize::from(epoch == 1 && flow.is_multiple_of(2))],
-            arrival: Some((2, None)),
+            rtt: None,
         };
-        let sightings: Vec<Sighting<'_>> = (0..2)
+        let sightings = (0..2)
             .flat_map(|epoch| (0..8).map(move |flow| (epoch, flow)))
-            .map(|(epoch, flow)| sighting(epoch, flow))
-            .collect();
+            .map(|(epoch, flow)| sighting(epoch, flow));
         let evidence = |ways: &[[Option<IpAddr>; 1]]| {
             let mut evidence = Evidence::default();
             for way in ways {
@@ -424,7 +427,7 @@ mod tests {
             let routers = router.map(|router| evidence.joined(router));
             EpochEvidence { traced: 8, evidence, routers, ases: None, chance_missed: None }
         };
-        let sample = Sample::new(&sightings, 2);
+        let sample = Sample::new(&ways, sightings, 2);
         let sample = match router {
             Some(router) => sample.joined(router),
             None => sample,

@@ -30,5 +30,5 @@ pub use findings::{
 pub use judge::{EpochEvidence, Scale, UnitEvidence, judge, path_diversities};
 pub use measure::{Level, Measure};
 pub use richness::{Incidence, Richness};
-pub use sample::{Sample, Sighting};
+pub use sample::{Sample, Sighting, Way};
 pub use spread::{effective, entropy, evenness};

@@ -10,19 +10,11 @@ use std::time::Duration;
 use super::complete::{Route, representatives};
 use crate::model::{Asn, FlowId, Keyed, Name, Port, Protocol, WallTime};
 
-/// A trace whose upstream is told.
+/// A way that traces took of which the upstream is told.
 #[derive(Clone, Debug)]
-pub struct Sighting<'a> {
+pub struct Way<'a> {
     /// Who measured.
     pub vantage: &'a Name,
-    /// Towards which address.
-    pub target: IpAddr,
-    /// Along which flow.
-    pub flow: (Protocol, Option<Port>, FlowId),
-    /// The index of its epoch.
-    pub epoch: usize,
-    /// When it began.
-    pub at: WallTime,
     /// The neighbour of the origin through which it came.
     pub upstream: Asn,
     /// The AS of the vantage, where known, and the origin: the ends of the way.
@@ -31,9 +23,29 @@ pub struct Sighting<'a> {
     pub ases: Vec<Asn>,
     /// The routers, silent ones as `None`, without the target and without silence at the end.
     pub routers: &'a [Option<IpAddr>],
-    /// At which TTL the target answered, and the shortest round-trip time of its answers, if one counts.
-    pub arrival: Option<(u8, Option<Duration>)>,
+    /// At which TTL the target answered.
+    pub arrival: Option<u8>,
 }
+
+/// A trace that took it.
+#[derive(Clone, Copy, Debug)]
+pub struct Sighting {
+    /// The index of its way.
+    pub way: usize,
+    /// Towards which address.
+    pub target: IpAddr,
+    /// Along which flow.
+    pub flow: (Protocol, Option<Port>, FlowId),
+    /// The index of its epoch.
+    pub epoch: usize,
+    /// When it began.
+    pub at: WallTime,
+    /// The shortest round-trip time of the target's answers, if one counts.
+    pub rtt: Option<Duration>,
+}
+
+/// What is kept of it: its epoch, when it began, the index of its way or of the kind of that, and the round-trip time.
+type Seen = (usize, WallTime, usize, Option<Duration>);
 
 /// All flows of a unit.
 #[derive(Clone, Debug)]
@@ -102,16 +114,23 @@ pub(super) struct Sums {
 type FlowKey<'a> = (&'a Name, IpAddr, (Protocol, Option<Port>, FlowId));
 
 impl<'a> Sample<'a> {
-    /// The sample of these traces, in whatever order they come.
+    /// The sample of traces that took these ways, in whatever order they come.
     #[must_use]
-    pub fn new(sightings: &[Sighting<'a>], epochs: usize) -> Self {
-        let vantages: Vec<&Name> = in_order(sightings.iter().map(|seen| seen.vantage));
-        let upstreams = in_order(sightings.iter().map(|seen| seen.upstream));
-        let crossed = in_order(sightings.iter().flat_map(between));
+    pub fn new(ways: &[Way<'a>], sightings: impl IntoIterator<Item = Sighting>, epochs: usize) -> Self {
+        let vantages: Vec<&Name> = in_order(ways.iter().map(|way| way.vantage));
+        let upstreams = in_order(ways.iter().map(|way| way.upstream));
+        let crossed = in_order(ways.iter().flat_map(between));
         let mut sample =
             Self { vantages, kinds: Vec::new(), flows: Vec::new(), crossed, upstreams, epochs };
-        let kinds = sample.intern(sightings);
-        sample.fill(sightings, &kinds);
+        let mut traces = vec![0_usize; ways.len()];
+        let mut flows: Keyed<FlowKey<'a>, Vec<Seen>> = Keyed::default();
+        for Sighting { way, target, flow, epoch, at, rtt } in sightings {
+            let Some((taken, count)) = ways.get(way).zip(traces.get_mut(way)) else { continue };
+            *count = count.saturating_add(1);
+            flows.entry((taken.vantage, target, flow)).or_default().push((epoch, at, way, rtt));
+        }
+        let kinds = sample.intern(ways, &traces);
+        sample.fill(flows, ways, &kinds);
         sample
     }
 
@@ -130,36 +149,25 @@ impl<'a> Sample<'a> {
         self
     }
 
-    /// The index of each trace's kind.
-    fn intern(&mut self, sightings: &[Sighting<'a>]) -> Vec<usize> {
-        let (routes, of_traces) = distinct_routes(sightings);
+    /// The index of each way's kind; so many traces took each.
+    fn intern(&mut self, ways: &[Way<'a>], traces: &[usize]) -> Vec<usize> {
+        let routes: Vec<(Route, usize)> =
+            ways.iter().zip(traces).map(|(way, traces)| (Route::new(way), *traces)).collect();
         let taken_for = representatives(&routes);
         let shown: Vec<&Route> =
             routes.iter().map(|(route, _)| taken_for.get(route).unwrap_or(route)).collect();
         let address_paths: Vec<&Route> = in_order(shown.iter().copied());
-        let shown: Vec<(&Route, usize)> =
-            shown.into_iter().map(|route| (route, place(&address_paths, &route))).collect();
-        let shown: Vec<(&Route, usize)> =
-            of_traces.into_iter().filter_map(|index| shown.get(index).copied()).collect();
-        let as_paths = in_order(sightings.iter().map(|seen| &seen.ases));
-        let mut known: BTreeMap<(usize, Asn, usize, usize), usize> = BTreeMap::new();
-        let mut keys: Vec<_> = Vec::new();
-        for (seen, (_, address_path)) in sightings.iter().zip(&shown) {
-            let as_path = place(&as_paths, &&seen.ases);
-            keys.push((place(&self.vantages, &seen.vantage), seen.upstream, *address_path, as_path));
-        }
-        for key in &keys {
-            known.insert(*key, 0);
-        }
-        for (index, place) in known.values_mut().enumerate() {
-            *place = index;
-        }
+        let as_paths = in_order(ways.iter().map(|way| &way.ases));
+        let key = |(way, route): (&Way<'a>, &&Route)| {
+            let (address_path, as_path) = (place(&address_paths, route), place(&as_paths, &&way.ases));
+            (place(&self.vantages, &way.vantage), way.upstream, address_path, as_path)
+        };
+        let keys: Vec<_> = ways.iter().zip(&shown).map(key).collect();
+        let known = in_order(keys.iter().copied());
+        let indices: Vec<usize> = keys.iter().map(|key| place(&known, key)).collect();
         let mut kinds: BTreeMap<usize, Kind> = BTreeMap::new();
-        let mut indices = Vec::new();
-        for ((key, seen), (route, _)) in keys.iter().zip(sightings).zip(&shown) {
-            let index = known.get(key).copied().unwrap_or_default();
-            kinds.entry(index).or_insert_with(|| self.kind(*key, seen, route));
-            indices.push(index);
+        for (((index, key), way), route) in indices.iter().zip(&keys).zip(ways).zip(&shown) {
+            kinds.entry(*index).or_insert_with(|| self.kind(*key, way, route));
         }
         self.kinds = kinds.into_values().collect();
         indices
@@ -168,7 +176,7 @@ impl<'a> Sample<'a> {
     fn kind(
         &self,
         (vantage, upstream, address_path, as_path): (usize, Asn, usize, usize),
-        seen: &Sighting<'_>,
+        way: &Way<'_>,
         route: &Route,
     ) -> Kind {
         Kind {
@@ -179,33 +187,38 @@ impl<'a> Sample<'a> {
             router_path: None,
             routers: route.routers.clone(),
             arrived: route.closed,
-            ases: seen.ases.clone(),
-            own: seen.ends.0,
-            crossed: between(seen).map(|asn| place(&self.crossed, &asn)).collect(),
+            ases: way.ases.clone(),
+            own: way.ends.0,
+            crossed: between(way).map(|asn| place(&self.crossed, &asn)).collect(),
         }
     }
 
-    fn fill(&mut self, sightings: &[Sighting<'a>], kinds: &[usize]) {
-        let mut flows: BTreeMap<FlowKey<'a>, Vec<(&Sighting<'a>, usize)>> = BTreeMap::new();
+    fn fill(&mut self, flows: Keyed<FlowKey<'a>, Vec<Seen>>, ways: &[Way<'a>], kinds: &[usize]) {
+        let ttl = |way: usize| ways.get(way).and_then(|way| way.arrival);
         let mut least: BTreeMap<(&Name, IpAddr), (f64, f64)> = BTreeMap::new();
-        for (seen, kind) in sightings.iter().zip(kinds) {
-            flows.entry((seen.vantage, seen.target, seen.flow)).or_default().push((seen, *kind));
-            if let Some((ttl, rtt)) = seen.arrival {
-                let least = least.entry((seen.vantage, seen.target)).or_insert((f64::MAX, f64::MAX));
-                least.0 = least.0.min(f64::from(ttl));
-                least.1 = least.1.min(rtt.map_or(f64::MAX, |rtt| rtt.as_secs_f64()));
+        for ((vantage, target, _), seen) in &flows {
+            let least = least.entry((*vantage, *target)).or_insert((f64::MAX, f64::MAX));
+            for (_, _, way, rtt) in seen {
+                if let Some(ttl) = ttl(*way) {
+                    least.0 = least.0.min(f64::from(ttl));
+                    least.1 = least.1.min(rtt.map_or(f64::MAX, |rtt| rtt.as_secs_f64()));
+                }
             }
         }
+        let mut flows: Vec<(FlowKey<'a>, Vec<Seen>)> = flows.into_iter().collect();
+        flows.sort_unstable_by_key(|(key, _)| *key);
         for ((vantage, target, _), mut seen) in flows {
-            seen.sort_by_key(|(seen, kind)| (seen.epoch, seen.at, *kind));
+            let kind = |way: usize| kinds.get(way).copied().unwrap_or_default();
+            seen.sort_by_key(|(epoch, at, way, _)| (*epoch, *at, kind(*way)));
             let least = least.get(&(vantage, target)).copied().unwrap_or((f64::MAX, f64::MAX));
             let mut cells = vec![Cell::default(); self.epochs];
             let mut before: Option<(usize, usize)> = None;
-            for (seen, kind) in seen {
-                let Some(cell) = cells.get_mut(seen.epoch) else { continue };
-                let earlier = before.filter(|(epoch, _)| *epoch == seen.epoch).map(|(_, kind)| kind);
-                cell.add((kind, earlier), seen, (least, &self.kinds));
-                before = Some((seen.epoch, kind));
+            for (epoch, _, way, rtt) in seen {
+                let (kind, arrival) = (kind(way), ttl(way).map(|ttl| (ttl, rtt)));
+                let Some(cell) = cells.get_mut(epoch) else { continue };
+                let earlier = before.filter(|(earlier, _)| *earlier == epoch).map(|(_, kind)| kind);
+                cell.add((kind, earlier), arrival, (least, &self.kinds));
+                before = Some((epoch, kind));
             }
             self.flows.push(Flow { vantage: place(&self.vantages, &vantage), target, cells });
         }
@@ -222,7 +235,7 @@ impl Cell {
     fn add(
         &mut self,
         (kind, earlier): (usize, Option<usize>),
-        seen: &Sighting<'_>,
+        arrival: Option<(u8, Option<Duration>)>,
         ((fewest, shortest), kinds): ((f64, f64), &[Kind]),
     ) {
         *self.kinds.entry(kind).or_default() += 1.0;
@@ -232,7 +245,7 @@ impl Cell {
             sums.same_addresses += f64::from(u8::from(before.address_path == now.address_path));
             sums.same_ases += f64::from(u8::from(before.as_path == now.as_path));
         }
-        if let Some((ttl, rtt)) = seen.arrival {
+        if let Some((ttl, rtt)) = arrival {
             sums.arrived += 1.0;
             sums.hops += f64::from(ttl);
             sums.stretch += f64::from(ttl) / fewest;
@@ -262,26 +275,10 @@ impl Sums {
     }
 }
 
-/// The routes of traces, each once with the number of its traces, and the index of each trace's.
-fn distinct_routes<'a>(sightings: &[Sighting<'a>]) -> (Vec<(Route, usize)>, Vec<usize>) {
-    let mut known: Keyed<(&'a [Option<IpAddr>], Option<u8>), usize> = Keyed::default();
-    let mut routes: Vec<(Route, usize)> = Vec::new();
-    let number = |seen: &Sighting<'a>| {
-        let index = *known.entry((seen.routers, seen.arrival.map(|(ttl, _)| ttl))).or_insert(routes.len());
-        match routes.get_mut(index) {
-            Some((_, traces)) => *traces = traces.saturating_add(1),
-            None => routes.push((Route::new(seen), 1)),
-        }
-        index
-    };
-    let of_traces = sightings.iter().map(number).collect();
-    (routes, of_traces)
-}
-
 /// The ASes of a way but for its ends.
-fn between<'s>(seen: &'s Sighting<'_>) -> impl Iterator<Item = Asn> + 's {
-    let (own, origin) = seen.ends;
-    seen.ases.iter().copied().filter(move |asn| Some(*asn) != own && Some(*asn) != origin)
+fn between<'s>(way: &'s Way<'_>) -> impl Iterator<Item = Asn> + 's {
+    let (own, origin) = way.ends;
+    way.ases.iter().copied().filter(move |asn| Some(*asn) != own && Some(*asn) != origin)
 }
 
 fn in_order<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {

@@ -27,7 +27,7 @@ use self::way::Followed;
 use super::exact;
 use super::findings::{FoundChange, Proof};
 use super::moment::{self, Bracket};
-use super::routes::Route;
+use super::routes::Routes;
 use crate::model::{LinkChange, Name, Unit, WallTime};
 
 pub use self::series::PinnedFlow;
@@ -52,18 +52,21 @@ struct Tested<'a> {
 }
 
 /// The changes that the traces of a campaign show, at this false discovery rate.
-pub(super) fn changes(routes: &[Route], accepted: f64) -> Found {
+pub(super) fn changes(routes: &Routes<'_>, accepted: f64) -> Found {
     let mut flows: Vec<Vec<(Unit, PinnedFlow)>> = Vec::new();
     let mut tested: Vec<Tested<'_>> = Vec::new();
-    for (vantage, routes) in series::by_vantage(routes) {
+    let mut vantages: BTreeMap<&Name, BTreeSet<Unit>> = BTreeMap::new();
+    for route in routes.iter() {
+        vantages.entry(route.vantage()).or_default().insert(route.unit());
+    }
+    for (vantage, units) in vantages {
         let mut followed = Followed::default();
-        for route in &routes {
-            followed.add(route);
+        for route in routes.iter().filter(|route| route.vantage() == vantage) {
+            followed.add(&route);
         }
-        let whole = Series::new(routes.iter().copied(), &followed);
-        let units: BTreeSet<Unit> = routes.iter().map(|route| route.trace.unit).collect();
+        let whole = Series::new(routes.iter().filter(|route| route.vantage() == vantage), &followed);
         let parts = units.iter().map(|unit| {
-            let of_unit = routes.iter().copied().filter(|route| route.trace.unit == *unit);
+            let of_unit = routes.of_unit(*unit).filter(|route| route.vantage() == vantage);
             (Some(*unit), Series::new(of_unit, &followed))
         });
         for (unit, series) in std::iter::once((None, whole)).chain(parts) {

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use super::super::exact;
 use super::super::interval::float;
 use super::super::unit::count;
-use super::series::{Look, Series};
+use super::series::{Glance, Look, Series};
 use super::way::Crossing;
 use crate::model::{Asn, LinkChange, RoundId, Unit};
 
@@ -40,12 +40,11 @@ const ENOUGH_LEFT: f64 = 0.07;
 
 /// All candidates of a link, losses and additions.
 pub(super) fn candidates(series: &Series, link: Crossing) -> Vec<Candidate> {
-    let mut looks = series.looks(link);
-    if looks.iter().all(|look| look.used) || looks.iter().all(|look| !look.used) {
+    let mut glances = series.glances(link);
+    if glances.is_empty() {
         return Vec::new();
     }
-    let flows = series.flows.len();
-    let tries = moves(&looks, flows);
+    let tries = moves(series, &glances);
     let test = |change: LinkChange, run: Run| {
         let mut found = run.candidate(link, change);
         let p = if run.by_destination(series) {
@@ -59,17 +58,17 @@ pub(super) fn candidates(series: &Series, link: Crossing) -> Vec<Candidate> {
         found
     };
     let mut found: Vec<Candidate> =
-        runs(&looks, flows).into_iter().map(|run| test(LinkChange::Lost, run)).collect();
-    looks.reverse();
-    found.extend(runs(&looks, flows).into_iter().map(|run| test(LinkChange::Added, run)));
+        runs(series, &glances).into_iter().map(|run| test(LinkChange::Lost, run)).collect();
+    glances.reverse();
+    found.extend(runs(series, &glances).into_iter().map(|run| test(LinkChange::Added, run)));
     found
 }
 
 /// In how many rounds any flow came onto the link or left it: as often chance had a try. At least 1.
-fn moves(looks: &[Look], flows: usize) -> u64 {
-    let mut last: Vec<Option<bool>> = vec![None; flows];
+fn moves(series: &Series, glances: &[Glance]) -> u64 {
+    let mut last: Vec<Option<bool>> = vec![None; series.flows.len()];
     let mut rounds: BTreeSet<RoundId> = BTreeSet::new();
-    for look in looks {
+    for look in glances.iter().filter_map(|glance| series.look(*glance)) {
         let before = last.get_mut(look.flow).and_then(|last| last.replace(look.used));
         if before.is_some_and(|used| used != look.used) {
             rounds.insert(look.round);
@@ -88,28 +87,29 @@ struct Run {
 
 /// The runs in which most flows that had used the link were seen again. The others show nothing: where they went,
 /// nobody answers, or they are silent for reasons of their own; they are left out.
-fn runs(looks: &[Look], flows: usize) -> Vec<Run> {
+fn runs(series: &Series, glances: &[Glance]) -> Vec<Run> {
     let mut found = Vec::new();
-    let mut near: Vec<Option<Look>> = vec![None; flows];
+    let mut near: Vec<Option<Look>> = vec![None; series.flows.len()];
     let mut users = 0_usize;
-    let mut rest = looks;
-    while let Some((look, behind)) = rest.split_first() {
+    let mut rest = glances;
+    while let Some((glance, behind)) = rest.split_first() {
         rest = behind;
-        let was = near.get_mut(look.flow).and_then(|near| near.replace(*look)).is_some_and(|was| was.used);
+        let Some(look) = series.look(*glance) else { continue };
+        let was = near.get_mut(look.flow).and_then(|near| near.replace(look)).is_some_and(|was| was.used);
         users = users.saturating_add(usize::from(look.used)).saturating_sub(usize::from(was));
         if look.used && behind.first().is_some_and(|next| !next.used) {
             let length = behind.iter().position(|look| look.used).unwrap_or(behind.len());
             let stretch = behind.get(..length).unwrap_or_default();
-            found.extend((length >= users).then(|| run(&near, stretch)).flatten());
+            found.extend((length >= users).then(|| run(series, &near, stretch)).flatten());
         }
     }
     found
 }
 
-fn run(near: &[Option<Look>], stretch: &[Look]) -> Option<Run> {
+fn run(series: &Series, near: &[Option<Look>], stretch: &[Glance]) -> Option<Run> {
     let mut far: BTreeMap<usize, Look> = BTreeMap::new();
-    for look in stretch {
-        far.entry(look.flow).or_insert(*look);
+    for look in stretch.iter().filter_map(|glance| series.look(*glance)) {
+        far.entry(look.flow).or_insert(look);
     }
     let mut near: BTreeMap<usize, Look> = near.iter().flatten().map(|look| (look.flow, *look)).collect();
     let users = near.values().filter(|look| look.used).count();

@@ -1,12 +1,12 @@
 //! The pinned flows of a vantage as series: what each of them showed, trace by trace.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::super::routes::Route;
 use super::way::{Crossing, Followed, Way};
-use crate::model::{Asn, FlowId, Keyed, Name, Port, Protocol, RoundId, Unit, WallTime};
+use crate::model::{Asn, FlowId, Keyed, Port, Protocol, RoundId, Unit, WallTime};
 
 /// A flow as it is asked in every round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,14 +25,21 @@ pub struct PinnedFlow {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sighting {
     /// Index of the flow.
-    pub(super) flow: usize,
+    flow: u32,
     /// Index of the way.
-    way: usize,
+    way: u32,
     /// When its first probe was sent.
     begun: WallTime,
     /// When its last answered probe was sent.
     heard: WallTime,
     round: RoundId,
+}
+
+/// That one trace says something about one link: which, and what. Of a long campaign there are millions.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Glance {
+    sighting: u32,
+    pub(super) used: bool,
 }
 
 /// What one trace of a flow says about one link.
@@ -56,24 +63,28 @@ pub(super) struct Series {
 }
 
 impl Series {
-    pub(super) fn new<'a>(
-        routes: impl Iterator<Item = &'a Route<'a>> + Clone,
-        followed: &Followed,
-    ) -> Self {
-        let mut flows: Keyed<(Unit, PinnedFlow), usize> = Keyed::default();
+    pub(super) fn new<'a>(routes: impl Iterator<Item = Route<'a>> + Clone, followed: &Followed) -> Self {
+        let mut flows: Keyed<(Unit, u32), (PinnedFlow, u32)> = Keyed::default();
         for route in routes.clone() {
-            flows.insert((route.trace.unit, PinnedFlow::of(route)), 0);
+            flows.entry((route.unit(), route.flow_number())).or_insert((*route.flow(), 0));
         }
-        let mut in_order: Vec<(Unit, PinnedFlow)> = flows.keys().copied().collect();
+        let mut in_order: Vec<((Unit, PinnedFlow), &mut u32)> =
+            flows.iter_mut().map(|((unit, _), (flow, place))| ((*unit, *flow), place)).collect();
         in_order.sort_unstable();
-        flows.extend(in_order.iter().copied().zip(0..));
+        for ((_, place), number) in in_order.iter_mut().zip(0..) {
+            **place = number;
+        }
+        let in_order = in_order.into_iter().map(|(flow, _)| flow).collect();
         let mut ways = Numbered { followed, known: Keyed::default(), ways: Vec::new() };
-        let sighting = |route: &Route| Sighting {
-            flow: flows.get(&(route.trace.unit, PinnedFlow::of(route))).copied().unwrap_or_default(),
+        let sighting = |route: Route<'_>| Sighting {
+            flow: flows
+                .get(&(route.unit(), route.flow_number()))
+                .map(|(_, place)| *place)
+                .unwrap_or_default(),
             way: ways.number(route),
             begun: route.sent.0,
             heard: route.heard(),
-            round: route.key().round,
+            round: route.round(),
         };
         let mut sightings: Vec<Sighting> = routes.map(sighting).collect();
         // No flow is traced twice in a round.
@@ -86,15 +97,26 @@ impl Series {
         self.ways.iter().flat_map(|way| way.links.iter().copied()).collect()
     }
 
-    /// What the traces say about a link, in the order of time; those that cannot tell are left out.
-    pub(super) fn looks(&self, link: Crossing) -> Vec<Look> {
+    /// What the traces say about a link, in the order of time; those that cannot tell are left out. Nothing if all say the
+    /// same.
+    pub(super) fn glances(&self, link: Crossing) -> Vec<Glance> {
         let used: Vec<Option<bool>> = self.ways.iter().map(|way| way.used(link)).collect();
-        let look = |seen: &Sighting| {
-            let used = used.get(seen.way).copied().flatten()?;
-            let Sighting { flow, way, begun, heard, round } = *seen;
-            Some(Look { flow, way, begun, heard, round, used })
+        if ![true, false].iter().all(|one| used.contains(&Some(*one))) {
+            return Vec::new();
+        }
+        let glance = |(sighting, seen): (u32, &Sighting)| {
+            let used = used.get(usize::try_from(seen.way).ok()?).copied().flatten()?;
+            Some(Glance { sighting, used })
         };
-        self.sightings.iter().filter_map(look).collect()
+        (0..).zip(&self.sightings).filter_map(glance).collect()
+    }
+
+    /// The same in full.
+    pub(super) fn look(&self, glance: Glance) -> Option<Look> {
+        let Sighting { flow, way, begun, heard, round } =
+            *self.sightings.get(usize::try_from(glance.sighting).ok()?)?;
+        let (flow, way) = (usize::try_from(flow).ok()?, usize::try_from(way).ok()?);
+        Some(Look { flow, way, begun, heard, round, used: glance.used })
     }
 }
 
@@ -102,35 +124,19 @@ impl Series {
 struct Numbered<'a> {
     followed: &'a Followed,
     /// By where the walk stands in memory, and what else decides.
-    known: Keyed<(usize, Option<Asn>, Option<Asn>), usize>,
+    known: Keyed<(usize, Option<Asn>, Option<Asn>), u32>,
     ways: Vec<Way>,
 }
 
 impl Numbered<'_> {
-    fn number(&mut self, route: &Route<'_>) -> usize {
-        let upstream = route.upstream.ok().map(|upstream| upstream.asn);
-        let key = (Arc::as_ptr(&route.walk).addr(), upstream, route.origin);
+    fn number(&mut self, route: Route<'_>) -> u32 {
+        let upstream = route.upstream().ok().map(|upstream| upstream.asn);
+        let key = (Arc::as_ptr(route.walk()).addr(), upstream, route.origin());
         let (ways, followed) = (&mut self.ways, self.followed);
         *self.known.entry(key).or_insert_with(|| {
-            ways.push(Way::new(route, followed));
-            ways.len().saturating_sub(1)
+            let number = u32::try_from(ways.len()).unwrap_or(u32::MAX);
+            ways.push(Way::new(&route, followed));
+            number
         })
     }
-}
-
-impl PinnedFlow {
-    /// The flow that a trace follows.
-    pub(in super::super) fn of(route: &Route) -> Self {
-        let key = route.key();
-        Self { target: key.target, protocol: key.protocol, port: key.port, flow: key.flow }
-    }
-}
-
-/// The routes of each vantage.
-pub(super) fn by_vantage<'a>(routes: &'a [Route<'a>]) -> BTreeMap<&'a Name, Vec<&'a Route<'a>>> {
-    let mut by_vantage: BTreeMap<&Name, Vec<&Route>> = BTreeMap::new();
-    for route in routes {
-        by_vantage.entry(&route.key().vantage).or_default().push(route);
-    }
-    by_vantage
 }

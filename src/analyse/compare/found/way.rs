@@ -30,8 +30,8 @@ pub(super) struct Followed {
 }
 
 impl Followed {
-    pub(super) fn add(&mut self, route: &Route) {
-        for (from, to, _) in route.walk.links() {
+    pub(super) fn add(&mut self, route: &Route<'_>) {
+        for (from, to, _) in route.walk().links() {
             self.next.entry(from).or_default().insert(to);
         }
     }
@@ -56,11 +56,11 @@ impl Followed {
 impl Way {
     /// What a trace says. A link across silent hops counts if nobody is seen elsewhere who may stand there. The link
     /// from the upstream into the origin counts if the upstream is told.
-    pub(super) fn new(route: &Route, followed: &Followed) -> Self {
-        let (mut links, mut whole) = (BTreeSet::new(), route.upstream.is_ok());
+    pub(super) fn new(route: &Route<'_>, followed: &Followed) -> Self {
+        let (mut links, mut whole) = (BTreeSet::new(), route.upstream().is_ok());
         let (mut left, mut entered) = (BTreeSet::new(), BTreeSet::new());
-        for (from, to, gap) in route.walk.links() {
-            let into_origin = route.upstream.is_ok_and(|up| up.asn == from) && route.origin == Some(to);
+        for (from, to, gap) in route.walk().links() {
+            let into_origin = route.upstream().is_ok_and(|up| up.asn == from) && route.origin() == Some(to);
             if gap && !into_origin && followed.may_hide((from, to)) {
                 whole = false;
             } else {
@@ -69,7 +69,7 @@ impl Way {
                 entered.insert(to);
             }
         }
-        let start = route.walk.steps.first().map(|step| step.asn);
+        let start = route.walk().steps.first().map(|step| step.asn);
         Self { links, left, entered, whole, start }
     }
 

@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::silence::{Judged, Silence, judge};
 use super::findings::{Outage, OutageState, PathThen, Trouble, Watch, Watched};
 use super::interval::{Level, Share};
-use super::routes::Route;
+use super::routes::{Route, Routes};
 use super::unit::count;
 use crate::model::{Method, Name, Unit, WallTime};
 
@@ -39,7 +39,7 @@ pub(super) struct Watcher<'a> {
     pub(super) samples: &'a Samples,
     /// Whether each unit is a control.
     pub(super) controls: &'a BTreeMap<Unit, bool>,
-    pub(super) routes: &'a [Route<'a>],
+    pub(super) routes: &'a Routes<'a>,
     pub(super) level: Level,
     pub(super) confidence: f64,
     /// From so many silences that are expected by chance on, and from this probability on that no trace came as far as
@@ -168,20 +168,21 @@ impl Watcher<'_> {
 
     /// What the traces showed while nobody answered, beside what they showed before and after.
     fn path_then(&self, unit: Unit, vantage: &Name, silence: &Silence) -> PathThen {
-        let of_unit = |route: &&Route| route.trace.unit == unit && route.key().vantage == *vantage;
+        let of_unit = || self.routes.of_unit(unit).filter(|route| route.vantage() == vantage);
         let inside =
-            |route: &&Route| silence.first_silent <= route.sent.0 && route.sent.1 <= silence.last_silent;
-        let during: Vec<&Route> = self.routes.iter().filter(of_unit).filter(inside).collect();
-        let entered = |route: &&Route| route.upstream.is_ok_and(|upstream| upstream.seen_entering);
+            |route: &Route<'_>| silence.first_silent <= route.sent.0 && route.sent.1 <= silence.last_silent;
+        let during: Vec<Route<'_>> = of_unit().filter(inside).collect();
+        let entered = |route: &Route<'_>| route.upstream().is_ok_and(|upstream| upstream.seen_entering);
         if during.iter().any(entered) {
             return PathThen::AsBefore;
         }
         let mut usual = Share::default();
-        let elsewhere = self.routes.iter().filter(of_unit).filter(|route| !inside(route));
-        elsewhere.for_each(|route| usual.add(Share { part: u64::from(route.upstream.is_ok()), whole: 1 }));
+        let elsewhere = of_unit().filter(|route| !inside(route));
+        elsewhere
+            .for_each(|route| usual.add(Share { part: u64::from(route.upstream().is_ok()), whole: 1 }));
         let told = self.level.wilson(usual).map_or(0.0, |share| share.low);
         let chance = (1.0 - told).powf(super::interval::float(count(during.len())));
-        let none = during.iter().all(|route| route.upstream.is_err());
+        let none = during.iter().all(|route| route.upstream().is_err());
         if none && chance < self.chance { PathThen::Cut } else { PathThen::NotTold }
     }
 
