@@ -39,6 +39,7 @@ mod walk;
 
 pub use draw::write_picture;
 pub use generate::{CannotGenerate, Recipe, generate};
+pub use habits::TrueIpIds;
 pub use namespace::{Namespace, NoNamespace};
 pub use origins::{write_as_names, write_origins};
 pub use real_time::{NoRealTimeLab, RealTimeLab};

@@ -32,6 +32,15 @@ impl Packet {
         Some(Self { bytes, length, header_length, flow, ttl, fragment, whole })
     }
 
+    /// The packet with another identification; as it was, if it is of IPv6.
+    pub(super) fn identified_by(mut self, id: u16) -> Vec<u8> {
+        if self.flow.source.is_ipv4() {
+            put(&mut self.bytes, 4, &id.to_be_bytes());
+        }
+        let ttl = self.ttl;
+        self.into_arriving_with(ttl)
+    }
+
     /// The whole packet as it looks when it arrives somewhere with this TTL.
     pub(super) fn arriving_with(&self, ttl: u8) -> Vec<u8> {
         self.clone().into_arriving_with(ttl)
@@ -105,6 +114,14 @@ impl<Bytes: AsRef<[u8]>> Packet<Bytes> {
     /// What stands behind the IP header.
     pub(super) fn payload(&self) -> &[u8] {
         self.bytes.as_ref().get(self.header_length..self.length).unwrap_or_default()
+    }
+
+    /// Identification of IPv4; 0 for IPv6, which has none.
+    pub(super) fn identification(&self) -> u16 {
+        match (self.flow.source, self.bytes.as_ref().get(4..6)) {
+            (IpAddr::V4(_), Some([high, low])) => u16::from_be_bytes([*high, *low]),
+            _ => 0,
+        }
     }
 
     /// Length of the IP header, in bytes.

@@ -29,7 +29,8 @@ pub use built_in::BuiltIn;
 pub(super) use balance::{Balance, Field};
 pub(super) use forgers::{Forger, Forgery};
 pub(super) use habits::{
-    AnswersFrom, IcmpRate, Mangle, Nat, NatErrors, NatQuotes, Quote, Tunnel, TunnelIndex, TunnelKind,
+    AnswersFrom, CountedOver, IcmpRate, IpId, Mangle, Nat, NatErrors, NatQuotes, Quote, Tunnel,
+    TunnelIndex, TunnelKind,
 };
 pub(super) use hosts::{Closed, Host};
 pub(super) use links::{Hazards, Jitter, Link, Loss, Reorder};
@@ -221,6 +222,7 @@ pub(super) struct Router {
     pub(super) answers_from: AnswersFrom,
     /// How often it sends ICMP errors; `None` for always.
     pub(super) icmp_rate: Option<IcmpRate>,
+    pub(super) ip_id: IpId,
     pub(super) quote: Quote,
     /// What its quotes show wrongly.
     pub(super) mangles: Vec<Mangle>,

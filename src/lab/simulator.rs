@@ -18,10 +18,11 @@ use super::answer::{self, Complaint, Speaker};
 use super::balance::write_address;
 use super::chance::{Bursts, Copies, Leg, Rolls, Walking};
 use super::forger::Forgers;
+use super::habits::identification::{Counters, Sending};
 use super::habits::nat;
 use super::habits::rate::Buckets;
 use super::packet::{Packet, TCP};
-use super::scenario::{Carrier, Closed, HostIndex, LinkIndex, Quote, RouterIndex, Scenario};
+use super::scenario::{Carrier, Closed, HostIndex, IpId, LinkIndex, Quote, RouterIndex, Scenario};
 use super::topology::Topology;
 use super::walk::{End, Flow, Network, Position, Start, Walked};
 use crate::model::{ClockPair, MonoTime, Port, Underlay};
@@ -42,6 +43,7 @@ pub struct Simulator {
     of_routers: Buckets<RouterIndex>,
     /// The same of hosts, each address by itself.
     of_hosts: Buckets<IpAddr>,
+    counters: Counters,
     forgers: Forgers,
 }
 
@@ -112,6 +114,7 @@ impl Simulator {
             bursts: Bursts::default(),
             of_routers: Buckets::default(),
             of_hosts: Buckets::default(),
+            counters: Counters::default(),
             forgers: Forgers::new(scenario),
         }
     }
@@ -186,9 +189,31 @@ impl Simulator {
             End::TooBig(mtu) => self.complaint(packet, walked, Complaint::TooBig(mtu), &mut dice),
             End::AtVantage | End::Filtered | End::Lost | End::Vanished => None,
         };
-        if let Some(said) = said {
+        if let Some(mut said) = said {
+            self.identify(&mut said.packet, packet, walked);
             self.send_back(descent, said, walked, &mut dice);
         }
+    }
+
+    /// Gives an answer the identification that its sender gives to what it sends.
+    fn identify(&mut self, answer: &mut Vec<u8>, question: &Packet, walked: &Walked) {
+        let topology = &self.network.topology;
+        let (router, habit) = match walked.end {
+            End::AtHost(host) => (None, topology.host(host).map(|host| host.ip_id)),
+            _ => (Some(walked.router), topology.router(walked.router).map(|router| router.ip_id)),
+        };
+        let of_v4 = question.flow.source.is_ipv4();
+        let Some(habit) = habit.filter(|habit| of_v4 && *habit != IpId::Random) else { return };
+        let Some(sent) = Packet::of(std::mem::take(answer)) else { return };
+        let sending = Sending {
+            router: router.map(|router| router.0),
+            from: sent.flow.source,
+            at: walked.at,
+            chosen: sent.identification(),
+            asked: question.identification(),
+        };
+        let id = self.counters.next(habit, topology.scenario.seed, &sending);
+        *answer = sent.identified_by(id);
     }
 
     fn host_answer(

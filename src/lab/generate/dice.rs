@@ -16,6 +16,7 @@ pub(super) enum Purpose {
     Links,
     Habits,
     Hosts,
+    Identifications,
 }
 
 /// Dice of a seed, for one purpose.

@@ -106,6 +106,18 @@ pub(super) struct Habits {
     pub(super) quote: Option<&'static str>,
     /// Errors in a second, and at once.
     pub(super) icmp_rate: Option<(u64, u64)>,
+    pub(super) ip_id: IpId,
+}
+
+/// How a router numbers what it sends.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum IpId {
+    #[default]
+    Random,
+    /// `"zero"` or `"copied"`.
+    Named(&'static str),
+    /// Of all that it sends, or of each interface; and tenths of packets that it sends to others in a second.
+    Counter(&'static str, u64),
 }
 
 #[derive(Debug)]

@@ -5,7 +5,7 @@ use std::fmt::{self, Display, Write};
 use std::time::Duration;
 
 use super::graph::Id;
-use super::plan::{HostPlan, LinkPlan, NetworkPlan, Plan, Role, RouterId, RouterPlan};
+use super::plan::{HostPlan, IpId, LinkPlan, NetworkPlan, Plan, Role, RouterId, RouterPlan};
 use crate::lab::scenario::Addresses;
 use crate::model::Asn;
 
@@ -105,6 +105,14 @@ impl Plan {
         }
         if let Some((per_second, burst)) = habits.icmp_rate {
             writeln!(to, "icmp_rate = {{ per_second = {per_second}.0, burst = {burst} }}")?;
+        }
+        match habits.ip_id {
+            IpId::Random => {}
+            IpId::Named(word) => writeln!(to, "ip_id = \"{word}\"")?,
+            IpId::Counter(over, tenths) => {
+                let (whole, tenth) = (tenths / 10, tenths % 10);
+                writeln!(to, "ip_id = {{ counter = \"{over}\", per_second = {whole}.{tenth} }}")?;
+            }
         }
         writeln!(to)
     }

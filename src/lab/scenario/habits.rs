@@ -46,6 +46,34 @@ pub(in crate::lab) struct IcmpRate {
     pub(in crate::lab) burst: u32,
 }
 
+/// Which identification the IPv4 packets bear that a router or host sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(in crate::lab) enum IpId {
+    /// Any, each time.
+    #[default]
+    Random,
+    /// Always 0.
+    Zero,
+    /// That of the packet which is answered.
+    Copied,
+    /// One more each time.
+    Counter {
+        over: CountedOver,
+        /// Packets that it sends to others, on average, per real second.
+        per_second: f64,
+    },
+}
+
+/// What a counter counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::lab) enum CountedOver {
+    /// All that the router sends.
+    Router,
+    /// What it sends from one address.
+    Interface,
+}
+
 /// What a router's quotes show wrongly (Malone and Luckie 2007).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "kebab-case")]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{Carrier, IcmpRate, RouterIndex};
+use super::{Carrier, IcmpRate, IpId, RouterIndex};
 use crate::model::Port;
 
 /// Addresses that behave alike.
@@ -19,6 +19,8 @@ pub(in crate::lab) struct Host {
     pub(in crate::lab) delay: Duration,
     /// What it may send by ICMP, each address by itself; `None` for all that it wants to.
     pub(in crate::lab) icmp_rate: Option<IcmpRate>,
+    /// A counter is of each address by itself.
+    pub(in crate::lab) ip_id: IpId,
     /// TTL or hop limit of all that it sends.
     pub(in crate::lab) reply_ttl: u8,
 }

@@ -14,14 +14,17 @@ use std::time::Duration;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Field, Mangle, NatErrors, NatQuotes};
+use super::{CountedOver, Field, Mangle, NatErrors, NatQuotes};
 use crate::model::{Asn, Name, Prefix, WallTime};
 
 pub(super) use balance::Balance;
 pub(super) use events::{Announce, Ends, Event, Peers, Relation, RouterRate, Uplink, Weight};
 pub(super) use forgers::Forger;
 
-pub(super) use habits::{AnswersFrom, IcmpRate, NamedAnswersFrom, NamedQuote, NatPair, Quote, Tunnel};
+pub(super) use habits::{
+    AnswersFrom, IcmpRate, IpId, IpIdCounter, NamedAnswersFrom, NamedIpId, NamedQuote, NatPair, Quote,
+    Tunnel,
+};
 pub(super) use hosts::{Closed, Host, NamedClosed};
 pub(in crate::lab) use links::Shape;
 pub(super) use links::{Bursts, Jitter, Link, Loss, Reorder};
@@ -123,6 +126,7 @@ pub(super) struct Router {
     pub(super) balance_over: Option<Spanned<Vec<Spanned<Field>>>>,
     pub(super) answers_from: Option<Spanned<AnswersFrom>>,
     pub(super) icmp_rate: Option<IcmpRate>,
+    pub(super) ip_id: Option<Spanned<IpId>>,
     pub(super) quote: Option<Spanned<Quote>>,
     #[serde(default)]
     pub(super) mangles: Vec<Spanned<Mangle>>,

@@ -2,6 +2,7 @@
 
 mod events;
 mod hosts;
+mod identifications;
 mod links;
 mod quotes;
 mod tunnels;

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use toml::Spanned;
 
 use super::{Check, Prefixes};
-use crate::lab::scenario::{Closed, Host, RouterIndex, raw};
+use crate::lab::scenario::{Closed, CountedOver, Host, IpId, RouterIndex, raw};
 
 const MOST_ADDRESSES_PER_HOST: usize = 65_536;
 /// What most systems send with.
@@ -28,6 +28,7 @@ impl Check<'_> {
                 filtered: table.filtered.clone(),
                 delay: self.optional_span("host.delay", table.delay.as_ref()),
                 icmp_rate: table.icmp_rate.as_ref().map(|rate| self.icmp_rate("host.icmp_rate", rate)),
+                ip_id: self.ip_id_of_host(table),
                 reply_ttl: table
                     .reply_ttl
                     .as_ref()
@@ -49,6 +50,16 @@ impl Check<'_> {
                 Closed::RefusedOnly(ports.clone())
             }
         }
+    }
+
+    fn ip_id_of_host(&mut self, table: &raw::Host) -> IpId {
+        let Some(key) = &table.ip_id else { return IpId::default() };
+        let habit = self.ip_id("host.ip_id", key);
+        if matches!(habit, IpId::Counter { over: CountedOver::Router, .. }) {
+            let rule = "must be interface: each address of a [[host]] is a host of its own";
+            self.error(key, "host.ip_id.counter", "router", rule);
+        }
+        habit
     }
 
     fn host_address(

@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::{Check, UNKNOWN_AS};
 use crate::lab::scenario::{
-    Addresses, AnswersFrom, AsIndex, Filter, IcmpRate, Mangle, Nat, Quote, Router, RouterIndex, raw,
+    Addresses, AnswersFrom, AsIndex, Filter, IcmpRate, IpId, Mangle, Nat, Quote, Router, RouterIndex, raw,
 };
 
 const MOST_ROUTERS_PER_AS: usize = 512;
@@ -17,6 +17,7 @@ const HIGHEST_LABEL: u32 = 0xf_ffff;
 const SHORTEST_QUOTE: u16 = 28;
 const LONGEST_QUOTE: u16 = 1472;
 const FASTEST_ICMP: f64 = 1e6;
+const FASTEST_COUNTER: f64 = 1e6;
 const LARGEST_BURST: u32 = 1_000_000;
 /// Mangles of the same field.
 const CONTRADICTIONS: [[Mangle; 2]; 1] = [[Mangle::IpIdZero, Mangle::IpIdSwapped]];
@@ -61,6 +62,7 @@ impl Check<'_> {
             balance: self.balance(table),
             answers_from: AnswersFrom::default(),
             icmp_rate: table.icmp_rate.as_ref().map(|rate| self.icmp_rate("router.icmp_rate", rate)),
+            ip_id: table.ip_id.as_ref().map(|key| self.ip_id("router.ip_id", key)).unwrap_or_default(),
             quote: table.quote.as_ref().map(|quote| self.quote(quote)).unwrap_or_default(),
             mangles: self.mangles(&table.mangles),
             forwards_zero_ttl: table.forwards_zero_ttl,
@@ -92,6 +94,21 @@ impl Check<'_> {
             self.error(&table.burst, &format!("{key}.burst"), burst, rule);
         }
         IcmpRate { per_second, burst }
+    }
+
+    pub(super) fn ip_id(&mut self, name: &str, key: &Spanned<raw::IpId>) -> IpId {
+        match *key.get_ref() {
+            raw::IpId::Named(raw::NamedIpId::Random) => IpId::Random,
+            raw::IpId::Named(raw::NamedIpId::Zero) => IpId::Zero,
+            raw::IpId::Named(raw::NamedIpId::Copied) => IpId::Copied,
+            raw::IpId::Counter(raw::IpIdCounter { counter: over, per_second }) => {
+                if !(0.0..=FASTEST_COUNTER).contains(&per_second) {
+                    let rule = format!("must be 0 to {FASTEST_COUNTER} packets in a real second");
+                    self.error(key, &format!("{name}.per_second"), per_second, rule);
+                }
+                IpId::Counter { over, per_second }
+            }
+        }
     }
 
     fn quote(&mut self, quote: &Spanned<raw::Quote>) -> Quote {

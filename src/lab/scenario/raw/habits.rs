@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::CountedOver;
 use crate::lab::scenario::TunnelKind;
 
 /// `"inbound"`, or a list of addresses.
@@ -43,6 +44,32 @@ pub(in crate::lab::scenario) enum NamedQuote {
     Rfc792,
     Rfc1812,
     Full,
+}
+
+/// `"random"`, or a counter.
+#[derive(Deserialize)]
+#[serde(
+    untagged,
+    expecting = "must be \"random\", \"zero\", \"copied\", or { counter = \"router\" or \"interface\", per_second = a rate }"
+)]
+pub(in crate::lab::scenario) enum IpId {
+    Named(NamedIpId),
+    Counter(IpIdCounter),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::lab::scenario) struct IpIdCounter {
+    pub(in crate::lab::scenario) counter: CountedOver,
+    pub(in crate::lab::scenario) per_second: f64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(in crate::lab::scenario) enum NamedIpId {
+    Random,
+    Zero,
+    Copied,
 }
 
 #[derive(Deserialize)]

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{Carrier, IcmpRate, Span};
+use super::{Carrier, IcmpRate, IpId, Span};
 use crate::model::Port;
 
 #[derive(Deserialize)]
@@ -21,6 +21,7 @@ pub(in crate::lab::scenario) struct Host {
     pub(in crate::lab::scenario) filtered: Vec<Carrier>,
     pub(in crate::lab::scenario) delay: Option<Spanned<Span>>,
     pub(in crate::lab::scenario) icmp_rate: Option<IcmpRate>,
+    pub(in crate::lab::scenario) ip_id: Option<Spanned<IpId>>,
     pub(in crate::lab::scenario) reply_ttl: Option<Spanned<u64>>,
 }
 

@@ -188,6 +188,21 @@ fn about_what_routers_show_filter_and_translate() {
             "router.mangles = ip-id-swapped: must not stand beside ip-id-zero",
         ),
         (
+            "ip_id = { counter = \"router\", per_second = 12.5 }",
+            "ip_id = \"rising\"",
+            "ip_id = \"rising\": must be \"random\", \"zero\", \"copied\", or { counter = ",
+        ),
+        (
+            "ip_id = { counter = \"router\", per_second = 12.5 }",
+            "ip_id = { counter = \"router\", per_second = 12.5, step = 2 }",
+            "ip_id = { counter = \"router\", per_second = 12.5, step = 2 }: must be \"random\", ",
+        ),
+        (
+            "ip_id = { counter = \"router\", per_second = 12.5 }",
+            "ip_id = { counter = \"router\", per_second = -1.5 }",
+            "router.ip_id.per_second = -1.5: must be 0 to 1000000 packets in a real second",
+        ),
+        (
             "labels = [24017, 16003]",
             "labels = [24017, 1048576]",
             "router.labels = 1048576: must be at most 1048575 (20 bits)",
