@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use etherparse::PacketBuilder;
-use tetherline::analyse::aliases::Aliases;
+use tetherline::analyse::aliases::{Aliases, IdSamples};
 use tetherline::analyse::borders::{Relations, router_ases};
 use tetherline::analyse::origin::{ExchangePoint, ExchangePoints, OriginTable};
 use tetherline::analyse::path::{Hop, HopAnswer, RouterAses, Trace, TraceEnd, TraceKey};
@@ -179,6 +179,8 @@ struct Seen {
     routers: BTreeMap<IpAddr, (Asn, bool)>,
     /// Of each address, what its router is called.
     names: BTreeMap<IpAddr, String>,
+    /// Of each trace, the addresses and their routers.
+    paths: Vec<Vec<(IpAddr, String)>>,
 }
 
 impl Seen {
@@ -216,6 +218,9 @@ impl Seen {
     }
 
     fn add(&mut self, path: &TruePath) {
+        let seen = path.hops.iter().filter(|hop| hop.counts_ttl);
+        let answers = seen.filter_map(|hop| Some((hop.answers_from?, hop.router.clone())));
+        self.paths.push(answers.collect());
         for (place, hop) in path.hops.iter().enumerate() {
             let Some(address) = hop.answers_from.filter(|_| hop.counts_ttl) else { continue };
             let beside = [place.checked_sub(1), Some(place + 1)].into_iter().flatten();
@@ -349,7 +354,7 @@ impl Scores {
 fn judged(number: u64, ases: usize, vantages: usize) -> Scores {
     let world = World::new(number, ases);
     let seen = Seen::new(&world, vantages);
-    let aliases = Aliases::new(&seen.traces, &world.origins);
+    let aliases = Aliases::new(&seen.traces, &IdSamples::default(), &world.origins);
     let routers = router_ases(&seen.traces, &world.origins, &world.relations, &aliases);
     let mut scores = Scores::default();
     scores.judge(&world, &seen, &routers);

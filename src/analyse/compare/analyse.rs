@@ -19,7 +19,7 @@ use super::tally::{Asked, Endpoint, RoundKey, Tally};
 use super::unit::{Scale, UnitView};
 use super::verdict::Verdict;
 use super::watch::{Samples, Watcher};
-use crate::analyse::aliases::Aliases;
+use crate::analyse::aliases::{Aliases, IdSamples};
 use crate::analyse::origin::OriginTable;
 use crate::analyse::path::{Trace, Traces};
 use crate::analyse::ways::{Censuses, Searches};
@@ -104,7 +104,7 @@ pub fn routed_traces(
     traces.iter().cloned().for_each(|trace| packed.add(trace));
     packed.close();
     let declared = Epochs::new(&question.events, period);
-    let aliases = Aliases::new(&traces, origins);
+    let aliases = Aliases::new(&traces, &intake.ids, origins);
     let routes = routes::routes(question, (origins, &aliases), &declared, &packed);
     let epochs = Epochs::with_found(
         &question.events,
@@ -123,6 +123,7 @@ struct Intake {
     /// Those of rounds that may not be over.
     traces: Traces,
     closed: PackedTraces,
+    ids: IdSamples,
     searches: Searches,
     censuses: Censuses,
     delays: Delays,
@@ -141,6 +142,7 @@ impl Intake {
             tally: Tally::default(),
             traces: Traces::default(),
             closed: PackedTraces::default(),
+            ids: IdSamples::at_speed(question.speed),
             searches: Searches::default(),
             censuses,
             delays: Delays::default(),
@@ -161,6 +163,7 @@ impl Intake {
     fn take(&mut self, record: &ProbeRecord) {
         *self.controls.entry(record.unit).or_insert(record.control) |= record.control;
         self.traces.add(record);
+        self.ids.add(record);
         self.searches.add(record);
         self.censuses.add(record);
         let Some(at) = record.sent_at else { return };
@@ -199,7 +202,7 @@ impl Intake {
         let period = self.period(question);
         let traces = self.all_traces();
         let declared = Epochs::new(&question.events, period);
-        let aliases = Aliases::new(traces.shown(), origins);
+        let aliases = Aliases::new(traces.shown(), &std::mem::take(&mut self.ids), origins);
         let mut routes = routes::routes(question, (origins, &aliases), &declared, &traces);
         let found = found::changes(&routes, Doubt::REPORT.discoveries);
         let epochs = Epochs::with_found(&question.events, &found.changes, period);
@@ -251,7 +254,7 @@ impl Intake {
         let share = chance / 3.0;
         let confidence = sound(question.confidence);
         let declared = Epochs::new(&question.events, self.period(question));
-        let aliases = Aliases::new(traces.shown(), origins);
+        let aliases = Aliases::new(traces.shown(), &std::mem::take(&mut self.ids), origins);
         let routes = routes::routes(question, (origins, &aliases), &declared, &traces);
         let samples = self.samples(&traces);
         let (controls, level) = (&self.controls, Level::new(confidence));

@@ -13,17 +13,35 @@
 //! of several flows, two addresses at one place are on one router too if each always reports the same MPLS label, and both
 //! the same: a label is given by the router that reads it (Vermeulen et al., IMC 2018).
 //!
-//! Against it speaks a trace with both at different places, since no way crosses a router twice, and that
-//! their answers set out with different TTLs (Vanaubel et al., IMC 2013). Of a router against which something speaks
-//! nothing is told. What is told is a part of the truth: of most routers only one address ever answers.
+//! And addresses that were seen before the same address, as routers before one end of a link are, are on one router if they
+//! number their answers with one counter ([`counters`] says when that is certain).
+//!
+//! Against it speaks a trace with both at different places, since no way crosses a router twice, that
+//! their answers set out with different TTLs (Vanaubel et al., IMC 2013), and that they are numbered by different
+//! counters. Of a router against which something speaks nothing is told. What is told is a part of the truth: of most
+//! routers only one address ever answers.
+
+mod counters;
+mod samples;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use self::counters::{Counter, Verdict};
 use super::origin::{OriginReason, OriginTable};
 use super::path::{Hop, HopAnswer, Trace};
 use crate::model::{Keyed, Name, Port, Protocol, ReplyKind};
+
+pub use samples::IdSamples;
+
+/// Of the pairs that counters tell so many are expected to be wrong, if all counters are independent of each other.
+const WRONG_PAIRS: f64 = 0.01;
+/// Addresses that were seen before the same address, of which all pairs are tried: there are no more at one link, but
+/// before addresses of exchange points or of tunnels.
+const MOST_BEFORE: usize = 32;
+/// Pairs that are tried at most.
+const MOST_TRIED: usize = 1 << 18;
 
 /// Addresses that are known to be on routers with others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,10 +51,14 @@ pub struct Aliases {
 }
 
 impl Aliases {
-    /// What these traces tell. Addresses of exchange points, whose networks are no links between two, and those of
+    /// What these traces tell, and the identifications of answers to whatever probes. Addresses of exchange points, whose networks are no links between two, and those of
     /// special space, which many networks have, are left out.
     #[must_use]
-    pub fn new<'a>(traces: impl IntoIterator<Item = &'a Trace>, origins: &OriginTable) -> Self {
+    pub fn new<'a>(
+        traces: impl IntoIterator<Item = &'a Trace>,
+        ids: &IdSamples,
+        origins: &OriginTable,
+    ) -> Self {
         let traces = distinct(traces);
         let traces = || traces.iter().copied();
         let mut seen = Seen::default();
@@ -44,7 +66,10 @@ impl Aliases {
             seen.add(trace, origins);
         }
         let mut pairs: BTreeSet<Pair> = seen.by_links().chain(seen.by_labels()).collect();
-        pairs.retain(|(one, other)| seen.agree(*one, *other));
+        let candidates = seen.candidates();
+        let counters = Counters::new(ids, candidates.iter().chain(&pairs));
+        pairs.extend(counters.told(candidates));
+        pairs.retain(|pair| seen.agree(pair.0, pair.1) && !counters.are_apart(*pair));
         let apart = apart(traces(), &pairs);
         pairs.retain(|pair| !apart.contains(pair));
         let mut routers = Routers::default();
@@ -52,7 +77,7 @@ impl Aliases {
             routers.join(*one, *other);
         }
         let mut aliases = Self { names: routers.names() };
-        let broken = aliases.broken(traces(), &seen);
+        let broken = aliases.broken(traces(), &seen, &counters);
         aliases.names.retain(|_, name| !broken.contains(name));
         aliases
     }
@@ -80,7 +105,12 @@ impl Aliases {
     }
 
     /// Routers that a trace crosses twice, or of which two addresses cannot belong together.
-    fn broken<'a>(&self, traces: impl IntoIterator<Item = &'a Trace>, seen: &Seen) -> HashSet<IpAddr> {
+    fn broken<'a>(
+        &self,
+        traces: impl IntoIterator<Item = &'a Trace>,
+        seen: &Seen,
+        counters: &Counters,
+    ) -> HashSet<IpAddr> {
         let mut broken = HashSet::new();
         for trace in traces.into_iter().filter(|trace| !trace.looped) {
             let mut at: Keyed<IpAddr, u8> = Keyed::default();
@@ -96,7 +126,7 @@ impl Aliases {
                 .iter()
                 .filter_map(|address| seen.first_ttl.get(address).copied().flatten())
                 .collect();
-            if first.len() > 1 {
+            if first.len() > 1 || counters.are_several(&addresses) {
                 broken.insert(name);
             }
         }
@@ -112,6 +142,55 @@ fn distinct<'a>(traces: impl IntoIterator<Item = &'a Trace>) -> Vec<&'a Trace> {
         (key.vantage.clone(), key.target, key.protocol, key.port, hops, trace.looped)
     };
     traces.into_iter().filter(|trace| seen.insert(shown(trace))).collect()
+}
+
+/// The addresses that count what they send.
+#[derive(Default)]
+struct Counters(Keyed<IpAddr, Counter>);
+
+impl Counters {
+    /// Of addresses in these pairs.
+    fn new<'p>(ids: &IdSamples, pairs: impl IntoIterator<Item = &'p Pair>) -> Self {
+        let addresses: BTreeSet<IpAddr> =
+            pairs.into_iter().flat_map(|(one, other)| [*one, *other]).collect();
+        let counter = |address| Some((address, Counter::new(ids.of(address))?));
+        Self(addresses.into_iter().filter_map(counter).collect())
+    }
+
+    fn verdict(&self, (one, other): Pair) -> Option<Verdict> {
+        Some(self.0.get(&one)?.with(self.0.get(&other)?))
+    }
+
+    fn are_apart(&self, pair: Pair) -> bool {
+        self.verdict(pair) == Some(Verdict::Apart)
+    }
+
+    /// Whether two of a router's addresses are numbered by different counters.
+    fn are_several(&self, addresses: &BTreeSet<IpAddr>) -> bool {
+        let counting: Vec<IpAddr> = addresses
+            .iter()
+            .copied()
+            .filter(|address| self.0.contains_key(address))
+            .take(MOST_BEFORE)
+            .collect();
+        all_pairs(&counting).any(|pair| self.are_apart(pair))
+    }
+
+    /// Pairs of one counter, so many having been tried.
+    fn told(&self, candidates: BTreeSet<Pair>) -> Vec<Pair> {
+        let chance = |pair| match self.verdict(pair)? {
+            Verdict::Together(chance) => Some((pair, chance)),
+            Verdict::Apart => Some((pair, 1.0)),
+        };
+        let tried: Vec<(Pair, f64)> = candidates.into_iter().filter_map(chance).collect();
+        let most = WRONG_PAIRS / f64::from(u32::try_from(tried.len()).unwrap_or(u32::MAX));
+        tried.into_iter().filter(|(_, chance)| *chance <= most).map(|(pair, _)| pair).collect()
+    }
+}
+
+fn all_pairs(addresses: &[IpAddr]) -> impl Iterator<Item = Pair> + '_ {
+    let behind = |place: usize| addresses.iter().skip(place.saturating_add(1));
+    addresses.iter().enumerate().flat_map(move |(place, one)| behind(place).map(|other| pair(*one, *other)))
 }
 
 /// Two addresses, the smaller first.
@@ -222,6 +301,22 @@ impl Seen {
                 same.into_iter().skip(1).filter_map(move |other| Some(pair(first?, other)))
             })
         })
+    }
+
+    /// Pairs that may be on one router, but of which this is not enough to say so: seen before the same address, or one
+    /// before an address and the other at the other end of its link.
+    fn candidates(&self) -> BTreeSet<Pair> {
+        let mut pairs = BTreeSet::new();
+        let addresses: BTreeMap<IpAddr, &BTreeSet<IpAddr>> =
+            self.before.iter().map(|(address, before)| (*address, before)).collect();
+        for (address, before) in addresses {
+            let end = self.other_end(address).filter(|end| !before.contains(end));
+            let near: Vec<IpAddr> = before.iter().copied().chain(end).collect();
+            if near.len() <= MOST_BEFORE && pairs.len() < MOST_TRIED {
+                pairs.extend(all_pairs(&near));
+            }
+        }
+        pairs
     }
 
     /// Whether nothing that is known of two addresses differs.
@@ -343,14 +438,14 @@ mod tests {
     ];
 
     fn told(lines: &[(&str, &str)]) -> Vec<Vec<String>> {
-        let routers = Aliases::new(&traces(lines), &origins()).routers();
+        let routers = Aliases::new(&traces(lines), &IdSamples::default(), &origins()).routers();
         routers.into_values().map(|router| router.iter().map(ToString::to_string).collect()).collect()
     }
 
     #[test]
     fn the_other_end_of_a_link_is_on_the_router_before_it_if_both_share_a_neighbour() {
         assert_eq!(told(&TWO), [["4.69.1.1", "4.69.154.9"]]);
-        let aliases = Aliases::new(&traces(&TWO), &origins());
+        let aliases = Aliases::new(&traces(&TWO), &IdSamples::default(), &origins());
         assert_eq!(aliases.router(ip("4.69.154.9")), ip("4.69.1.1"));
         assert_eq!(aliases.router(ip("188.1.144.1")), ip("188.1.144.1"));
         assert!(told(&[TWO[0], ("4.69.9.9", "188.1.144.1 4.69.1.1 4.69.7.1 *")]).is_empty());
@@ -367,6 +462,40 @@ mod tests {
         assert!(told(&[TWO[0], TWO[1], doubt]).is_empty());
     }
 
+    /// Identifications of two addresses that were asked in turn, and that count from these starts on.
+    fn counted(addresses: [&str; 2], starts: [u16; 2]) -> IdSamples {
+        let mut samples = IdSamples::default();
+        for step in 0..400_u16 {
+            let which = usize::from(step % 2);
+            let sent = i64::from(step) * 10_000_000_000;
+            let took = std::time::Duration::from_millis(5);
+            let id = starts[which].wrapping_add(step * 60);
+            samples.add_sample(ip(addresses[which]), &"vp".parse().unwrap(), (sent, took), id);
+        }
+        samples
+    }
+
+    #[test]
+    fn two_counters_speak_against_one_router() {
+        let router = ["4.69.1.1", "4.69.154.9"];
+        let with =
+            |starts| Aliases::new(&traces(&TWO), &counted(router, starts), &origins()).routers().len();
+        assert_eq!((with([9, 9]), with([9, 30_000])), (1, 0));
+    }
+
+    #[test]
+    fn one_counter_tells_that_addresses_before_the_same_one_are_on_one_router() {
+        let lines =
+            [(KP, "188.1.144.1 4.69.154.9 4.69.1.2 *"), ("4.69.9.9", "188.1.144.1 4.69.160.1 4.69.1.2 *")];
+        let before = ["4.69.154.9", "4.69.160.1"];
+        let with = |addresses, starts| {
+            Aliases::new(&traces(&lines), &counted(addresses, starts), &origins()).routers().len()
+        };
+        assert_eq!((with(before, [9, 9]), with(before, [9, 30_000])), (1, 0));
+        // These two are before different addresses.
+        assert_eq!(with(["188.1.144.1", "4.69.160.1"], [9, 9]), 0);
+    }
+
     #[test]
     fn across_silence_nothing_is_told() {
         assert!(told(&[(KP, "188.1.144.1 4.69.154.9 * 4.69.1.2 *"), TWO[1]]).is_empty());
@@ -380,7 +509,7 @@ mod tests {
                 let hops = Arc::make_mut(&mut trace.hops).iter_mut().filter(|hop| hop.ttl.get() == 2);
                 hops.flat_map(|hop| &mut hop.answers).for_each(|answer| answer.reply_ttl = Some(ttl));
             }
-            Aliases::new(&traces, &origins()).routers().len()
+            Aliases::new(&traces, &IdSamples::default(), &origins()).routers().len()
         };
         assert_eq!((with([250, 60]), with([61, 61])), (0, 1));
     }
@@ -393,8 +522,8 @@ mod tests {
         for (trace, number) in traces.iter_mut().zip([24_001, 24_001]) {
             Arc::make_mut(&mut trace.hops)[1].answers[0].mpls = vec![label(number)];
         }
-        assert_eq!(Aliases::new(&traces, &origins()).routers().len(), 1);
+        assert_eq!(Aliases::new(&traces, &IdSamples::default(), &origins()).routers().len(), 1);
         Arc::make_mut(&mut traces[1].hops)[1].answers[0].mpls = vec![label(24_002)];
-        assert!(Aliases::new(&traces, &origins()).is_empty());
+        assert!(Aliases::new(&traces, &IdSamples::default(), &origins()).is_empty());
     }
 }
