@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::dataset::ProbeRecord;
-use crate::model::{Keyed, Name, Outcome, ReplyKind, RttSource};
+use crate::model::{Keyed, Name, Outcome, ReplyKind, RttSource, WallTime};
 
 /// Samples of one address.
 const MOST: usize = 512;
@@ -58,16 +57,16 @@ impl IdSamples {
         Self { of: Keyed::default(), vantages: BTreeMap::new(), count: 0, highest: u64::MAX, speed }
     }
 
-    /// Takes a record in. Only errors of routers whose TTL ran out count: other answers may be numbered otherwise.
-    pub fn add(&mut self, record: &ProbeRecord) {
-        let (Outcome::Answered { reply, rtt } | Outcome::Late { reply, rtt }) = &record.outcome else {
+    /// Takes in what a vantage heard, and when its probe was sent. Only errors of routers whose TTL ran out count: other answers may be numbered otherwise.
+    pub fn add(&mut self, vantage: &Name, sent_at: Option<WallTime>, outcome: &Outcome) {
+        let (Outcome::Answered { reply, rtt } | Outcome::Late { reply, rtt }) = outcome else {
             return;
         };
         if reply.kind != ReplyKind::TimeExceeded || rtt.source == RttSource::NotTold {
             return;
         }
-        if let (Some(id), Some(at)) = (reply.ip_id, record.sent_at) {
-            self.add_sample(reply.from, &record.vantage, (at.as_nanos(), rtt.span), id);
+        if let (Some(id), Some(at)) = (reply.ip_id, sent_at) {
+            self.add_sample(reply.from, vantage, (at.as_nanos(), rtt.span), id);
         }
     }
 

@@ -163,7 +163,7 @@ impl Intake {
     fn take(&mut self, record: &ProbeRecord) {
         *self.controls.entry(record.unit).or_insert(record.control) |= record.control;
         self.traces.add(record);
-        self.ids.add(record);
+        self.ids.add(&record.vantage, record.sent_at, &record.outcome);
         self.searches.add(record);
         self.censuses.add(record);
         let Some(at) = record.sent_at else { return };
