@@ -220,9 +220,13 @@ impl TraceKey {
     }
 }
 
+/// Room is made at first for so many: most traces have no more.
+const USUAL_HOPS: usize = 16;
+
 impl OpenTrace {
     fn new(record: &ProbeRecord) -> Self {
-        Self { unit: record.unit, control: record.control, sent: None, heard: None, hops: Vec::new() }
+        let hops = Vec::with_capacity(USUAL_HOPS);
+        Self { unit: record.unit, control: record.control, sent: None, heard: None, hops }
     }
 
     fn add(&mut self, record: &ProbeRecord) {

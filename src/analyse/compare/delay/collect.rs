@@ -1,10 +1,11 @@
 //! Gathers round-trip times while records stream past. What is kept of a round that is over is one number for each target
 //! and each link.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::points;
+use super::points::{self, OfTarget};
 use super::{DelaySeries, DelaySubject};
 use crate::analyse::path::{Hop, Trace};
 use crate::dataset::ProbeRecord;
@@ -13,11 +14,7 @@ use crate::model::{Keyed, Method, Name, Outcome, RoundId, WallTime};
 /// One answer, or the two of a link.
 #[derive(Clone, Copy, Debug)]
 struct Sample {
-    /// The number of the series.
-    series: usize,
     round: RoundId,
-    /// Whose answer it is; of a link, its far end.
-    target: IpAddr,
     at: WallTime,
     milliseconds: f64,
 }
@@ -25,7 +22,6 @@ struct Sample {
 /// What one target gave in one round.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reading {
-    pub(super) target: IpAddr,
     pub(super) round: RoundId,
     /// When its first answered probe was sent.
     pub(super) at: WallTime,
@@ -37,12 +33,65 @@ pub(super) struct Reading {
 /// Round-trip times of a campaign.
 #[derive(Debug, Default)]
 pub(in super::super) struct Delays {
-    /// Of rounds that may not be over.
-    open: Vec<Sample>,
-    /// The number of each series.
-    numbers: Keyed<(Name, DelaySubject), usize>,
-    /// By number, what is kept of rounds that are over.
+    vantages: BTreeMap<Name, OfVantage>,
+}
+
+/// Those that one vantage measured.
+#[derive(Debug, Default)]
+struct OfVantage {
+    /// The number of each subject and target; the target of a link is its far end.
+    numbers: Keyed<(DelaySubject, IpAddr), usize>,
+    /// By number, samples of rounds that may not be over, and what is kept of those that are.
+    open: Vec<Vec<Sample>>,
     closed: Vec<Vec<Reading>>,
+    /// Numbers with samples.
+    fresh: Vec<usize>,
+}
+
+impl OfVantage {
+    fn add(&mut self, subject: DelaySubject, target: IpAddr, sample: Sample) {
+        let next = self.open.len();
+        let number = *self.numbers.entry((subject, target)).or_insert(next);
+        if number == next {
+            self.open.push(Vec::new());
+            self.closed.push(Vec::new());
+        }
+        let Some(open) = self.open.get_mut(number) else { return };
+        if open.is_empty() {
+            self.fresh.push(number);
+        }
+        open.push(sample);
+    }
+
+    fn close(&mut self) {
+        for number in self.fresh.drain(..) {
+            let Some((open, closed)) = self.open.get_mut(number).zip(self.closed.get_mut(number)) else {
+                continue;
+            };
+            open.sort_unstable_by_key(|sample| sample.round);
+            closed.extend(open.chunk_by(|one, other| one.round == other.round).filter_map(reading));
+            open.clear();
+        }
+    }
+
+    /// The targets of each subject.
+    fn finish(mut self) -> BTreeMap<DelaySubject, Vec<OfTarget>> {
+        let mut subjects: BTreeMap<DelaySubject, Vec<OfTarget>> = BTreeMap::new();
+        for ((subject, _), number) in self.numbers {
+            let readings = self.closed.get_mut(number).map(std::mem::take).unwrap_or_default();
+            subjects.entry(subject).or_default().push(readings);
+        }
+        subjects
+    }
+}
+
+/// What samples of one round come to.
+fn reading(samples: &[Sample]) -> Option<Reading> {
+    let values: Vec<f64> = samples.iter().map(|sample| sample.milliseconds).collect();
+    let at = samples.iter().map(|sample| sample.at).min()?;
+    let samples_number = super::super::unit::count(samples.len());
+    let round = samples.first()?.round;
+    Some(Reading { round, at, median: points::median(&values)?, samples: samples_number })
 }
 
 impl Delays {
@@ -56,22 +105,17 @@ impl Delays {
         if reply.from != record.probe.target || !reply.kind.arrived(true) {
             return;
         }
-        let series = self.series(&record.vantage, DelaySubject::Unit(record.unit, record.method));
-        self.open.push(Sample {
-            series,
-            round: record.probe.round,
-            target: record.probe.target,
-            at,
-            milliseconds: milliseconds(span),
-        });
+        let sample = Sample { round: record.probe.round, at, milliseconds: milliseconds(span) };
+        let subject = DelaySubject::Unit(record.unit, record.method);
+        self.of(&record.vantage).add(subject, record.probe.target, sample);
     }
 
     /// Takes in a trace that is whole: how long its target took, and what each link added.
     pub(in super::super) fn add_trace(&mut self, trace: &Trace) {
         let Some((at, _)) = trace.sent else { return };
+        let (of_vantage, round) = (self.of(&trace.key.vantage), trace.key.round);
         let mut push = |subject, target, milliseconds| {
-            let (series, round) = (self.series(&trace.key.vantage, subject), trace.key.round);
-            self.open.push(Sample { series, round, target, at, milliseconds });
+            of_vantage.add(subject, target, Sample { round, at, milliseconds });
         };
         if let Some(span) = trace.rtt {
             push(DelaySubject::Unit(trace.unit, Method::Trace), trace.key.target, milliseconds(span));
@@ -90,46 +134,27 @@ impl Delays {
         }
     }
 
-    fn series(&mut self, vantage: &Name, subject: DelaySubject) -> usize {
-        let next = self.numbers.len();
-        *self.numbers.entry((vantage.clone(), subject)).or_insert(next)
+    fn of(&mut self, vantage: &Name) -> &mut OfVantage {
+        self.vantages.entry(vantage.clone()).or_default()
     }
 
     /// Takes what came for whole: of each round and target the median is kept.
     pub(in super::super) fn close(&mut self) {
-        let order = |one: &Sample, other: &Sample| {
-            let key = |of: &Sample| (of.series, of.round, of.target, of.at);
-            key(one).cmp(&key(other)).then(one.milliseconds.total_cmp(&other.milliseconds))
-        };
-        self.open.sort_unstable_by(order);
-        let same = |one: &Sample, other: &Sample| {
-            (one.series, one.round, one.target) == (other.series, other.round, other.target)
-        };
-        self.closed.resize(self.numbers.len(), Vec::new());
-        for samples in self.open.chunk_by(same) {
-            let Some(first) = samples.first() else { continue };
-            let values: Vec<f64> = samples.iter().map(|sample| sample.milliseconds).collect();
-            let Some(median) = points::median(&values) else { continue };
-            let (round, target, at) = (first.round, first.target, first.at);
-            let samples = super::super::unit::count(samples.len());
-            if let Some(readings) = self.closed.get_mut(first.series) {
-                readings.push(Reading { target, round, at, median, samples });
-            }
-        }
-        self.open.clear();
+        self.vantages.values_mut().for_each(OfVantage::close);
     }
 
     /// All series, in the order of vantages and subjects.
     pub(super) fn finish(mut self) -> Vec<DelaySeries> {
         self.close();
-        let mut numbers: Vec<((Name, DelaySubject), usize)> = self.numbers.into_iter().collect();
-        numbers.sort_unstable();
-        let series = |((vantage, subject), number): (_, usize)| {
-            let points =
-                self.closed.get(number).map(|readings| points::points(readings)).unwrap_or_default();
-            DelaySeries { vantage, subject, points }
+        let of_vantage = |(vantage, of): (Name, OfVantage)| {
+            let series = move |(subject, targets): (DelaySubject, Vec<OfTarget>)| DelaySeries {
+                vantage: vantage.clone(),
+                subject,
+                points: points::points(&targets),
+            };
+            of.finish().into_iter().map(series)
         };
-        numbers.into_iter().map(series).collect()
+        self.vantages.into_iter().flat_map(of_vantage).collect()
     }
 }
 

@@ -1,7 +1,6 @@
 //! From what targets gave to a point a round.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use super::DelayPoint;
 use super::collect::Reading;
@@ -16,21 +15,26 @@ pub(super) fn median(values: &[f64]) -> Option<f64> {
     Some(f64::midpoint(*sorted.get(lower)?, *sorted.get(upper)?))
 }
 
+/// What one target gave, round by round.
+pub(super) type OfTarget = Vec<Reading>;
+
 /// One point a round, in the order of time: the median of all targets' medians, and the median of what the targets of the
 /// round are away from theirs.
-pub(super) fn points(readings: &[Reading]) -> Vec<DelayPoint> {
-    let usual = usual(readings);
-    let each: Vec<f64> = usual.values().copied().collect();
+pub(super) fn points(targets: &[OfTarget]) -> Vec<DelayPoint> {
+    let usual: Vec<(f64, &OfTarget)> =
+        targets.iter().filter_map(|readings| Some((usual(readings)?, readings))).collect();
+    let each: Vec<f64> = usual.iter().map(|(usual, _)| *usual).collect();
     let Some(base) = median(&each) else { return Vec::new() };
-    let mut rounds: BTreeMap<RoundId, Vec<&Reading>> = BTreeMap::new();
-    for reading in readings {
-        rounds.entry(reading.round).or_default().push(reading);
+    let mut rounds: BTreeMap<RoundId, Vec<(f64, &Reading)>> = BTreeMap::new();
+    for (usual, readings) in usual {
+        for reading in readings {
+            rounds.entry(reading.round).or_default().push((reading.median - usual, reading));
+        }
     }
-    let point = |(round, of): (RoundId, Vec<&Reading>)| {
-        let away = |reading: &&Reading| Some(reading.median - usual.get(&reading.target)?);
-        let away: Vec<f64> = of.iter().filter_map(away).collect();
-        let samples = of.iter().fold(0_u64, |sum, reading| sum.saturating_add(reading.samples));
-        let at = of.iter().map(|reading| reading.at).min()?;
+    let point = |(round, of): (RoundId, Vec<(f64, &Reading)>)| {
+        let away: Vec<f64> = of.iter().map(|(away, _)| *away).collect();
+        let samples = of.iter().fold(0_u64, |sum, (_, reading)| sum.saturating_add(reading.samples));
+        let at = of.iter().map(|(_, reading)| reading.at).min()?;
         Some(DelayPoint { round, at, median: base + median(&away)?, samples })
     };
     let mut points: Vec<DelayPoint> = rounds.into_iter().filter_map(point).collect();
@@ -38,11 +42,7 @@ pub(super) fn points(readings: &[Reading]) -> Vec<DelayPoint> {
     points
 }
 
-/// The median of each target over all its rounds.
-fn usual(readings: &[Reading]) -> BTreeMap<IpAddr, f64> {
-    let mut by_target: BTreeMap<IpAddr, Vec<f64>> = BTreeMap::new();
-    for reading in readings {
-        by_target.entry(reading.target).or_default().push(reading.median);
-    }
-    by_target.into_iter().filter_map(|(target, values)| Some((target, median(&values)?))).collect()
+/// The median of a target over all its rounds.
+fn usual(readings: &OfTarget) -> Option<f64> {
+    median(&readings.iter().map(|reading| reading.median).collect::<Vec<f64>>())
 }
