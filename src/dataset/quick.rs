@@ -60,34 +60,36 @@ impl<T> Default for Meaning<T> {
 impl<T> Meaning<T> {
     fn of<'a>(
         &'a mut self,
-        column: &'a DictionaryArray<Int32Type>,
+        column: Option<&'a DictionaryArray<Int32Type>>,
         parse: impl Fn(&str) -> Option<T>,
     ) -> Option<Texts<'a, T>> {
+        let Some(column) = column else { return Some(Texts { keys: None, meant: &[] }) };
         let texts = column.values();
         if self.texts.as_ref().is_none_or(|known| !Arc::ptr_eq(known, texts)) {
             let strings = texts.as_any().downcast_ref::<StringArray>()?;
             self.meant = strings.iter().map(|text| text.and_then(&parse)).collect();
             self.texts = Some(Arc::clone(texts));
         }
-        Some(Texts { keys: column.keys(), meant: &self.meant })
+        Some(Texts { keys: Some(column.keys()), meant: &self.meant })
     }
 }
 
 /// A column of texts.
 struct Texts<'a, T> {
-    keys: &'a PrimitiveArray<Int32Type>,
+    /// `None` where nothing stands in any row.
+    keys: Option<&'a PrimitiveArray<Int32Type>>,
     meant: &'a [Option<T>],
 }
 
 impl<T> Texts<'_, T> {
     /// What stands in a row; `None` where nothing does, or nothing that has a meaning.
     fn at(&self, row: usize) -> Option<&T> {
-        let key = usize::try_from(number(self.keys, row)?).ok()?;
+        let key = usize::try_from(number(self.keys?, row)?).ok()?;
         self.meant.get(key)?.as_ref()
     }
 
     fn is_empty(&self, row: usize) -> bool {
-        self.keys.is_null(row)
+        self.keys.is_none_or(|keys| keys.is_null(row))
     }
 }
 
@@ -107,7 +109,7 @@ pub(super) struct Batch<'a> {
     port: &'a PrimitiveArray<Int32Type>,
     sent_at: &'a PrimitiveArray<Int64Type>,
     outcome: Texts<'a, Word>,
-    reason: &'a DictionaryArray<Int32Type>,
+    reason: Option<&'a DictionaryArray<Int32Type>>,
     reply: Texts<'a, ReplyKind>,
     from: Texts<'a, IpAddr>,
     icmp: [&'a PrimitiveArray<Int32Type>; 2],
@@ -142,32 +144,32 @@ impl<'a> Batch<'a> {
         let int = |name| named.get(name).and_then(|column| column.int32());
         let vantage = match vantage {
             Some(name) => OneVantage::All(name),
-            None => OneVantage::Each(meanings.vantage.of(text("vantage")?, |text| text.parse().ok())?),
+            None => OneVantage::Each(meanings.vantage.of(text("vantage"), |text| text.parse().ok())?),
         };
         Some(Self {
             vantage,
             round: named.get("round")?.int64()?,
-            prober: meanings.prober.of(text("prober")?, |text| text.parse().ok())?,
-            method: meanings.method.of(text("method")?, columns::method)?,
-            protocol: meanings.protocol.of(text("protocol")?, columns::protocol)?,
-            unit: meanings.unit.of(text("unit")?, |text| text.parse().ok().map(Unit))?,
-            target: meanings.target.of(text("target")?, |text| text.parse().ok())?,
+            prober: meanings.prober.of(text("prober"), |text| text.parse().ok())?,
+            method: meanings.method.of(text("method"), columns::method)?,
+            protocol: meanings.protocol.of(text("protocol"), columns::protocol)?,
+            unit: meanings.unit.of(text("unit"), |text| text.parse().ok().map(Unit))?,
+            target: meanings.target.of(text("target"), |text| text.parse().ok())?,
             control: named.get("control")?.truth()?,
             flow: int("flow")?,
             ttl: int("ttl")?,
             attempt: int("attempt")?,
             port: int("port")?,
             sent_at: named.get("sent_at_ns")?.int64()?,
-            outcome: meanings.outcome.of(text("outcome")?, Word::new)?,
-            reason: text("reason")?,
-            reply: meanings.reply.of(text("reply")?, ReplyKind::from_name)?,
-            from: meanings.from.of(text("from")?, |text| text.parse().ok())?,
+            outcome: meanings.outcome.of(text("outcome"), Word::new)?,
+            reason: text("reason"),
+            reply: meanings.reply.of(text("reply"), ReplyKind::from_name)?,
+            from: meanings.from.of(text("from"), |text| text.parse().ok())?,
             icmp: [int("icmp_type")?, int("icmp_code")?],
             rtt: named.get("rtt_us")?.real()?,
-            rtt_source: meanings.rtt_source.of(text("rtt_source")?, columns::rtt_source)?,
+            rtt_source: meanings.rtt_source.of(text("rtt_source"), columns::rtt_source)?,
             ttls: [int("reply_ttl")?, int("quoted_ttl")?],
-            mpls: meanings.mpls.of(text("mpls")?, columns::labels)?,
-            matched: meanings.matched.of(text("match")?, columns::match_quality)?,
+            mpls: meanings.mpls.of(text("mpls"), columns::labels)?,
+            matched: meanings.matched.of(text("match"), columns::match_quality)?,
             size: int("reply_size")?,
             ip_id: int("reply_ip_id"),
         })
@@ -207,7 +209,7 @@ impl<'a> Batch<'a> {
 
     fn outcome(&self, row: usize) -> Option<Outcome> {
         let word = *self.outcome.at(row)?;
-        if self.reason.is_valid(row) {
+        if self.reason.is_some_and(|reason| reason.is_valid(row)) {
             return None;
         }
         if word == Word::Silent {

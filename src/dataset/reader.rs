@@ -28,22 +28,22 @@ pub struct Records {
     ready: std::vec::IntoIter<ProbeRecord>,
 }
 
-/// A record, or that a round is over.
+/// Some records, or that a round is over.
 #[derive(Clone, Debug)]
 pub enum Read {
-    /// A record.
-    Record(ProbeRecord),
+    /// The next records.
+    Records(Vec<ProbeRecord>),
     /// Of the rounds of which records were given so far, no other record will come.
     RoundOver,
 }
 
 impl Read {
-    /// The record, if it is one.
+    /// The records, if it is some.
     #[must_use]
-    pub fn record(self) -> Option<ProbeRecord> {
+    pub fn records(self) -> Vec<ProbeRecord> {
         match self {
-            Self::Record(record) => Some(record),
-            Self::RoundOver => None,
+            Self::Records(records) => records,
+            Self::RoundOver => Vec::new(),
         }
     }
 }
@@ -121,7 +121,7 @@ impl Records {
 }
 
 /// So many batches are read before they are asked for.
-const AHEAD: usize = 8;
+const AHEAD: usize = 32;
 
 impl Records {
     /// The same records in the same order, read by a thread of its own while those before are worked on.
@@ -133,13 +133,13 @@ impl Records {
         let (sender, batches) = sync_channel(AHEAD);
         let reading = thread::Builder::new().name("read".to_owned()).spawn(move || self.pass_on(&sender));
         reading.map_err(|error| DatasetError::from_io(&dataset, "read", error))?;
-        Ok(ReadAhead { dataset, batches: Some(batches), ready: Vec::new().into_iter() })
+        Ok(ReadAhead { dataset, batches: Some(batches) })
     }
 
     /// Until nobody listens any more.
     fn pass_on(mut self, to: &SyncSender<Ahead>) {
         while let Some(filled) = self.refill() {
-            let batch = filled.map(|()| std::mem::take(&mut self.ready));
+            let batch = filled.map(|()| std::mem::take(&mut self.ready).collect());
             let over = self.is_between_rounds().then_some(Ahead::RoundOver);
             let sent = std::iter::once(Ahead::Batch(batch)).chain(over).try_for_each(|news| to.send(news));
             if sent.is_err() {
@@ -153,7 +153,7 @@ impl Records {
 
 /// What the reading thread has got.
 enum Ahead {
-    Batch(Result<std::vec::IntoIter<ProbeRecord>, DatasetError>),
+    Batch(Result<Vec<ProbeRecord>, DatasetError>),
     RoundOver,
     End,
 }
@@ -163,27 +163,23 @@ pub struct ReadAhead {
     dataset: PathBuf,
     /// `None` after the end.
     batches: Option<Receiver<Ahead>>,
-    ready: std::vec::IntoIter<ProbeRecord>,
 }
 
 impl Iterator for ReadAhead {
     type Item = Result<Read, DatasetError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(record) = self.ready.next() {
-                return Some(Ok(Read::Record(record)));
+        match self.batches.as_ref()?.recv() {
+            Ok(Ahead::Batch(batch)) => Some(batch.map(Read::Records)),
+            Ok(Ahead::RoundOver) => Some(Ok(Read::RoundOver)),
+            Ok(Ahead::End) => {
+                self.batches = None;
+                None
             }
-            match self.batches.as_ref()?.recv() {
-                Ok(Ahead::Batch(Ok(ready))) => self.ready = ready,
-                Ok(Ahead::Batch(Err(error))) => return Some(Err(error)),
-                Ok(Ahead::RoundOver) => return Some(Ok(Read::RoundOver)),
-                Ok(Ahead::End) => self.batches = None,
-                Err(_) => {
-                    self.batches = None;
-                    let gone = io::Error::other("the thread that reads it has gone");
-                    return Some(Err(DatasetError::from_io(&self.dataset, "read", gone)));
-                }
+            Err(_) => {
+                self.batches = None;
+                let gone = io::Error::other("the thread that reads it has gone");
+                Some(Err(DatasetError::from_io(&self.dataset, "read", gone)))
             }
         }
     }

@@ -18,14 +18,15 @@ use arrow_array::{
     StringArray,
 };
 use arrow_schema::{DataType, Field, Schema};
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, ParquetMetaData};
 use parquet::file::properties::WriterProperties;
+use parquet::file::statistics::Statistics;
 
 use super::batch::Row;
 use super::columns::{self, COLUMNS, COLUMNS_ONCE, Cell, Column, ColumnType, FORMAT_VERSION};
@@ -51,8 +52,11 @@ const ROW_GROUP: usize = 256 * 1024;
 /// make ready to unpack for every column, which takes longer than to read what is in it.
 const WORTH_COMPRESSING: u64 = 256;
 
-/// Records in memory at a time.
+/// Records that a writer holds at a time.
 const BATCH: usize = 8192;
+
+/// Records that are read at a time: so few that they are still at hand when they are worked on.
+const AT_A_TIME: usize = 2048;
 
 /// Where a round's file lies within the dataset: the folders, outermost first, and the file. The date
 /// is the UTC date on which the round began, by the campaign's wall clock.
@@ -311,6 +315,8 @@ pub(super) struct Reader {
     path: PathBuf,
     /// Who measured; `None` where a column says it.
     vantage: Option<Name>,
+    /// Columns of texts in which nothing stands.
+    empty: Vec<&'static str>,
     meanings: Meanings,
     row: u64,
 }
@@ -340,8 +346,13 @@ impl Reader {
         check_version(path, pairs)?;
         let has_column = builder.schema().column_with_name(VANTAGE_COLUMN.name).is_some();
         let vantage = if has_column { None } else { Some(vantage(path, pairs)?) };
-        let batches = builder.with_batch_size(BATCH).build().map_err(damaged)?;
-        Ok(Self { batches, path: path.to_owned(), vantage, meanings: Meanings::default(), row: 0 })
+        let empty = empty_texts(builder.metadata());
+        let columns = builder.parquet_schema().columns().iter().enumerate();
+        let full = columns.filter(|(_, column)| !empty.contains(&column.name())).map(|(index, _)| index);
+        let full = ProjectionMask::leaves(builder.parquet_schema(), full.collect::<Vec<_>>());
+        let batches = builder.with_projection(full).with_batch_size(AT_A_TIME).build().map_err(damaged)?;
+        let meanings = Meanings::default();
+        Ok(Self { batches, path: path.to_owned(), vantage, empty, meanings, row: 0 })
     }
 
     /// The next records; `None` at the end. Nothing can be read after an error.
@@ -352,7 +363,7 @@ impl Reader {
     }
 
     fn records(&mut self, batch: &RecordBatch) -> Result<Vec<ProbeRecord>, DatasetError> {
-        let columns = read_columns(&self.path, batch, usize::from(self.vantage.is_some()))?;
+        let columns = read_columns(&self.path, batch, (usize::from(self.vantage.is_some()), &self.empty))?;
         let vantage = self.vantage.as_ref();
         let quick = Batch::new(&mut self.meanings, vantage, &columns);
         let record = |index| {
@@ -363,7 +374,12 @@ impl Reader {
             columns::record(&row_of(vantage, &columns, index))
                 .map_err(|bad| DatasetError::damaged(&self.path, format_args!("row {}: {bad}", self.row)))
         };
-        (0..batch.num_rows()).map(record).collect()
+        // Room is made at once: that some may be errors does not let the list be made as long as it will be.
+        let mut records = Vec::with_capacity(batch.num_rows());
+        for record in (0..batch.num_rows()).map(record) {
+            records.push(record?);
+        }
+        Ok(records)
     }
 }
 
@@ -385,6 +401,23 @@ fn shared_texts(file: &File) -> Result<ArrowReaderMetadata, ParquetError> {
     let fields: Vec<Arc<Field>> = metadata.schema().fields().iter().map(shared).collect();
     let options = ArrowReaderOptions::new().with_schema(Arc::new(Schema::new(fields)));
     ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
+}
+
+/// The columns of texts of which a file says that nothing stands in them. Not to read them saves much: what is empty has no
+/// texts that rows could share, and each row would be looked up.
+fn empty_texts(metadata: &ParquetMetaData) -> Vec<&'static str> {
+    let is_empty = |chunk: &ColumnChunkMetaData| {
+        let nulls = chunk.statistics().and_then(Statistics::null_count_opt);
+        nulls.is_some_and(|nulls| i64::try_from(nulls) == Ok(chunk.num_values()))
+    };
+    let says_nothing = |column: &&Column| {
+        let mut chunks = metadata
+            .row_groups()
+            .iter()
+            .map(|group| group.columns().iter().find(|chunk| chunk.column_descr().name() == column.name));
+        column.holds == ColumnType::Text && chunks.all(|chunk| chunk.is_some_and(is_empty))
+    };
+    COLUMNS.iter().filter(says_nothing).map(|column| column.name).collect()
 }
 
 fn vantage(path: &Path, pairs: &[KeyValue]) -> Result<Name, DatasetError> {
@@ -458,7 +491,7 @@ pub(super) enum ColumnArray<'a> {
     Int32(&'a Int32Array),
     Int64(&'a Int64Array),
     Real(&'a Float64Array),
-    /// There was no such column yet.
+    /// There was no such column yet, or nothing stands in it.
     Absent,
 }
 
@@ -504,11 +537,11 @@ fn text(array: &DictionaryArray<Int32Type>, index: usize) -> Option<&str> {
 fn read_columns<'a>(
     path: &Path,
     batch: &'a RecordBatch,
-    left_out: usize,
+    (left_out, empty): (usize, &[&str]),
 ) -> Result<Vec<ColumnArray<'a>>, DatasetError> {
     let column = |(place, column): (usize, &Column)| {
         let array = batch.column_by_name(column.name);
-        if array.is_none() && place >= COLUMNS_ONCE {
+        if array.is_none() && (place >= COLUMNS_ONCE || empty.contains(&column.name)) {
             return Ok(ColumnArray::Absent);
         }
         let array = array.and_then(|array| match column.holds {
@@ -537,7 +570,7 @@ pub(super) fn both_ways(row: &Row<'_>) -> (Option<ProbeRecord>, Result<ProbeReco
     file.write_all(&written.lock().unwrap()).unwrap();
     let mut reader = Reader::begin(file, Path::new("row")).unwrap();
     let batch = reader.batches.next().unwrap().unwrap();
-    let columns = read_columns(&reader.path, &batch, 0).unwrap();
+    let columns = read_columns(&reader.path, &batch, (0, &reader.empty)).unwrap();
     let quick = Batch::new(&mut reader.meanings, None, &columns).unwrap().record(0);
     (quick, columns::record(&row_of(None, &columns, 0)))
 }

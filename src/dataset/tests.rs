@@ -138,7 +138,7 @@ proptest! {
         prop_assert_eq!(&all(&dataset), &given);
         let ahead: Vec<Read> = dataset.records().unwrap().read_ahead().unwrap().map(Result::unwrap).collect();
         prop_assert!(matches!(ahead.last(), Some(Read::RoundOver)));
-        let ahead: Vec<ProbeRecord> = ahead.into_iter().filter_map(Read::record).collect();
+        let ahead: Vec<ProbeRecord> = ahead.into_iter().flat_map(Read::records).collect();
         prop_assert_eq!(&ahead, &given);
     }
 

@@ -80,7 +80,7 @@ pub struct Paths {
 /// If the dataset or a table cannot be read.
 pub fn paths(dataset: &Dataset, origins: &[PathBuf]) -> Result<Paths, RecomputeError> {
     let traces = recompute::from_records(dataset, origins, |question, origins, read| {
-        routed_traces(question, origins, read.filter_map(Read::record))
+        routed_traces(question, origins, read.flat_map(Read::records))
     })?;
     let rounds = dataset.rounds()?.into_iter();
     let probers = rounds.map(|round| (round.header.id, round.header.prober)).collect();

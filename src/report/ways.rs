@@ -58,7 +58,7 @@ pub struct AllWays {
 pub fn all_ways(dataset: &Dataset, origins: &[PathBuf]) -> Result<AllWays, RecomputeError> {
     let mut open = OpenWays::new(dataset)?;
     for record in dataset.records()?.read_ahead()? {
-        record?.record().iter().for_each(|record| open.add(record));
+        record?.records().iter().for_each(|record| open.add(record));
     }
     open.finish(dataset, recompute::origin_table(dataset, origins)?)
 }
@@ -74,8 +74,10 @@ pub fn findings_and_ways(
     let mut open = OpenWays::new(dataset)?;
     let findings = recompute::from_records(dataset, origins, |question, table, read| {
         let noted = read.inspect(|read| {
-            if let Read::Record(record) = read {
-                open.add(record);
+            if let Read::Records(records) = read {
+                for record in records {
+                    open.add(record);
+                }
             }
         });
         analyse_read(question, table, noted)

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::both::both;
 use super::change;
 use super::delay::{self, DelayChange, Delays};
 use super::diverse::{self, Ways};
@@ -24,7 +25,7 @@ use crate::analyse::origin::OriginTable;
 use crate::analyse::path::{Trace, Traces};
 use crate::analyse::ways::{Censuses, Searches};
 use crate::dataset::{ProbeRecord, Read};
-use crate::model::{Asn, Outcome, Unit, WallTime};
+use crate::model::{Asn, Keyed, Outcome, Unit, WallTime};
 
 /// What the records of a campaign say about it. The order of the records does not matter.
 #[must_use]
@@ -33,7 +34,7 @@ pub fn analyse(
     origins: &OriginTable,
     records: impl IntoIterator<Item = ProbeRecord>,
 ) -> Findings {
-    analyse_read(question, origins, records.into_iter().map(Read::Record))
+    analyse_read(question, origins, [Read::Records(records.into_iter().collect())])
 }
 
 /// The same of records among which it is said where rounds are over: what is kept of a round that is over takes less
@@ -117,8 +118,10 @@ pub fn routed_traces(
 /// What is kept of the records while they stream past: answers to echo and tcp, and all traces.
 struct Intake {
     period: Option<(WallTime, WallTime)>,
-    controls: BTreeMap<Unit, bool>,
+    controls: Keyed<Unit, bool>,
     round_starts: BTreeMap<RoundKey, WallTime>,
+    /// When the round at hand began, as far as is known.
+    round: Option<(RoundKey, WallTime)>,
     tally: Tally,
     /// Those of rounds that may not be over.
     traces: Traces,
@@ -139,6 +142,7 @@ impl Intake {
             period: None,
             controls: question.units.iter().copied().collect(),
             round_starts: BTreeMap::new(),
+            round: None,
             tally: Tally::default(),
             traces: Traces::default(),
             closed: PackedTraces::default(),
@@ -153,7 +157,7 @@ impl Intake {
         let mut intake = Self::new(question);
         for read in read {
             match read {
-                Read::Record(record) => intake.take(&record),
+                Read::Records(records) => records.iter().for_each(|record| intake.take(record)),
                 Read::RoundOver => intake.close(),
             }
         }
@@ -168,9 +172,17 @@ impl Intake {
         self.censuses.add(record);
         let Some(at) = record.sent_at else { return };
         self.period = Some(self.period.map_or((at, at), |(first, last)| (first.min(at), last.max(at))));
-        let round: RoundKey = (record.vantage.clone(), record.probe.round);
-        let start = self.round_starts.entry(round).or_insert(at);
-        *start = at.min(*start);
+        match &mut self.round {
+            Some(((vantage, round), start))
+                if *round == record.probe.round && *vantage == record.vantage =>
+            {
+                *start = at.min(*start);
+            }
+            _ => {
+                self.note_start();
+                self.round = Some(((record.vantage.clone(), record.probe.round), at));
+            }
+        }
         if record.method.is_liveness() {
             let endpoint = Endpoint {
                 method: record.method,
@@ -187,6 +199,14 @@ impl Intake {
     /// From the first to the last probe; without any, the moment at which the campaign began.
     fn period(&self, question: &Question) -> (WallTime, WallTime) {
         self.period.unwrap_or((question.started_at, question.started_at))
+    }
+
+    /// Notes when the round at hand began.
+    fn note_start(&mut self) {
+        if let Some((round, at)) = self.round.take() {
+            let start = self.round_starts.entry(round).or_insert(at);
+            *start = at.min(*start);
+        }
     }
 
     /// Takes all traces for whole.
@@ -209,19 +229,25 @@ impl Intake {
         let confidence = sound(question.confidence);
         let scale = Scale { epochs: &epochs, level: Level::new(confidence), confidence };
         let samples = self.samples(&traces);
-        let (controls, level, chance) = (&self.controls, scale.level, Doubt::REPORT.silences);
+        let controls = self.controls();
+        let (controls, level, chance) = (&controls, scale.level, Doubt::REPORT.silences);
         let watcher = Watcher { samples: &samples, controls, routes: &routes, level, confidence, chance };
         let (troubles, mut seen) = watched(&watcher, &samples);
         routes.place(&epochs);
         let views = self.views(origins, &routes, &traces, &mut seen, &epochs);
         drop((std::mem::take(&mut self.tally), samples));
-        let edges = figures::edges(&routes);
-        let delays = delay::found(std::mem::take(&mut self.delays), confidence, Doubt::REPORT.discoveries);
-        let units = units(&views, &scale, (&found.changes, &delays.changes));
-        let timeline = figures::timeline(&views, &self.round_starts);
+        let (searches, censuses, delays) = (self.searches, self.censuses, self.delays);
+        let diversity = || {
+            let ways = Ways::new(searches, censuses);
+            diverse::diversity(&views, &ways, (origins, &aliases), (&scale, question.seed))
+        };
+        let others = || {
+            let delays = delay::found(delays, confidence, Doubt::REPORT.discoveries);
+            let units = units(&views, &scale, (&found.changes, &delays.changes));
+            (delays, units, figures::timeline(&views, &self.round_starts), figures::edges(&routes))
+        };
+        let (diversity, (delays, units, timeline, edges)) = both(diversity, others);
         let names = names(question, &units, &edges);
-        let ways = Ways::new(self.searches, self.censuses);
-        let diversity = diverse::diversity(&views, &ways, (origins, &aliases), (&scale, question.seed));
         Findings {
             campaign: question.campaign.clone(),
             vantages: question.vantages.clone(),
@@ -257,7 +283,8 @@ impl Intake {
         let aliases = Aliases::new(traces.shown(), &std::mem::take(&mut self.ids), origins);
         let routes = routes::routes(question, (origins, &aliases), &declared, &traces);
         let samples = self.samples(&traces);
-        let (controls, level) = (&self.controls, Level::new(confidence));
+        let all_controls = self.controls();
+        let (controls, level) = (&all_controls, Level::new(confidence));
         let chance = share / length(samples.len().max(1));
         let watcher = Watcher { samples: &samples, controls, routes: &routes, level, confidence, chance };
         let (troubles, seen) = watched(&watcher, &samples);
@@ -266,14 +293,20 @@ impl Intake {
             delays: delay::found(std::mem::take(&mut self.delays), confidence, share).changes,
             troubles,
             watches: seen,
-            controls: self.controls,
+            controls: all_controls,
             samples,
         }
+    }
+
+    /// Whether each unit is a control.
+    fn controls(&self) -> BTreeMap<Unit, bool> {
+        self.controls.iter().map(|(unit, control)| (*unit, *control)).collect()
     }
 
     /// Those of all rounds, in the order of their keys.
     fn all_traces(&mut self) -> PackedTraces {
         self.close();
+        self.note_start();
         let mut traces = std::mem::take(&mut self.closed);
         traces.close();
         traces

@@ -13,6 +13,7 @@
 
 mod alarms;
 mod analyse;
+mod both;
 mod change;
 mod clusters;
 mod delay;

@@ -22,7 +22,7 @@ use crate::report::recompute::{self, RecomputeError};
 /// If the dataset or a table cannot be read.
 pub fn measured_walks(dataset: &Dataset, origins: &[PathBuf]) -> Result<Vec<MeasuredWalk>, RecomputeError> {
     recompute::from_records(dataset, origins, |question, table, read| {
-        let records = read.filter_map(Read::record);
+        let records = read.flat_map(Read::records);
         let walk = |routed: RoutedTrace| {
             let own = question.vantage_as.get(&routed.trace.key.vantage).copied();
             let upstream = routed.upstream.ok().filter(|_| !routed.trace.control)?;

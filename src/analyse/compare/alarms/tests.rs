@@ -23,7 +23,7 @@ fn looks(sheet: &Sheet, rounds: u64, one_false_in: Duration) -> Vec<(u64, Alarm)
     let look = Look { question: &question, origins: &origins, news_of: HOUR, one_false_in };
     let at = |last: u64| {
         let seen = sheet.records.iter().filter(|record| record.probe.round.0 <= last);
-        let told = alarms.look(&look, seen.cloned().map(Read::Record));
+        let told = alarms.look(&look, [Read::Records(seen.cloned().collect())]);
         told.into_iter().map(|alarm| (last, alarm)).collect::<Vec<_>>()
     };
     (1..=rounds).flat_map(at).collect()
@@ -132,7 +132,7 @@ fn an_outage_longer_than_what_is_looked_at_is_over_with_the_first_answer_and_was
     for last in 1..=60_u64 {
         let seen = |round: u64| round <= last && last < round + 20;
         let records = sheet.records.iter().filter(|record| seen(record.probe.round.0));
-        let told = alarms.look(&look, records.cloned().map(Read::Record));
+        let told = alarms.look(&look, [Read::Records(records.cloned().collect())]);
         states.extend(told.into_iter().map(|alarm| (last, alarm.over.is_some())));
     }
     assert_eq!(states, [(21, false), (50, true)]);

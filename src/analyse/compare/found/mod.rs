@@ -24,6 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use self::runs::{Candidate, candidates};
 use self::series::Series;
 use self::way::Followed;
+use super::both::both;
 use super::exact;
 use super::findings::{FoundChange, Proof};
 use super::moment::{self, Bracket};
@@ -64,22 +65,20 @@ pub(super) fn changes(routes: &Routes<'_>, accepted: f64) -> Found {
         for route in routes.iter().filter(|route| route.vantage() == vantage) {
             followed.add(&route);
         }
-        let whole = Series::new(routes.iter().filter(|route| route.vantage() == vantage), &followed);
-        let parts = units.iter().map(|unit| {
+        let whole = || {
+            let all = routes.iter().filter(|route| route.vantage() == vantage);
+            (None, Series::new(all, &followed).tested())
+        };
+        let of_unit = |unit: &Unit| {
             let of_unit = routes.of_unit(*unit).filter(|route| route.vantage() == vantage);
-            (Some(*unit), Series::new(of_unit, &followed))
-        });
-        for (unit, series) in std::iter::once((None, whole)).chain(parts) {
-            for link in series.links() {
-                let found = candidates(&series, link).into_iter();
-                tested.extend(found.map(|candidate| Tested {
-                    vantage,
-                    unit,
-                    series: flows.len(),
-                    candidate,
-                }));
-            }
-            flows.push(series.flows);
+            (Some(*unit), Series::new(of_unit, &followed).tested())
+        };
+        let (whole, parts) = both(whole, || units.iter().map(of_unit).collect::<Vec<_>>());
+        for (unit, (of_series, candidates)) in std::iter::once(whole).chain(parts) {
+            let series = flows.len();
+            let found = candidates.into_iter();
+            tested.extend(found.map(|candidate| Tested { vantage, unit, series, candidate }));
+            flows.push(of_series);
         }
     }
     let p: Vec<f64> = tested.iter().map(|tested| tested.candidate.p).collect();
@@ -91,6 +90,14 @@ pub(super) fn changes(routes: &Routes<'_>, accepted: f64) -> Found {
         .collect();
     changes.sort_by(|one, other| key(one).cmp(&key(other)).then(one.p.total_cmp(&other.p)));
     Found { changes: once_each(changes), tests: super::unit::count(p.len()) }
+}
+
+impl Series {
+    /// Its flows, and what may have changed for them.
+    fn tested(self) -> (Vec<(Unit, PinnedFlow)>, Vec<Candidate>) {
+        let candidates = self.links().into_iter().flat_map(|link| candidates(&self, link)).collect();
+        (self.flows, candidates)
+    }
 }
 
 /// A discovery as it is told: once for each unit whose flows it moved.
