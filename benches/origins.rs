@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use processor_time::ProcessorTime;
-use tetherline::analyse::aliases::{Aliases, IdSamples};
+use tetherline::analyse::aliases::{Aliases, Fingerprints};
 use tetherline::analyse::borders::{Relations, router_ases};
 use tetherline::analyse::origin::OriginTable;
 use tetherline::analyse::path::{AsPath, Hop, HopAnswer, Trace, TraceEnd, TraceKey};
@@ -252,7 +252,7 @@ fn annotation(criterion: &mut Criterion<ProcessorTime>) {
                 &traces,
                 &table,
                 &Relations::new(&relations),
-                &Aliases::new(&traces, &IdSamples::default(), &table),
+                &Aliases::new(&traces, &Fingerprints::default(), &table),
             );
             let paths = traces.iter().map(|trace| AsPath::with_routers(trace, &table, &routers));
             paths.map(|path| path.segments.len()).fold(0, usize::wrapping_add)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tetherline::analyse::aliases::{Aliases, IdSamples};
+use tetherline::analyse::aliases::{Aliases, Fingerprints};
 use tetherline::lab::TrueIpIds;
 use tetherline::model::Name;
 
@@ -57,7 +57,7 @@ impl Pairs {
 
 /// What a campaign hears of identifications: every vantage traces all targets in each of these rounds, which begin every ten minutes, ten a second, in an
 /// order of its own, and the vantages begin together.
-fn samples(world: &World, seen: &Seen, rounds: u64) -> IdSamples {
+fn samples(world: &World, seen: &Seen, rounds: u64) -> Fingerprints {
     let vantages: Vec<&Name> = seen.traces.iter().map(|trace| &trace.key.vantage).collect();
     let targets = world.hosts.len();
     let mut answers = Vec::new();
@@ -73,7 +73,7 @@ fn samples(world: &World, seen: &Seen, rounds: u64) -> IdSamples {
         }
     }
     answers.sort_unstable();
-    let (mut ids, mut samples) = (TrueIpIds::new(&world.scenario), IdSamples::default());
+    let (mut ids, mut samples) = (TrueIpIds::new(&world.scenario), Fingerprints::default());
     for (at, place, (sent, rtt), address, router) in answers {
         let id = ids.next(router, address, Duration::from_micros(at * 500)).unwrap();
         let sent = i64::try_from(sent * 1_000_000).unwrap();

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use etherparse::PacketBuilder;
-use tetherline::analyse::aliases::{Aliases, IdSamples};
+use tetherline::analyse::aliases::{Aliases, Fingerprints};
 use tetherline::analyse::borders::{Relations, router_ases};
 use tetherline::analyse::origin::{ExchangePoint, ExchangePoints, OriginTable};
 use tetherline::analyse::path::{Hop, HopAnswer, RouterAses, Trace, TraceEnd, TraceKey};
@@ -354,7 +354,7 @@ impl Scores {
 fn judged(number: u64, ases: usize, vantages: usize) -> Scores {
     let world = World::new(number, ases);
     let seen = Seen::new(&world, vantages);
-    let aliases = Aliases::new(&seen.traces, &IdSamples::default(), &world.origins);
+    let aliases = Aliases::new(&seen.traces, &Fingerprints::default(), &world.origins);
     let routers = router_ases(&seen.traces, &world.origins, &world.relations, &aliases);
     let mut scores = Scores::default();
     scores.judge(&world, &seen, &routers);

@@ -16,7 +16,7 @@ const ALL: f64 = 65_536.0;
 /// What a counter may count from one sample to the next: no more than a part of all numbers.
 const NEAR: f64 = ALL / 16.0;
 /// Steps that are needed to know a counter.
-const FEWEST: usize = 6;
+pub(super) const FEWEST: usize = 6;
 /// How many times faster than on the whole a counter may run for a while.
 const BURST: f64 = 4.0;
 /// What it may count beside that: answers to probes that come in bursts.

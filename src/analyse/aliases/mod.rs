@@ -33,7 +33,7 @@ use super::origin::{OriginReason, OriginTable};
 use super::path::{Hop, HopAnswer, Trace};
 use crate::model::{Keyed, Name, Port, Protocol, ReplyKind};
 
-pub use samples::IdSamples;
+pub use samples::Fingerprints;
 
 /// Of the pairs that counters tell so many are expected to be wrong, if all counters are independent of each other.
 const WRONG_PAIRS: f64 = 0.01;
@@ -51,23 +51,23 @@ pub struct Aliases {
 }
 
 impl Aliases {
-    /// What these traces tell, and the identifications of answers to whatever probes. Addresses of exchange points, whose networks are no links between two, and those of
+    /// What these traces tell, and the answers to whatever probes. Addresses of exchange points, whose networks are no links between two, and those of
     /// special space, which many networks have, are left out.
     #[must_use]
     pub fn new<'a>(
         traces: impl IntoIterator<Item = &'a Trace>,
-        ids: &IdSamples,
+        heard: &Fingerprints,
         origins: &OriginTable,
     ) -> Self {
         let traces = distinct(traces);
         let traces = || traces.iter().copied();
-        let mut seen = Seen::default();
+        let mut seen = Seen { first_ttl: heard.first_ttl().clone(), ..Seen::default() };
         for trace in traces() {
             seen.add(trace, origins);
         }
         let mut pairs: BTreeSet<Pair> = seen.by_links().chain(seen.by_labels()).collect();
-        let candidates = seen.candidates();
-        let counters = Counters::new(ids, candidates.iter().chain(&pairs));
+        let candidates = seen.candidates(heard);
+        let counters = Counters::new(heard, candidates.iter().chain(&pairs));
         pairs.extend(counters.told(candidates));
         pairs.retain(|pair| seen.agree(pair.0, pair.1) && !counters.are_apart(*pair));
         let apart = apart(traces(), &pairs);
@@ -150,10 +150,10 @@ struct Counters(Keyed<IpAddr, Counter>);
 
 impl Counters {
     /// Of addresses in these pairs.
-    fn new<'p>(ids: &IdSamples, pairs: impl IntoIterator<Item = &'p Pair>) -> Self {
+    fn new<'p>(heard: &Fingerprints, pairs: impl IntoIterator<Item = &'p Pair>) -> Self {
         let addresses: BTreeSet<IpAddr> =
             pairs.into_iter().flat_map(|(one, other)| [*one, *other]).collect();
-        let counter = |address| Some((address, Counter::new(ids.of(address))?));
+        let counter = |address| Some((address, Counter::new(heard.of(address))?));
         Self(addresses.into_iter().filter_map(counter).collect())
     }
 
@@ -304,14 +304,15 @@ impl Seen {
     }
 
     /// Pairs that may be on one router, but of which this is not enough to say so: seen before the same address, or one
-    /// before an address and the other at the other end of its link.
-    fn candidates(&self) -> BTreeSet<Pair> {
+    /// before an address and the other at the other end of its link. Only such of which enough was heard.
+    fn candidates(&self, heard: &Fingerprints) -> BTreeSet<Pair> {
         let mut pairs = BTreeSet::new();
         let addresses: BTreeMap<IpAddr, &BTreeSet<IpAddr>> =
             self.before.iter().map(|(address, before)| (*address, before)).collect();
         for (address, before) in addresses {
             let end = self.other_end(address).filter(|end| !before.contains(end));
-            let near: Vec<IpAddr> = before.iter().copied().chain(end).collect();
+            let near = before.iter().copied().chain(end).filter(|address| heard.has_some(*address));
+            let near: Vec<IpAddr> = near.collect();
             if near.len() <= MOST_BEFORE && pairs.len() < MOST_TRIED {
                 pairs.extend(all_pairs(&near));
             }
@@ -438,14 +439,14 @@ mod tests {
     ];
 
     fn told(lines: &[(&str, &str)]) -> Vec<Vec<String>> {
-        let routers = Aliases::new(&traces(lines), &IdSamples::default(), &origins()).routers();
+        let routers = Aliases::new(&traces(lines), &Fingerprints::default(), &origins()).routers();
         routers.into_values().map(|router| router.iter().map(ToString::to_string).collect()).collect()
     }
 
     #[test]
     fn the_other_end_of_a_link_is_on_the_router_before_it_if_both_share_a_neighbour() {
         assert_eq!(told(&TWO), [["4.69.1.1", "4.69.154.9"]]);
-        let aliases = Aliases::new(&traces(&TWO), &IdSamples::default(), &origins());
+        let aliases = Aliases::new(&traces(&TWO), &Fingerprints::default(), &origins());
         assert_eq!(aliases.router(ip("4.69.154.9")), ip("4.69.1.1"));
         assert_eq!(aliases.router(ip("188.1.144.1")), ip("188.1.144.1"));
         assert!(told(&[TWO[0], ("4.69.9.9", "188.1.144.1 4.69.1.1 4.69.7.1 *")]).is_empty());
@@ -463,8 +464,8 @@ mod tests {
     }
 
     /// Identifications of two addresses that were asked in turn, and that count from these starts on.
-    fn counted(addresses: [&str; 2], starts: [u16; 2]) -> IdSamples {
-        let mut samples = IdSamples::default();
+    fn counted(addresses: [&str; 2], starts: [u16; 2]) -> Fingerprints {
+        let mut samples = Fingerprints::default();
         for step in 0..400_u16 {
             let which = usize::from(step % 2);
             let sent = i64::from(step) * 10_000_000_000;
@@ -509,7 +510,7 @@ mod tests {
                 let hops = Arc::make_mut(&mut trace.hops).iter_mut().filter(|hop| hop.ttl.get() == 2);
                 hops.flat_map(|hop| &mut hop.answers).for_each(|answer| answer.reply_ttl = Some(ttl));
             }
-            Aliases::new(&traces, &IdSamples::default(), &origins()).routers().len()
+            Aliases::new(&traces, &Fingerprints::default(), &origins()).routers().len()
         };
         assert_eq!((with([250, 60]), with([61, 61])), (0, 1));
     }
@@ -522,8 +523,8 @@ mod tests {
         for (trace, number) in traces.iter_mut().zip([24_001, 24_001]) {
             Arc::make_mut(&mut trace.hops)[1].answers[0].mpls = vec![label(number)];
         }
-        assert_eq!(Aliases::new(&traces, &IdSamples::default(), &origins()).routers().len(), 1);
+        assert_eq!(Aliases::new(&traces, &Fingerprints::default(), &origins()).routers().len(), 1);
         Arc::make_mut(&mut traces[1].hops)[1].answers[0].mpls = vec![label(24_002)];
-        assert!(Aliases::new(&traces, &IdSamples::default(), &origins()).is_empty());
+        assert!(Aliases::new(&traces, &Fingerprints::default(), &origins()).is_empty());
     }
 }

@@ -1,6 +1,7 @@
-//! The identifications in the IPv4 headers of routers' answers, with the times between which they were given.
+//! What routers' answers show of who sent them: the identifications in their IPv4 headers, with the times between which they
+//! were given, and the TTLs with which they set out.
 //!
-//! What is kept is bounded: of an address the samples of at most so many seconds, which are the same seconds for all
+//! What is kept is bounded: of an address the identifications of at most so many seconds, which are the same seconds for all
 //! addresses, so that samples of two that lie close together are kept together. In which order records come does
 //! not matter.
 
@@ -8,21 +9,25 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use super::counters::FEWEST;
+use super::{keep_same, set_out};
 use crate::model::{Keyed, Name, Outcome, ReplyKind, RttSource, WallTime};
 
 /// Samples of one address.
 const MOST: usize = 512;
-/// Samples of all addresses: 32 MiB.
+/// Samples of all addresses: 32 MiB, and as much again while they come.
 const MOST_IN_ALL: usize = 1 << 21;
 /// Nanoseconds that are kept or left out together.
 const WINDOW: i64 = 1_000_000_000;
 /// How far the clocks of two vantages may be apart.
 const CLOCKS_APART: i64 = 100_000_000;
 
-/// What was heard of the identifications that routers give to their answers.
+/// What was heard of addresses that traces keep nothing of, since it is different each time.
 #[derive(Clone, Debug)]
-pub struct IdSamples {
+pub struct Fingerprints {
     of: Keyed<IpAddr, Vec<Sample>>,
+    /// The TTL with which the answers of an address set out; `None` where they differ.
+    first_ttl: Keyed<IpAddr, Option<u8>>,
     vantages: BTreeMap<Name, u16>,
     /// Of all samples.
     count: usize,
@@ -43,18 +48,25 @@ pub(super) struct Sample {
     pub(super) id: u16,
 }
 
-impl Default for IdSamples {
+impl Default for Fingerprints {
     fn default() -> Self {
         Self::at_speed(1.0)
     }
 }
 
-impl IdSamples {
+impl Fingerprints {
     /// None yet. In a rehearsal the clock of the records may run faster than that of round-trip times.
     #[must_use]
     pub fn at_speed(speed: f64) -> Self {
         let speed = if speed.is_finite() { speed.max(1.0) } else { 1.0 };
-        Self { of: Keyed::default(), vantages: BTreeMap::new(), count: 0, highest: u64::MAX, speed }
+        Self {
+            of: Keyed::default(),
+            first_ttl: Keyed::default(),
+            vantages: BTreeMap::new(),
+            count: 0,
+            highest: u64::MAX,
+            speed,
+        }
     }
 
     /// Takes in what a vantage heard, and when its probe was sent. Only errors of routers whose TTL ran out count: other answers may be numbered otherwise.
@@ -62,10 +74,14 @@ impl IdSamples {
         let (Outcome::Answered { reply, rtt } | Outcome::Late { reply, rtt }) = outcome else {
             return;
         };
-        if reply.kind != ReplyKind::TimeExceeded || rtt.source == RttSource::NotTold {
+        if reply.kind != ReplyKind::TimeExceeded {
             return;
         }
-        if let (Some(id), Some(at)) = (reply.ip_id, sent_at) {
+        if let Some(ttl) = reply.reply_ttl {
+            keep_same(&mut self.first_ttl, reply.from, set_out(ttl));
+        }
+        let at = sent_at.filter(|_| rtt.source != RttSource::NotTold);
+        if let (Some(id), Some(at)) = (reply.ip_id, at) {
             self.add_sample(reply.from, vantage, (at.as_nanos(), rtt.span), id);
         }
     }
@@ -106,7 +122,17 @@ impl IdSamples {
         }
     }
 
-    /// Those of an address, in the order of time.
+    /// The TTLs with which the answers of addresses set out; `None` where they differ.
+    pub(super) const fn first_ttl(&self) -> &Keyed<IpAddr, Option<u8>> {
+        &self.first_ttl
+    }
+
+    /// Whether there may be enough of an address.
+    pub(super) fn has_some(&self, address: IpAddr) -> bool {
+        self.of.get(&address).is_some_and(|samples| samples.len() > FEWEST)
+    }
+
+    /// The samples of an address, in the order of time.
     pub(super) fn of(&self, address: IpAddr) -> Vec<Sample> {
         let mut samples = self.of.get(&address).cloned().unwrap_or_default();
         thin(&mut samples);
@@ -172,8 +198,8 @@ mod tests {
         "vp".parse().unwrap()
     }
 
-    fn added(times: impl Iterator<Item = i64>) -> IdSamples {
-        let mut samples = IdSamples::default();
+    fn added(times: impl Iterator<Item = i64>) -> Fingerprints {
+        let mut samples = Fingerprints::default();
         for time in times {
             let (took, id) = (Duration::from_millis(20), u16::try_from(time).unwrap());
             samples.add_sample(address(1), &vantage(), (time * 250_000_000, took), id);
@@ -201,6 +227,27 @@ mod tests {
         let shared =
             forward.of(address(2)).iter().filter(|sample| of_one.contains(&second(sample))).count();
         assert!(shared > MOST / 5, "{shared}");
+    }
+
+    /// An answer with this TTL and identification, a second after the one before.
+    fn heard(answers: &[(ReplyKind, u8)]) -> Fingerprints {
+        let mut heard = Fingerprints::default();
+        for (second, (kind, ttl)) in (0..).zip(answers) {
+            let reply = crate::model::Reply::plain(address(1), *kind);
+            let reply = crate::model::Reply { reply_ttl: Some(*ttl), ip_id: Some(7), ..reply };
+            let rtt = crate::model::Rtt { span: Duration::from_millis(20), source: RttSource::Kernel };
+            let sent_at = Some(WallTime::from_nanos(second * WINDOW));
+            heard.add(&vantage(), sent_at, &Outcome::Late { reply, rtt });
+        }
+        heard
+    }
+
+    #[test]
+    fn only_routers_whose_ttl_ran_out_are_listened_to() {
+        let both = heard(&[(ReplyKind::TimeExceeded, 60), (ReplyKind::EchoReply, 250)]);
+        assert_eq!((both.of(address(1)).len(), both.first_ttl()[&address(1)]), (1, Some(64)));
+        let differ = heard(&[(ReplyKind::TimeExceeded, 60), (ReplyKind::TimeExceeded, 250)]);
+        assert_eq!((differ.of(address(1)).len(), differ.first_ttl()[&address(1)]), (2, None));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use super::tally::{Asked, Endpoint, RoundKey, Tally};
 use super::unit::{Scale, UnitView};
 use super::verdict::Verdict;
 use super::watch::{Samples, Watcher};
-use crate::analyse::aliases::{Aliases, IdSamples};
+use crate::analyse::aliases::{Aliases, Fingerprints};
 use crate::analyse::origin::OriginTable;
 use crate::analyse::path::{Trace, Traces};
 use crate::analyse::ways::{Censuses, Searches};
@@ -105,7 +105,7 @@ pub fn routed_traces(
     traces.iter().cloned().for_each(|trace| packed.add(trace));
     packed.close();
     let declared = Epochs::new(&question.events, period);
-    let aliases = Aliases::new(&traces, &intake.ids, origins);
+    let aliases = Aliases::new(&traces, &intake.heard, origins);
     let routes = routes::routes(question, (origins, &aliases), &declared, &packed);
     let epochs = Epochs::with_found(
         &question.events,
@@ -126,7 +126,7 @@ struct Intake {
     /// Those of rounds that may not be over.
     traces: Traces,
     closed: PackedTraces,
-    ids: IdSamples,
+    heard: Fingerprints,
     searches: Searches,
     censuses: Censuses,
     delays: Delays,
@@ -146,7 +146,7 @@ impl Intake {
             tally: Tally::default(),
             traces: Traces::default(),
             closed: PackedTraces::default(),
-            ids: IdSamples::at_speed(question.speed),
+            heard: Fingerprints::at_speed(question.speed),
             searches: Searches::default(),
             censuses,
             delays: Delays::default(),
@@ -167,7 +167,7 @@ impl Intake {
     fn take(&mut self, record: &ProbeRecord) {
         *self.controls.entry(record.unit).or_insert(record.control) |= record.control;
         self.traces.add(record);
-        self.ids.add(&record.vantage, record.sent_at, &record.outcome);
+        self.heard.add(&record.vantage, record.sent_at, &record.outcome);
         self.searches.add(record);
         self.censuses.add(record);
         let Some(at) = record.sent_at else { return };
@@ -222,7 +222,7 @@ impl Intake {
         let period = self.period(question);
         let traces = self.all_traces();
         let declared = Epochs::new(&question.events, period);
-        let aliases = Aliases::new(traces.shown(), &std::mem::take(&mut self.ids), origins);
+        let aliases = Aliases::new(traces.shown(), &std::mem::take(&mut self.heard), origins);
         let mut routes = routes::routes(question, (origins, &aliases), &declared, &traces);
         let found = found::changes(&routes, Doubt::REPORT.discoveries);
         let epochs = Epochs::with_found(&question.events, &found.changes, period);
@@ -280,7 +280,7 @@ impl Intake {
         let share = chance / 3.0;
         let confidence = sound(question.confidence);
         let declared = Epochs::new(&question.events, self.period(question));
-        let aliases = Aliases::new(traces.shown(), &std::mem::take(&mut self.ids), origins);
+        let aliases = Aliases::new(traces.shown(), &std::mem::take(&mut self.heard), origins);
         let routes = routes::routes(question, (origins, &aliases), &declared, &traces);
         let samples = self.samples(&traces);
         let all_controls = self.controls();

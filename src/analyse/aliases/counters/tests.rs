@@ -9,7 +9,7 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use super::*;
-use crate::analyse::aliases::IdSamples;
+use crate::analyse::aliases::Fingerprints;
 
 const HOUR: f64 = 3_600.0;
 
@@ -27,7 +27,7 @@ fn times(dice: &mut Xoshiro256PlusPlus) -> Vec<f64> {
 
 /// The samples of somebody who is asked at these times.
 fn samples(times: &[f64], numbers: Numbers<'_>) -> Vec<Sample> {
-    let (mut samples, who) = (IdSamples::default(), IpAddr::from([10, 0, 0, 1]));
+    let (mut samples, who) = (Fingerprints::default(), IpAddr::from([10, 0, 0, 1]));
     for time in times {
         let sent = (time * 1e9) as i64;
         let took = Duration::from_millis(20);
