@@ -218,3 +218,64 @@ impl<T: Clone + Eq + Hash> Each<T> {
         self.things.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::analyse::path::Traces;
+    use crate::analyse::sheet::{Aim, Sheet, time};
+
+    use super::*;
+
+    /// Traces of three rounds to two targets, of which some are not sent, and some are silent.
+    fn traces() -> Vec<Trace> {
+        let lines = [
+            "188.1.144.1 62.115.114.88 175.45.176.10=",
+            "188.1.144.1 * *",
+            "x x",
+            "188.1.144.1 62.115.114.88!N",
+        ];
+        let mut sheet = Sheet::new();
+        for (round, target) in (0..3).flat_map(|round| [(round, "175.45.176.10"), (round, "175.45.178.1")])
+        {
+            for (flow, line) in (0..).zip(lines) {
+                let at = time("2017-10-01T08:00:00Z").after(Duration::from_secs(600 * round));
+                sheet.trace(Aim { round, at, target, flow }, line);
+            }
+        }
+        let mut traces = Traces::default();
+        sheet.records.iter().for_each(|record| traces.add(record));
+        traces.finish().collect()
+    }
+
+    #[test]
+    fn packed_traces_say_what_they_said_and_come_in_the_order_of_their_keys() {
+        let traces = traces();
+        let mut packed = PackedTraces::default();
+        traces.iter().rev().cloned().for_each(|trace| packed.add(trace));
+        packed.close();
+        assert_eq!(packed.len(), traces.len());
+        assert_eq!(packed.shown().len(), 8, "what three rounds show alike is kept once");
+        for (packed, trace) in packed.iter().zip(&traces) {
+            let (key, shown) = (&trace.key, packed.shown());
+            assert_eq!((packed.vantage(), packed.round()), (&key.vantage, key.round));
+            let PinnedFlow { target, protocol, port, flow } = *packed.flow();
+            assert_eq!((target, protocol, port, flow), (key.target, key.protocol, key.port, key.flow));
+            assert_eq!(packed.sent(), trace.sent);
+            assert_eq!(
+                packed.heard(),
+                trace.heard.or(trace.sent.map(|(_, last)| last)).unwrap_or(NOT_SENT)
+            );
+            let TraceEnd::Reached { ttl } = trace.end else {
+                assert_eq!((packed.arrival(), shown.end), (None, trace.end));
+                continue;
+            };
+            assert_eq!(packed.arrival(), Some((ttl.get(), trace.rtt)));
+            assert_eq!(
+                (shown.unit, shown.control, shown.looped),
+                (trace.unit, trace.control, trace.looped)
+            );
+        }
+    }
+}
