@@ -18,6 +18,7 @@ use arrow_array::{
     StringArray,
 };
 use arrow_schema::{DataType, Field, Schema};
+use bytes::Bytes;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
@@ -26,6 +27,7 @@ use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{ColumnChunkMetaData, KeyValue, ParquetMetaData};
 use parquet::file::properties::WriterProperties;
+use parquet::file::reader::ChunkReader;
 use parquet::file::statistics::Statistics;
 
 use super::batch::Row;
@@ -57,6 +59,9 @@ const BATCH: usize = 8192;
 
 /// Records that are read at a time: so few that they are still at hand when they are worked on.
 const AT_A_TIME: usize = 2048;
+
+/// Files of no more bytes are read at once: of each column a reader would otherwise ask the system for several pieces.
+const AT_ONCE: u64 = 16 << 20;
 
 /// Where a round's file lies within the dataset: the folders, outermost first, and the file. The date
 /// is the UTC date on which the round began, by the campaign's wall clock.
@@ -327,17 +332,21 @@ impl Reader {
     pub(super) fn open(dataset: &Path, sealed: &SealedFile) -> Result<Self, DatasetError> {
         let path = dataset.join(&sealed.name);
         let file = folder::open_plain(&path, false)?;
-        check_sum(&file, &path, sealed)?;
-        let reader = Self::read(file, &path)?;
-        Ok(reader)
+        if sealed.bytes > AT_ONCE {
+            check_sum(&file, &path, sealed, &mut io::sink())?;
+            return Self::read(file, &path);
+        }
+        let mut bytes = Vec::new();
+        check_sum(&file, &path, sealed, &mut bytes)?;
+        Self::read(Bytes::from(bytes), &path)
     }
 
     /// Reads whatever is in a file.
-    pub(super) fn read(file: File, path: &Path) -> Result<Self, DatasetError> {
+    pub(super) fn read(file: impl ChunkReader + 'static, path: &Path) -> Result<Self, DatasetError> {
         contained(path, || Self::begin(file, path))?
     }
 
-    fn begin(file: File, path: &Path) -> Result<Self, DatasetError> {
+    fn begin(file: impl ChunkReader + 'static, path: &Path) -> Result<Self, DatasetError> {
         let damaged = |error: ParquetError| DatasetError::damaged(path, error);
         let metadata = shared_texts(&file).map_err(damaged)?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
@@ -389,7 +398,7 @@ fn row_of<'a>(vantage: Option<&'a Name>, columns: &[ColumnArray<'a>], index: usi
 }
 
 /// What a file says of itself; its columns of texts are read with each text once, and rows that share it.
-fn shared_texts(file: &File) -> Result<ArrowReaderMetadata, ParquetError> {
+fn shared_texts(file: &impl ChunkReader) -> Result<ArrowReaderMetadata, ParquetError> {
     let metadata = ArrowReaderMetadata::load(file, ArrowReaderOptions::new())?;
     let shared = |field: &Arc<Field>| match field.data_type() {
         DataType::Utf8 => {
@@ -448,9 +457,15 @@ fn contained<T>(path: &Path, read: impl FnOnce() -> T) -> Result<T, DatasetError
     result.map_err(|_| DatasetError::damaged(path, "no file that a Parquet writer would write"))
 }
 
-fn check_sum(mut file: &File, path: &Path, sealed: &SealedFile) -> Result<(), DatasetError> {
+/// What was read goes `to` somebody.
+fn check_sum(
+    mut file: &File,
+    path: &Path,
+    sealed: &SealedFile,
+    to: &mut dyn Write,
+) -> Result<(), DatasetError> {
     let failed = |error| DatasetError::from_io(path, "read", error);
-    let mut sum = Summed::new(io::sink());
+    let mut sum = Summed::new(to);
     let mut limited = file.take(sealed.bytes.saturating_add(1));
     io::copy(&mut limited, &mut sum).map_err(failed)?;
     if sum.bytes != sealed.bytes || sum.crc.sum() != sealed.crc32 {
