@@ -402,6 +402,44 @@ const VANTAGE: Column = column("vantage", Kind::Name, "", "who saw it");
 const LINK: Column = column("link", Kind::Link, "", "the link, the lower AS number first");
 const FOUND: Column = column("found", Kind::Count, "", "number of the change, from 1, as in found.csv");
 
+const CAME_OR_WENT: Column =
+    column("change", CHANGE, "", "whether flows came onto the link or all left it");
+const FROM: Column =
+    column("from", Kind::Time, "", "no earlier than this: the last trace that shows the time before began");
+const FROM_NS: Column = column("from_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z");
+const TO: Column = column(
+    "to",
+    Kind::Time,
+    "",
+    "no later than this: the last answer of the first trace that shows the time after",
+);
+const TO_NS: Column = column("to_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z");
+const AT_ONCE: Column = column(
+    "at_once",
+    BOOL,
+    "",
+    "whether one moment explains all flows; if not, the bracket spans all their changes",
+);
+const USED: Column =
+    column("used", Kind::Count, "flows", "flows on the side of the link's use that used it");
+const FLOWS: Column = column("flows", Kind::Count, "flows", "all flows on that side");
+const OTHERS: Column =
+    column("others", Kind::Count, "flows", "flows on the other side; none of them used it");
+const WHOLE_VANTAGE: Column =
+    column("whole_vantage", BOOL, "", "whether these three count the flows towards all units together");
+const BY_CHANCE: Column = column(
+    "p",
+    Kind::Probability,
+    "",
+    "probability of so clear a change by chance, times the tries that chance had",
+);
+const RATE: Column = column(
+    "rate",
+    Kind::Probability,
+    "",
+    "false discovery rate (Benjamini and Hochberg) at which it is discovered",
+);
+
 pub(super) const FOUND_CHANGES: Sheet = Sheet {
     file: "found.csv",
     columns: &[
@@ -413,59 +451,85 @@ pub(super) const FOUND_CHANGES: Sheet = Sheet {
         ),
         UNIT,
         VANTAGE,
-        column("change", CHANGE, "", "whether flows came onto the link or all left it"),
+        CAME_OR_WENT,
         LINK,
-        column(
-            "from",
-            Kind::Time,
-            "",
-            "no earlier than this: the last trace that shows the time before began",
-        ),
-        column("from_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
-        column(
-            "to",
-            Kind::Time,
-            "",
-            "no later than this: the last answer of the first trace that shows the time after",
-        ),
-        column("to_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
-        column(
-            "at_once",
-            BOOL,
-            "",
-            "whether one moment explains all flows; if not, the bracket spans all their changes",
-        ),
-        column("used", Kind::Count, "flows", "flows on the side of the link's use that used it"),
-        column("flows", Kind::Count, "flows", "all flows on that side"),
-        column("others", Kind::Count, "flows", "flows on the other side; none of them used it"),
-        column("whole_vantage", BOOL, "", "whether these three count the flows towards all units together"),
-        column(
-            "p",
-            Kind::Probability,
-            "",
-            "probability of so clear a change by chance, times the tries that chance had",
-        ),
-        column(
-            "rate",
-            Kind::Probability,
-            "",
-            "false discovery rate (Benjamini and Hochberg) at which it is discovered",
-        ),
+        FROM,
+        FROM_NS,
+        TO,
+        TO_NS,
+        AT_ONCE,
+        USED,
+        FLOWS,
+        OTHERS,
+        WHOLE_VANTAGE,
+        BY_CHANCE,
+        RATE,
     ],
 };
 
-pub(super) const FOUND_FLOWS: Sheet = Sheet {
-    file: "found_flows.csv",
+/// The columns of flows that prove a change, behind its number.
+macro_rules! proving_flows {
+    ($found:expr) => {
+        &[
+            $found,
+            column("target", Kind::Address, "", "of a flow that proves the change: towards which address"),
+            column("protocol", Kind::Word(&["icmp", "udp", "tcp"]), "", "in what it was carried"),
+            column("port", Kind::Count, "", "destination port; empty for ICMP"),
+            column("flow", Kind::Count, "", "the flow, as in the records"),
+            column(
+                "before_round",
+                Kind::Count,
+                "",
+                "round of the last trace of the flow before the change",
+            ),
+            column("after_round", Kind::Count, "", "round of its first trace after the change"),
+        ]
+    };
+}
+
+pub(super) const FOUND_FLOWS: Sheet = Sheet { file: "found_flows.csv", columns: proving_flows!(FOUND) };
+
+const FOUND_LINK: Column =
+    column("found", Kind::Count, "", "number of the change, from 1, as in found_links.csv");
+
+pub(super) const FOUND_LINKS: Sheet = Sheet {
+    file: "found_links.csv",
     columns: &[
-        FOUND,
-        column("target", Kind::Address, "", "of a flow that proves the change: towards which address"),
-        column("protocol", Kind::Word(&["icmp", "udp", "tcp"]), "", "in what it was carried"),
-        column("port", Kind::Count, "", "destination port; empty for ICMP"),
-        column("flow", Kind::Count, "", "the flow, as in the records"),
-        column("before_round", Kind::Count, "", "round of the last trace of the flow before the change"),
-        column("after_round", Kind::Count, "", "round of its first trace after the change"),
+        column(
+            "found",
+            Kind::Count,
+            "",
+            "number of the change, from 1: a link between two addresses that came or went for a unit",
+        ),
+        UNIT,
+        VANTAGE,
+        CAME_OR_WENT,
+        column("near", Kind::Address, "", "the end of the link that is nearer to the vantage"),
+        column("far", Kind::Address, "", "the other end"),
+        column("near_as", Kind::Asn, "", "to whom the near end belongs; empty if that cannot be told"),
+        column("far_as", Kind::Asn, "", "to whom the far end belongs; empty if that cannot be told"),
+        column(
+            "with",
+            Kind::Count,
+            "",
+            "number in found.csv of a change between ASes of the same unit, from which this one mostly follows",
+        ),
+        FROM,
+        FROM_NS,
+        TO,
+        TO_NS,
+        AT_ONCE,
+        USED,
+        FLOWS,
+        OTHERS,
+        WHOLE_VANTAGE,
+        BY_CHANCE,
+        RATE,
     ],
 };
+
+pub(super) const FOUND_LINK_FLOWS: Sheet =
+    Sheet { file: "found_link_flows.csv", columns: proving_flows!(FOUND_LINK) };
 
 pub(super) const WATCHES: Sheet = Sheet {
     file: "watches.csv",
@@ -712,7 +776,7 @@ pub(super) const COLUMNS: Sheet = Sheet {
 };
 
 /// All files with data, in the order in which one would read them.
-pub(super) const SHEETS: [Sheet; 28] = [
+pub(super) const SHEETS: [Sheet; 30] = [
     CAMPAIGN,
     VANTAGES,
     EPOCHS,
@@ -728,6 +792,8 @@ pub(super) const SHEETS: [Sheet; 28] = [
     TOTAL_DIVERSITY,
     FOUND_CHANGES,
     FOUND_FLOWS,
+    FOUND_LINKS,
+    FOUND_LINK_FLOWS,
     WATCHES,
     OUTAGES,
     TROUBLES,

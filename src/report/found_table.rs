@@ -3,27 +3,37 @@
 use crate::analyse::compare::{Findings, FoundChange, Outage, OutageState, PathThen};
 
 use super::number;
+use crate::model::{Asn, Unit};
 
 /// Rows shown; the files have all.
 const MOST: usize = 40;
 
-/// Changes of links into the origin of each unit, controls left out: unit, link, change, bracket, flows, probability. And
-/// how many others there are.
+/// Changes of links into the origin of each unit, controls left out, and of links between addresses where those between ASes
+/// stayed: unit, link, change, bracket, flows, probability. And how many others there are.
 pub(super) fn changes(findings: &Findings) -> (Vec<[String; 6]>, usize) {
-    let at_border = |found: &&FoundChange| {
-        let unit = findings.units.iter().find(|unit| unit.unit == found.unit);
-        unit.is_some_and(|unit| !unit.control && unit.origin == Some(found.link.1))
+    let into_origin = |unit: Unit, asn: Asn| {
+        let unit = findings.units.iter().find(|found| found.unit == unit);
+        unit.is_some_and(|unit| !unit.control && unit.origin == Some(asn))
     };
-    let rows: Vec<_> = findings.found.iter().filter(at_border).take(MOST).map(change).collect();
-    let more = findings.found.len().saturating_sub(rows.len());
+    let between_ases = findings.found.iter().filter(|found| into_origin(found.unit, found.link.1));
+    let named = between_ases.map(|found| change(found, format!("{}-{}", found.link.0, found.link.1)));
+    let lines = findings.found_links.iter().filter(|link| link.with.is_none());
+    let lines = lines.filter_map(|link| {
+        let (from, to) = link.border().filter(|(_, to)| into_origin(link.found.unit, *to))?;
+        let (near, far) = link.found.link;
+        Some(change(&link.found, format!("{near}-{far} of {from}-{to}")))
+    });
+    let rows: Vec<_> = named.chain(lines).take(MOST).collect();
+    let all = findings.found.len().saturating_add(findings.found_links.len());
+    let more = all.saturating_sub(rows.len());
     (rows, more)
 }
 
-fn change(found: &FoundChange) -> [String; 6] {
+fn change<N>(found: &FoundChange<N>, link: String) -> [String; 6] {
     let of = format!("{} of {}", number::count(found.used), number::count(found.flows));
     [
         found.unit.to_string(),
-        format!("{}-{}", found.link.0, found.link.1),
+        link,
         found.change.as_str().to_owned(),
         number::bracket((found.from, found.to)).trim_end_matches(" UTC").to_owned(),
         if found.whole_vantage { format!("{of}, towards all units") } else { of },

@@ -39,8 +39,9 @@ pub(super) fn notes(findings: &Findings) -> Vec<String> {
              it were seen again elsewhere, and neither they nor any others use it, and gained the other way round. The null is \
              that a load balancer only dealt the flows out anew (Fisher's exact test, where several flows moved joined \
              with the probability that all others stayed; times the number of rounds in which any flow moved). {} such tests were made; what is told has a false discovery rate of at most 1 % among \
-             them (Benjamini and Hochberg). Flows that fell silent are no evidence.",
-            number::count(findings.tests)
+             them (Benjamini and Hochberg). Flows that fell silent are no evidence. Links between addresses are asked the same by {} tests of their own.",
+            number::count(findings.tests),
+            number::count(findings.link_tests)
         ),
         format!(
             "Round-trip times are compared by rounds: the median over a unit's targets, each by what it is away from its own \

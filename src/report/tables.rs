@@ -33,6 +33,8 @@ pub fn csv_files(findings: &Findings) -> Result<Vec<(&'static str, Vec<u8>)>, cs
         (dictionary::TOTAL_DIVERSITY, diversity::csv::total(findings)),
         (dictionary::FOUND_CHANGES, found::changes(findings)),
         (dictionary::FOUND_FLOWS, found::flows(findings)),
+        (dictionary::FOUND_LINKS, found::links(findings)),
+        (dictionary::FOUND_LINK_FLOWS, found::link_flows(findings)),
         (dictionary::WATCHES, found::watches(findings)),
         (dictionary::OUTAGES, found::outages(findings)),
         (dictionary::TROUBLES, found::troubles(findings)),

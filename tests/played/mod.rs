@@ -11,7 +11,7 @@ use tetherline::measure::campaign::{
 };
 use tetherline::measure::net::VirtualLink;
 use tetherline::model::{MonoTime, WallTime};
-use tetherline::wire::Sources;
+use tetherline::wire::{Codec, Sources};
 
 /// Where the lab's origin table is in a dataset.
 pub(crate) const ORIGINS: &str = "origins/lab.pfx2as";
@@ -22,6 +22,8 @@ pub(crate) struct Played {
     pub(crate) dataset: Dataset,
     /// When it began and ended, in the scenario's time.
     pub(crate) at: (WallTime, WallTime),
+    /// What its packets were written with.
+    pub(crate) codec: Codec,
 }
 
 /// Plays a campaign, given as its file, over a scenario; `once` for one round of each prober.
@@ -50,12 +52,12 @@ pub(crate) fn play(scenario: &Scenario, file: &str, once: bool) -> Played {
     let mut dataset =
         Dataset::create_on(Disk::unhurried(), &folder.path().join("data"), &manifest).expect("created");
     dataset.write_file(ORIGINS, &origins(scenario)).expect("written");
-    let mut link = VirtualLink::new(internet, codec, MonoTime::default());
+    let mut link = VirtualLink::new(internet, codec.clone(), MonoTime::default());
     let rehearsal = Rehearsal { campaign: &campaign, engine, link: &mut link, pair, once };
     let mut last = started_at;
     let (dataset, end) = rehearse(rehearsal, dataset, &mut |wall| last = wall).expect("recorded");
     assert_eq!(end, RunEnd::Finished);
-    Played { _folder: folder, dataset, at: (started_at, last) }
+    Played { _folder: folder, dataset, at: (started_at, last), codec }
 }
 
 /// The lab's origin table.

@@ -1,21 +1,29 @@
 //! Whether verdicts are as sure as they say: campaigns drawn from seeds, in which it is known what happened. A few in
 //! every test run; a thousand and more by `scripts/calibrate`.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tetherline::analyse::compare::{
-    Alarm, AlarmKind, Estimate, Findings, Metric, OutageState, UnitFindings,
+    Alarm, AlarmKind, Estimate, Findings, FoundChange, Metric, OutageState, UnitFindings,
 };
-use tetherline::model::{Asn, LinkChange, WallTime};
+use tetherline::lab::{TrueHop, Truth};
+use tetherline::model::{Asn, FlowId, LinkChange, Method, Probe, Unit, WallTime};
 use tetherline::report;
 
 use crate::internet::{Internet, Plot, ROUND, ROUNDS};
+use crate::played::Played;
 use crate::stage;
+
+/// When every router has adopted what an event changed.
+const SETTLED: Duration = Duration::from_secs(5);
 
 /// What came of many campaigns.
 #[derive(Clone, Debug, Default)]
@@ -24,10 +32,17 @@ struct Tally {
     quiet: u64,
     /// Quiet campaigns with a change of a link, and seeds of campaigns of all kinds with one that is none.
     alarms: Vec<u64>,
-    /// Link losses and additions: how many, and seeds of those not found, or not in time.
+    /// Losses and additions of links that carried a tenth of the traced flows: how many, and seeds of those not found, or
+    /// not in time.
     events: [u64; 2],
     missed: Vec<u64>,
     late: Vec<u64>,
+    /// The same of links to which the balancers dealt fewer flows, though a tenth and more was theirs.
+    thin: u64,
+    thin_missed: Vec<u64>,
+    /// Changes of links between addresses that were told, and seeds with one that is none.
+    links: usize,
+    false_links: Vec<u64>,
     /// Shares of flows by an upstream, and differences between epochs, by whether the interval holds the truth.
     shares: Coverage,
     differences: Coverage,
@@ -84,6 +99,8 @@ impl Tally {
         self.quiet += other.quiet;
         self.up += other.up;
         self.vantage_down += other.vantage_down;
+        self.thin += other.thin;
+        self.links += other.links;
         self.rounds += other.rounds;
         self.shares.add(other.shares);
         self.differences.add(other.differences);
@@ -94,6 +111,8 @@ impl Tally {
             (&mut self.alarms, &other.alarms),
             (&mut self.missed, &other.missed),
             (&mut self.late, &other.late),
+            (&mut self.thin_missed, &other.thin_missed),
+            (&mut self.false_links, &other.false_links),
             (&mut self.called_down, &other.called_down),
             (&mut self.panicked, &other.panicked),
             (&mut self.false_alarms, &other.false_alarms),
@@ -122,9 +141,23 @@ impl fmt::Display for Tally {
             self.alarms.len(),
             self.alarms
         )?;
-        writeln!(f, "links lost: {lost}; added: {added}")?;
+        writeln!(f, "links with a tenth of the traced flows, lost: {lost}; added: {added}")?;
         writeln!(f, "  not found, or not by name: {} {:?}", self.missed.len(), self.missed)?;
         writeln!(f, "  not within one round: {} {:?}", self.late.len(), self.late)?;
+        writeln!(
+            f,
+            "links to which fewer were dealt: {}; not found: {} {:?}",
+            self.thin,
+            self.thin_missed.len(),
+            self.thin_missed
+        )?;
+        writeln!(
+            f,
+            "changes of links between addresses told: {}; campaigns with one that is none: {} {:?}",
+            self.links,
+            self.false_links.len(),
+            self.false_links
+        )?;
         writeln!(f, "shares of flows by an upstream, held by their interval: {}", self.shares)?;
         writeln!(f, "differences of such shares: {}", self.differences)?;
         writeln!(
@@ -162,6 +195,7 @@ fn play(seed: u64, watched: bool) -> Tally {
     let internet = Internet::draw(seed, plot(seed));
     let played = stage::campaign(&internet.scenario, &internet.campaign);
     let findings = report::findings(&played.dataset, &[]).expect("findings");
+    let flows = TrueFlows::new(&internet, &played);
     let mut tally = Tally {
         campaigns: 1,
         vantage_down: u64::from(internet.vantage_down.is_some()),
@@ -172,8 +206,14 @@ fn play(seed: u64, watched: bool) -> Tally {
             tally.quiet = 1;
             tally.alarms.extend((!findings.found.is_empty()).then_some(seed));
         }
-        Some(_) => judge_event(seed, &internet, &findings, &mut tally),
+        Some(_) => {
+            let thin = flows.carried(&internet) < 0.1;
+            judge_event((seed, thin), &internet, &findings, &mut tally);
+        }
     }
+    tally.links = findings.found_links.len();
+    let mut false_links = findings.found_links.iter().filter(|link| !flows.confirms(&link.found));
+    tally.false_links.extend(false_links.next().map(|_| seed));
     judge_outages(seed, &findings, &mut tally);
     if watched {
         judge_alarms(seed, &internet, &stage::alarms(&played.dataset, |_| true), &mut tally);
@@ -187,18 +227,84 @@ fn most(internet: &Internet) -> u64 {
     ROUND.as_secs() * 2 + internet.vantage_down.map_or(0, |(from, to)| to.since(from).as_secs())
 }
 
-fn judge_event(seed: u64, internet: &Internet, findings: &Findings, tally: &mut Tally) {
+/// The flows that were traced to units of the origin, and the ways that they truly took.
+struct TrueFlows {
+    truth: Truth,
+    /// Each with a packet of it.
+    packets: BTreeMap<(Unit, IpAddr, FlowId), Vec<u8>>,
+}
+
+impl TrueFlows {
+    fn new(internet: &Internet, played: &Played) -> Self {
+        let records = played.dataset.records().expect("records").map(|record| record.expect("a record"));
+        let traced = records.filter(|record| record.method == Method::Trace && !record.control);
+        let probes: BTreeMap<_, Probe> = traced
+            .map(|record| ((record.unit, record.probe.target, record.probe.flow), record.probe))
+            .collect();
+        let packet = |probe: &Probe| {
+            let mut packet = Vec::new();
+            played.codec.encode(probe, &mut packet).expect("a packet");
+            packet
+        };
+        let packets = probes.iter().map(|(flow, probe)| (*flow, packet(probe))).collect();
+        Self { truth: Truth::new(&internet.scenario), packets }
+    }
+
+    /// How many flows cross a link at a time, named by what stands for its ends.
+    fn crossing<N: PartialEq>(
+        &self,
+        link: &(N, N),
+        end: impl Fn(&TrueHop) -> Option<N>,
+        at: WallTime,
+    ) -> usize {
+        let crosses = |packet: &&Vec<u8>| {
+            let hops = self.truth.path(packet, at).expect("an IP packet").hops;
+            let is_it = |hop: &TrueHop, named: &N| end(hop).as_ref() == Some(named);
+            hops.windows(2).any(|pair| is_it(&pair[0], &link.0) && is_it(&pair[1], &link.1))
+        };
+        self.packets.values().filter(crosses).count()
+    }
+
+    /// The share of the flows that crosses the link of the event in the round that stands next to it.
+    fn carried(&self, internet: &Internet) -> f64 {
+        let Some((change, link, at)) = internet.event else { return 0.0 };
+        let moment = match change {
+            LinkChange::Lost => internet.rounds().filter(|round| *round < at).last(),
+            LinkChange::Added => internet.rounds().find(|round| *round > at.after(SETTLED)),
+        };
+        float(self.crossing(&link, |hop| Some(hop.asn), moment.unwrap_or(at))) / float(self.packets.len())
+    }
+
+    /// Whether flows crossed a link between addresses at one end of the bracket and none at the other.
+    fn confirms(&self, found: &FoundChange<IpAddr>) -> bool {
+        let (with, without) = match found.change {
+            LinkChange::Lost => (found.from, found.to),
+            LinkChange::Added => (found.to, found.from),
+        };
+        let crossing = |at| self.crossing(&found.link, |hop| hop.answers_from, at);
+        crossing(with) > 0 && crossing(without) == 0
+    }
+}
+
+fn float(number: usize) -> f64 {
+    f64::from(u32::try_from(number).expect("few"))
+}
+
+fn judge_event((seed, thin): (u64, bool), internet: &Internet, findings: &Findings, tally: &mut Tally) {
     let Some((change, link, at)) = internet.event else { return };
-    tally.events[usize::from(change == LinkChange::Added)] = 1;
+    if thin {
+        tally.thin = 1;
+    } else {
+        tally.events[usize::from(change == LinkChange::Added)] = 1;
+    }
     let found: Vec<_> =
         findings.found.iter().filter(|found| found.link == link && found.change == change).collect();
     let of_it = found.iter().filter(|found| found.from <= at && at <= found.to);
-    let Some(first) = of_it.min_by_key(|found| found.to) else {
-        tally.missed.push(seed);
-        return;
-    };
-    if first.to.since(at).as_secs() > most(internet) {
-        tally.late.push(seed);
+    match of_it.min_by_key(|found| found.to) {
+        None if thin => tally.thin_missed.push(seed),
+        None => tally.missed.push(seed),
+        Some(first) if first.to.since(at).as_secs() > most(internet) => tally.late.push(seed),
+        Some(_) => {}
     }
 }
 
@@ -293,7 +399,10 @@ fn try_all(seeds: Range<u64>, watched: &Range<u64>) -> Tally {
 fn dozens_of_campaigns_tell_events_that_happened_and_no_others() {
     let tally = try_all(0..24, &(0..4));
     assert!(
-        tally.panicked.is_empty() && tally.alarms.is_empty() && tally.called_down.is_empty(),
+        tally.panicked.is_empty()
+            && tally.alarms.is_empty()
+            && tally.false_links.is_empty()
+            && tally.called_down.is_empty(),
         "\n{tally}"
     );
     assert!(tally.missed.is_empty() && tally.late.is_empty(), "\n{tally}");
@@ -322,7 +431,9 @@ fn calibrate() {
         let unit =
             |unit: &UnitFindings| format!("{}: {:#?}\n{:#?}\n", unit.unit, unit.verdict, unit.watches);
         let units: Vec<String> = findings.units.iter().map(unit).collect();
-        let told = format!("{}\n{:?}\n{}{}", internet.toml, internet.event, found.concat(), units.concat());
+        let links: Vec<String> = findings.found_links.iter().map(|link| format!("{link:?}\n")).collect();
+        let found = [found, links].concat().concat();
+        let told = format!("{}\n{:?}\n{found}{}", internet.toml, internet.event, units.concat());
         let _gone = std::io::stderr().write_all(told.as_bytes());
     }
     let tally = try_all(seeds.clone(), &seeds);

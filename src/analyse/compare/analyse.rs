@@ -8,7 +8,9 @@ use super::delay::{self, DelayChange, Delays};
 use super::diverse::{self, Ways};
 use super::epochs::Epochs;
 use super::figures;
-use super::findings::{AsEdge, Findings, FoundChange, Reach, Trouble, UnitEpoch, UnitFindings, Watch};
+use super::findings::{
+    AsEdge, Findings, FoundChange, FoundLink, Reach, Trouble, UnitEpoch, UnitFindings, Watch,
+};
 use super::foretold;
 use super::found;
 use super::interval::{Level, sound};
@@ -109,7 +111,7 @@ pub fn routed_traces(
     let routes = routes::routes(question, (origins, &aliases), &declared, &packed);
     let epochs = Epochs::with_found(
         &question.events,
-        &found::changes(&routes, Doubt::REPORT.discoveries).changes,
+        &found::changes::<Asn>(&routes, Doubt::REPORT.discoveries).changes,
         period,
     );
     routes::routed(origins, &epochs, &routes, traces)
@@ -225,6 +227,7 @@ impl Intake {
         let aliases = Aliases::new(traces.shown(), &std::mem::take(&mut self.heard), origins);
         let mut routes = routes::routes(question, (origins, &aliases), &declared, &traces);
         let found = found::changes(&routes, Doubt::REPORT.discoveries);
+        let (found_links, link_tests) = found::links(&routes, &found.changes, Doubt::REPORT.discoveries);
         let epochs = Epochs::with_found(&question.events, &found.changes, period);
         let confidence = sound(question.confidence);
         let scale = Scale { epochs: &epochs, level: Level::new(confidence), confidence };
@@ -243,7 +246,7 @@ impl Intake {
         };
         let others = || {
             let delays = delay::found(delays, confidence, Doubt::REPORT.discoveries);
-            let units = units(&views, &scale, (&found.changes, &delays.changes));
+            let units = units(&views, &scale, (&found.changes, &found_links, &delays.changes));
             (delays, units, figures::timeline(&views, &self.round_starts), figures::edges(&routes))
         };
         let (diversity, (delays, units, timeline, edges)) = both(diversity, others);
@@ -269,6 +272,8 @@ impl Intake {
             diversity,
             found: found.changes,
             tests: found.tests,
+            found_links,
+            link_tests,
             delays,
             troubles,
         }
@@ -374,7 +379,7 @@ fn watched(watcher: &Watcher<'_>, samples: &Samples) -> (Vec<Trouble>, BTreeMap<
 fn units(
     views: &[UnitView<'_>],
     scale: &Scale<'_>,
-    (found_changes, delays): (&[FoundChange], &[DelayChange]),
+    (found_changes, links, delays): (&[FoundChange], &[FoundLink], &[DelayChange]),
 ) -> Vec<UnitFindings> {
     let mut found: Vec<Vec<UnitEpoch>> = views.iter().map(|view| view.by_epoch(scale)).collect();
     let suspended = suspended(views, &found, scale.epochs.count());
@@ -399,7 +404,8 @@ fn units(
         let of_unit: Vec<&FoundChange> =
             found_changes.iter().filter(|found| found.unit == view.unit).collect();
         let verdict =
-            Verdict { view, by_epoch, scale, suspended, controlled, found: &of_unit, delays }.sentences();
+            Verdict { view, by_epoch, scale, suspended, controlled, found: &of_unit, links, delays }
+                .sentences();
         UnitFindings {
             unit: view.unit,
             control: view.control,

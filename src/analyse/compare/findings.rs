@@ -2,6 +2,7 @@
 //! their numbers cannot disagree.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::delay::DelayFindings;
 use super::foretold::CampaignBacktest;
@@ -53,6 +54,10 @@ pub struct Findings {
     pub found: Vec<FoundChange>,
     /// How many tests were made to find them; their false discovery rates allow for all of these.
     pub tests: u64,
+    /// The same of links between addresses, with the tests that these took.
+    pub found_links: Vec<FoundLink>,
+    /// How many tests were made to find those.
+    pub link_tests: u64,
     /// Round-trip times over time, and changes of their level that were found without being told.
     pub delays: DelayFindings,
     /// When a vantage was unwell, by its control targets.
@@ -75,15 +80,15 @@ pub struct Epoch {
     pub found: Vec<(LinkChange, AsLink)>,
 }
 
-/// A link between two ASes that came into use or fell out of it for a unit, as its pinned flows show.
+/// A link, mostly one between two ASes, that came into use or fell out of it for a unit, as its pinned flows show.
 #[derive(Clone, Debug, PartialEq)]
-pub struct FoundChange {
+pub struct FoundChange<N = Asn> {
     /// Who saw it.
     pub vantage: Name,
     /// For which unit.
     pub unit: Unit,
-    /// The link, the AS nearer to the vantage first.
-    pub link: (Asn, Asn),
+    /// The link, the end nearer to the vantage first.
+    pub link: (N, N),
     /// Whether it came or went.
     pub change: LinkChange,
     /// No earlier than this: then began the last trace that shows the time before.
@@ -108,6 +113,27 @@ pub struct FoundChange {
     pub rate: f64,
     /// The flows of this unit that came onto the link or left it, each with the traces before and after.
     pub proofs: Vec<Proof>,
+}
+
+/// A link between two addresses that came into use or fell out of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundLink {
+    /// What was found.
+    pub found: FoundChange<IpAddr>,
+    /// To whom its ends belong, where that can be told.
+    pub holders: (Option<Asn>, Option<Asn>),
+    /// The index among [`Findings::found`] of a change between ASes that the same unit showed at a time that may be the same:
+    /// then this one mostly follows from it.
+    pub with: Option<usize>,
+}
+
+impl FoundLink {
+    /// The two ASes between which it leads; `None` if it lies within one, or that cannot be told.
+    #[must_use]
+    pub fn border(&self) -> Option<(Asn, Asn)> {
+        let (near, far) = (self.holders.0?, self.holders.1?);
+        (near != far).then_some((near, far))
+    }
 }
 
 /// Two traces of one flow that show a change.

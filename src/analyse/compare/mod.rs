@@ -42,9 +42,9 @@ pub use alarms::{Alarm, AlarmKind, Alarms, Look};
 pub use analyse::{analyse, analyse_read, routed_traces};
 pub use delay::{DelayChange, DelayFindings, DelayPoint, DelaySeries, DelaySubject};
 pub use findings::{
-    AsEdge, Change, Epoch, Estimate, Findings, FoundChange, Metric, Outage, OutageState, PathCount,
-    PathThen, Proof, Reach, Reachability, TimelinePoint, Trouble, UnitEpoch, UnitFindings, UpstreamShare,
-    Watch, Watched,
+    AsEdge, Change, Epoch, Estimate, Findings, FoundChange, FoundLink, Metric, Outage, OutageState,
+    PathCount, PathThen, Proof, Reach, Reachability, TimelinePoint, Trouble, UnitEpoch, UnitFindings,
+    UpstreamShare, Watch, Watched,
 };
 pub use foretold::{
     CampaignBacktest, ForetoldShare, Grounds, MeasuredWalk, UnitBacktest, campaign_backtest,

@@ -81,6 +81,17 @@ impl Routes<'_> {
         indices.filter_map(|index| self.get(usize::try_from(*index).ok()?))
     }
 
+    /// To whom the addresses on them belong, where that can be told; the lowest where traces disagree.
+    pub(super) fn holders(&self) -> BTreeMap<IpAddr, Asn> {
+        let mut holders: BTreeMap<IpAddr, Asn> = BTreeMap::new();
+        for hop in self.ways.iter().flat_map(|way| &way.shown.path.hops) {
+            if let (Some(address), Some(asn)) = (hop.address, hop.asn) {
+                holders.entry(address).and_modify(|known| *known = asn.min(*known)).or_insert(asn);
+            }
+        }
+        holders
+    }
+
     /// Places them in these epochs; those that lie in two are taken away.
     pub(super) fn place(&mut self, epochs: &Epochs) {
         let traces = self.traces;

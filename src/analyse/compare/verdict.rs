@@ -2,13 +2,14 @@
 
 mod delays;
 mod found;
+mod links;
 mod outages;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{self, through};
 use super::delay::DelayChange;
-use super::findings::{Epoch, Estimate, FoundChange, Outage, Reach, UnitEpoch};
+use super::findings::{Epoch, Estimate, FoundChange, FoundLink, Outage, Reach, UnitEpoch};
 use super::interval::Share;
 use super::moment::{self, Bracket, Turn};
 use super::number;
@@ -27,6 +28,8 @@ pub(super) struct Verdict<'a> {
     pub(super) controlled: bool,
     /// What was found to have changed for the unit.
     pub(super) found: &'a [&'a FoundChange],
+    /// Links between addresses that were found to have changed, of all units.
+    pub(super) links: &'a [FoundLink],
     /// What was found to have changed of round-trip times, to all units.
     pub(super) delays: &'a [DelayChange],
 }
@@ -73,6 +76,8 @@ impl Verdict<'_> {
             sentences.extend(self.of_step(&step));
         }
         sentences.extend(outages::sentences(self.view));
+        let links = links::sentences(self.view.unit, self.links);
+        sentences.extend(links.into_iter().map(|text| (Weight::Lesser, text)));
         let delays = delays::sentences(self.view.unit, self.delays);
         sentences.extend(delays.into_iter().map(|text| (Weight::Lesser, text)));
         sentences.extend(self.left_out().map(|text| (Weight::Remark, text)));

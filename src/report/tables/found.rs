@@ -3,9 +3,10 @@
 
 use super::{Row, numbered, time};
 use crate::analyse::compare::{
-    DelayChange, DelaySubject, Estimate, Findings, FoundChange, Outage, Proof, Trouble, UnitFindings, Watch,
+    DelayChange, DelaySubject, Estimate, Findings, FoundChange, FoundLink, Outage, Proof, Trouble,
+    UnitFindings, Watch,
 };
-use crate::model::{AsLink, WallTime};
+use crate::model::{AsLink, Asn, WallTime};
 use crate::report::number;
 
 pub(super) fn changes(findings: &Findings) -> Vec<Row> {
@@ -14,13 +15,24 @@ pub(super) fn changes(findings: &Findings) -> Vec<Row> {
 
 fn change(index: usize, found: &FoundChange) -> Row {
     let link = AsLink::new(found.link.0, found.link.1).map(|link| link.to_string());
-    let mut row = vec![
+    let mut row = head(index, found);
+    row.push(link.unwrap_or_default());
+    row.extend(figures(found));
+    row
+}
+
+fn head<N>(index: usize, found: &FoundChange<N>) -> Row {
+    vec![
         numbered(index),
         found.unit.to_string(),
         found.vantage.to_string(),
         found.change.as_str().to_owned(),
-        link.unwrap_or_default(),
-    ];
+    ]
+}
+
+/// When, how many flows, and how sure.
+fn figures<N>(found: &FoundChange<N>) -> Row {
+    let mut row = Row::new();
     row.extend(time(found.from));
     row.extend(time(found.to));
     row.push(found.at_once.to_string());
@@ -30,9 +42,33 @@ fn change(index: usize, found: &FoundChange) -> Row {
     row
 }
 
+pub(super) fn links(findings: &Findings) -> Vec<Row> {
+    findings.found_links.iter().enumerate().map(|(index, link)| found_link(index, link)).collect()
+}
+
+fn found_link(index: usize, link: &FoundLink) -> Row {
+    let holder = |asn: Option<Asn>| asn.map(|asn| asn.to_string()).unwrap_or_default();
+    let mut row = head(index, &link.found);
+    row.extend([link.found.link.0, link.found.link.1].map(|address| address.to_string()));
+    row.extend([link.holders.0, link.holders.1].map(holder));
+    row.push(link.with.map(numbered).unwrap_or_default());
+    row.extend(figures(&link.found));
+    row
+}
+
 pub(super) fn flows(findings: &Findings) -> Vec<Row> {
-    let each = findings.found.iter().enumerate();
-    each.flat_map(|(index, found)| found.proofs.iter().map(move |proof| flow(index, proof))).collect()
+    proofs(findings.found.iter().map(|found| &found.proofs))
+}
+
+pub(super) fn link_flows(findings: &Findings) -> Vec<Row> {
+    proofs(findings.found_links.iter().map(|link| &link.found.proofs))
+}
+
+fn proofs<'a>(of_each: impl Iterator<Item = &'a Vec<Proof>>) -> Vec<Row> {
+    of_each
+        .enumerate()
+        .flat_map(|(index, proofs)| proofs.iter().map(move |proof| flow(index, proof)))
+        .collect()
 }
 
 fn flow(index: usize, proof: &Proof) -> Row {

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::diverse;
 use crate::analyse::compare::{
     AsEdge, CampaignBacktest, Change, DelayChange, DelayFindings, DelayPoint, DelaySeries, DelaySubject,
-    Epoch, Estimate, Findings, FoundChange, Metric, Outage, OutageState, PathCount, PathThen, PinnedFlow,
-    Proof, Reach, Reachability, TimelinePoint, Trouble, UnitEpoch, UnitFindings, UpstreamShare, Watch,
-    Watched,
+    Epoch, Estimate, Findings, FoundChange, FoundLink, Metric, Outage, OutageState, PathCount, PathThen,
+    PinnedFlow, Proof, Reach, Reachability, TimelinePoint, Trouble, UnitEpoch, UnitFindings, UpstreamShare,
+    Watch, Watched,
 };
 use crate::analyse::diversity::DiversityFindings;
 use crate::dataset::Ledger;
@@ -121,6 +121,8 @@ pub(super) fn october() -> Findings {
         foretold: CampaignBacktest::default(),
         found: vec![found("175.45.176.0/24"), found("175.45.178.0/24")],
         tests: 17,
+        found_links: vec![found_link()],
+        link_tests: 41,
         delays: delays(),
         troubles: vec![trouble()],
     }
@@ -186,6 +188,30 @@ fn found(unit: &str) -> FoundChange {
     }
 }
 
+/// One of several links between the same two ASes.
+fn found_link() -> FoundLink {
+    let FoundChange { vantage, unit, from, to, at_once, cut, proofs, .. } = found("175.45.177.0/24");
+    let link = ("219.158.39.42".parse().unwrap(), "175.45.177.217".parse().unwrap());
+    let found = FoundChange {
+        vantage,
+        unit,
+        link,
+        change: LinkChange::Lost,
+        from,
+        to,
+        at_once,
+        cut,
+        used: 12,
+        flows: 24,
+        others: 24,
+        whole_vantage: false,
+        p: 4.0e-5,
+        rate: 9.0e-4,
+        proofs,
+    };
+    FoundLink { found, holders: (Some(asn(UNICOM)), Some(asn(ORIGIN))), with: None }
+}
+
 fn trouble() -> Trouble {
     Trouble {
         vantage: "de".parse().unwrap(),
@@ -244,6 +270,8 @@ pub(super) fn nothing() -> Findings {
         straddling: 0,
         found: Vec::new(),
         tests: 0,
+        found_links: Vec::new(),
+        link_tests: 0,
         delays: DelayFindings::default(),
         troubles: Vec::new(),
         rehearsal: false,

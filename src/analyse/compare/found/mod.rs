@@ -1,4 +1,4 @@
-//! Links between ASes that were gained or lost, found without being told.
+//! Links that were gained or lost, found without being told: those between ASes, and those between addresses.
 //!
 //! ```text
 //! routes ─▶ ways (what a trace says of links) ─▶ series of pinned flows ─▶ runs without a link ─▶ tests ─▶ changes
@@ -15,56 +15,55 @@
 //! All tests of a campaign are corrected together (Benjamini and Hochberg). A trace that fell silent says nothing
 //! about links: silence is a matter of reachability.
 
+mod node;
 mod runs;
 mod series;
 mod way;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
+use self::node::Node;
 use self::runs::{Candidate, candidates};
 use self::series::Series;
-use self::way::Followed;
+use self::way::{Crossing, Followed};
 use super::both::both;
 use super::exact;
-use super::findings::{FoundChange, Proof};
+use super::findings::{FoundChange, FoundLink, Proof};
 use super::moment::{self, Bracket};
 use super::routes::Routes;
 use crate::model::{LinkChange, Name, Unit, WallTime};
 
 pub use self::series::PinnedFlow;
-pub(super) use self::way::Crossing;
 
 /// All that was found in a campaign.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Found {
+#[derive(Clone, Debug)]
+pub(super) struct Found<N> {
     /// In the order of time, then unit and link.
-    pub(super) changes: Vec<FoundChange>,
+    pub(super) changes: Vec<FoundChange<N>>,
     /// How many tests were made.
     pub(super) tests: u64,
 }
 
 /// A candidate with where it was found.
-struct Tested<'a> {
+struct Tested<'a, N> {
     vantage: &'a Name,
     /// `None` if the flows of all units were taken together.
     unit: Option<Unit>,
     series: usize,
-    candidate: Candidate,
+    candidate: Candidate<N>,
 }
 
 /// The changes that the traces of a campaign show, at this false discovery rate.
-pub(super) fn changes(routes: &Routes<'_>, accepted: f64) -> Found {
+pub(super) fn changes<N: Node>(routes: &Routes<'_>, accepted: f64) -> Found<N> {
     let mut flows: Vec<Vec<(Unit, PinnedFlow)>> = Vec::new();
-    let mut tested: Vec<Tested<'_>> = Vec::new();
+    let mut tested: Vec<Tested<'_, N>> = Vec::new();
     let mut vantages: BTreeMap<&Name, BTreeSet<Unit>> = BTreeMap::new();
     for route in routes.iter() {
         vantages.entry(route.vantage()).or_default().insert(route.unit());
     }
     for (vantage, units) in vantages {
-        let mut followed = Followed::default();
-        for route in routes.iter().filter(|route| route.vantage() == vantage) {
-            followed.add(&route);
-        }
+        let followed = Followed::<N>::new(routes.iter().filter(|route| route.vantage() == vantage));
         let whole = || {
             let all = routes.iter().filter(|route| route.vantage() == vantage);
             (None, Series::new(all, &followed).tested())
@@ -84,7 +83,7 @@ pub(super) fn changes(routes: &Routes<'_>, accepted: f64) -> Found {
     let p: Vec<f64> = tested.iter().map(|tested| tested.candidate.p).collect();
     let rates = exact::false_discovery_rates(&p);
     let discovered = tested.iter().zip(&rates).filter(|(_, rate)| **rate <= accepted);
-    let mut changes: Vec<FoundChange> = discovered
+    let mut changes: Vec<FoundChange<N>> = discovered
         .filter_map(|(tested, rate)| Some((tested, flows.get(tested.series)?, *rate)))
         .flat_map(|(tested, flows, rate)| told(tested, flows, rate))
         .collect();
@@ -92,16 +91,43 @@ pub(super) fn changes(routes: &Routes<'_>, accepted: f64) -> Found {
     Found { changes: once_each(changes), tests: super::unit::count(p.len()) }
 }
 
-impl Series {
+impl<N: Node> Series<N> {
     /// Its flows, and what may have changed for them.
-    fn tested(self) -> (Vec<(Unit, PinnedFlow)>, Vec<Candidate>) {
+    fn tested(self) -> (Vec<(Unit, PinnedFlow)>, Vec<Candidate<N>>) {
         let candidates = self.links().into_iter().flat_map(|link| candidates(&self, link)).collect();
         (self.flows, candidates)
     }
 }
 
+/// The changes of links between addresses, in the order of time, and how many tests that took.
+pub(super) fn links(
+    routes: &Routes<'_>,
+    between_ases: &[FoundChange],
+    accepted: f64,
+) -> (Vec<FoundLink>, u64) {
+    let Found { changes, tests } = changes::<IpAddr>(routes, accepted);
+    let holders = if changes.is_empty() { BTreeMap::new() } else { routes.holders() };
+    let links = changes.into_iter().map(|found| {
+        let holder = |address| holders.get(&address).copied();
+        let with = |change: &FoundChange| {
+            let same = (&change.vantage, change.unit) == (&found.vantage, found.unit);
+            same && change.from <= found.to && found.from <= change.to
+        };
+        FoundLink {
+            holders: (holder(found.link.0), holder(found.link.1)),
+            with: between_ases.iter().position(with),
+            found,
+        }
+    });
+    (links.collect(), tests)
+}
+
 /// A discovery as it is told: once for each unit whose flows it moved.
-fn told(tested: &Tested<'_>, followed: &[(Unit, PinnedFlow)], rate: f64) -> Vec<FoundChange> {
+fn told<N: Node>(
+    tested: &Tested<'_, N>,
+    followed: &[(Unit, PinnedFlow)],
+    rate: f64,
+) -> Vec<FoundChange<N>> {
     let Candidate { link, change, flows, used, others, moved, p } = &tested.candidate;
     let Some(bracket) = bracket(moved) else { return Vec::new() };
     let mut by_unit: BTreeMap<Unit, Vec<Proof>> = BTreeMap::new();
@@ -142,13 +168,13 @@ fn bracket(moved: &[runs::Pair]) -> Option<(Bracket, WallTime)> {
     Some((bracket, cut))
 }
 
-fn key(found: &FoundChange) -> (&Name, Unit, Crossing, LinkChange, WallTime) {
+fn key<N: Node>(found: &FoundChange<N>) -> (&Name, Unit, Crossing<N>, LinkChange, WallTime) {
     (&found.vantage, found.unit, found.link, found.change, found.from)
 }
 
 /// The flows of one unit and of all of them together show the same change; it is told once, by the surer of the two.
-fn once_each(changes: Vec<FoundChange>) -> Vec<FoundChange> {
-    let mut kept: Vec<FoundChange> = Vec::new();
+fn once_each<N: Node>(changes: Vec<FoundChange<N>>) -> Vec<FoundChange<N>> {
+    let mut kept: Vec<FoundChange<N>> = Vec::new();
     for found in changes {
         let same = kept.last_mut().filter(|last| {
             let alike = (&last.vantage, last.unit, last.link, last.change)

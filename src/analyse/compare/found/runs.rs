@@ -7,9 +7,10 @@ use std::net::IpAddr;
 use super::super::exact;
 use super::super::interval::float;
 use super::super::unit::count;
+use super::node::Node;
 use super::series::{Glance, Look, Series};
 use super::way::Crossing;
-use crate::model::{Asn, LinkChange, RoundId, Unit};
+use crate::model::{LinkChange, RoundId, Unit};
 
 /// What one flow showed on either side of a change.
 #[derive(Clone, Copy, Debug)]
@@ -20,8 +21,8 @@ pub(super) struct Pair {
 
 /// A change that may be one, or chance.
 #[derive(Clone, Debug)]
-pub(super) struct Candidate {
-    pub(super) link: Crossing,
+pub(super) struct Candidate<N> {
+    pub(super) link: Crossing<N>,
     pub(super) change: LinkChange,
     /// Flows that were seen on the side of the link's use, and of them those that used it.
     pub(super) flows: u64,
@@ -39,12 +40,13 @@ pub(super) struct Candidate {
 const ENOUGH_LEFT: f64 = 0.07;
 
 /// All candidates of a link, losses and additions.
-pub(super) fn candidates(series: &Series, link: Crossing) -> Vec<Candidate> {
+pub(super) fn candidates<N: Node>(series: &Series<N>, link: Crossing<N>) -> Vec<Candidate<N>> {
     let mut glances = series.glances(link);
     if glances.is_empty() {
         return Vec::new();
     }
     let tries = moves(series, &glances);
+    let whole = |run: &Run| !N::STRICT || run.is_whole();
     let test = |change: LinkChange, run: Run| {
         let mut found = run.candidate(link, change);
         let p = if run.by_destination(series) {
@@ -57,15 +59,15 @@ pub(super) fn candidates(series: &Series, link: Crossing) -> Vec<Candidate> {
         found.p = (p * float(tries)).min(1.0);
         found
     };
-    let mut found: Vec<Candidate> =
-        runs(series, &glances).into_iter().map(|run| test(LinkChange::Lost, run)).collect();
+    let mut found: Vec<Candidate<N>> =
+        runs(series, &glances).into_iter().filter(whole).map(|run| test(LinkChange::Lost, run)).collect();
     glances.reverse();
-    found.extend(runs(series, &glances).into_iter().map(|run| test(LinkChange::Added, run)));
+    found.extend(runs(series, &glances).into_iter().filter(whole).map(|run| test(LinkChange::Added, run)));
     found
 }
 
 /// In how many rounds any flow came onto the link or left it: as often chance had a try. At least 1.
-fn moves(series: &Series, glances: &[Glance]) -> u64 {
+fn moves<N: Node>(series: &Series<N>, glances: &[Glance]) -> u64 {
     let mut last: Vec<Option<bool>> = vec![None; series.flows.len()];
     let mut rounds: BTreeSet<RoundId> = BTreeSet::new();
     for look in glances.iter().filter_map(|glance| series.look(*glance)) {
@@ -87,7 +89,7 @@ struct Run {
 
 /// The runs in which most flows that had used the link were seen again. The others show nothing: where they went,
 /// nobody answers, or they are silent for reasons of their own; they are left out.
-fn runs(series: &Series, glances: &[Glance]) -> Vec<Run> {
+fn runs<N: Node>(series: &Series<N>, glances: &[Glance]) -> Vec<Run> {
     let mut found = Vec::new();
     let mut near: Vec<Option<Look>> = vec![None; series.flows.len()];
     let mut users = 0_usize;
@@ -106,7 +108,7 @@ fn runs(series: &Series, glances: &[Glance]) -> Vec<Run> {
     found
 }
 
-fn run(series: &Series, near: &[Option<Look>], stretch: &[Glance]) -> Option<Run> {
+fn run<N: Node>(series: &Series<N>, near: &[Option<Look>], stretch: &[Glance]) -> Option<Run> {
     let mut far: BTreeMap<usize, Look> = BTreeMap::new();
     for look in stretch.iter().filter_map(|glance| series.look(*glance)) {
         far.entry(look.flow).or_insert(look);
@@ -119,7 +121,7 @@ fn run(series: &Series, near: &[Option<Look>], stretch: &[Glance]) -> Option<Run
 }
 
 impl Run {
-    fn candidate(&self, link: Crossing, change: LinkChange) -> Candidate {
+    fn candidate<N>(&self, link: Crossing<N>, change: LinkChange) -> Candidate<N> {
         let users = self.near.values().filter(|look| look.used);
         let pair = |look: &Look| {
             let other = self.far.get(&look.flow)?;
@@ -139,24 +141,30 @@ impl Run {
         }
     }
 
-    /// The probability that the flows which parted from nobody all stayed where they were, had the balancers at which the
-    /// others parted dealt all flows out anew: of each the share of its next AS there, among the flows of its unit. 1 if
-    /// any of them moved, too.
-    fn stayed(&self, series: &Series) -> f64 {
-        let movers = self.near.values().filter(|look| look.used);
-        let parted: BTreeSet<Asn> = movers.filter_map(|look| self.parted_at(series, look)).collect();
-        parted.into_iter().map(|asn| self.stayed_behind(series, asn)).product()
+    /// Whether nine in ten of the flows were seen again.
+    fn is_whole(&self) -> bool {
+        let again = self.near.keys().filter(|flow| self.far.contains_key(flow)).count();
+        again.saturating_mul(10) >= self.near.len().saturating_mul(9)
     }
 
-    fn parted_at(&self, series: &Series, near: &Look) -> Option<Asn> {
+    /// The probability that the flows which parted from nobody all stayed where they were, had the balancers at which the
+    /// others parted dealt all flows out anew: of each the share of what comes next there, among the flows of its unit. 1 if
+    /// any of them moved, too.
+    fn stayed<N: Node>(&self, series: &Series<N>) -> f64 {
+        let movers = self.near.values().filter(|look| look.used);
+        let parted: BTreeSet<N> = movers.filter_map(|look| self.parted_at(series, look)).collect();
+        parted.into_iter().map(|place| self.stayed_behind(series, place)).product()
+    }
+
+    fn parted_at<N: Node>(&self, series: &Series<N>, near: &Look) -> Option<N> {
         let far = self.far.get(&near.flow)?;
         series.ways.get(near.way)?.parts_from(series.ways.get(far.way)?)
     }
 
-    fn stayed_behind(&self, series: &Series, asn: Asn) -> f64 {
-        let next = |look: &Look| series.ways.get(look.way).and_then(|way| way.next(asn));
+    fn stayed_behind<N: Node>(&self, series: &Series<N>, place: N) -> f64 {
+        let next = |look: &Look| series.ways.get(look.way).and_then(|way| way.next(place));
         let unit = |flow: usize| series.flows.get(flow).map(|(unit, _)| *unit);
-        let mut shares: BTreeMap<(Option<Unit>, Asn), u64> = BTreeMap::new();
+        let mut shares: BTreeMap<(Option<Unit>, N), u64> = BTreeMap::new();
         let mut all: BTreeMap<Option<Unit>, u64> = BTreeMap::new();
         for look in self.near.values() {
             if let Some(next) = next(look) {
@@ -178,7 +186,7 @@ impl Run {
 
     /// Whether somebody deals out destinations and not flows: the flows of each target go one way, and targets of one
     /// unit go different ways.
-    fn by_destination(&self, series: &Series) -> bool {
+    fn by_destination<N>(&self, series: &Series<N>) -> bool {
         let mut units: BTreeMap<Unit, BTreeSet<bool>> = BTreeMap::new();
         let targets = self.by_target(series);
         for ((unit, _), used) in &targets {
@@ -188,14 +196,14 @@ impl Run {
     }
 
     /// The numbers of the test by target: used, all, others.
-    fn targets(&self, series: &Series) -> (u64, u64, u64) {
+    fn targets<N>(&self, series: &Series<N>) -> (u64, u64, u64) {
         let near = self.by_target(series);
         let used = near.values().filter(|used| used.contains(&true)).count();
         let far: BTreeSet<_> = self.far.keys().filter_map(|flow| place(series, *flow)).collect();
         (count(used), count(near.len()), count(far.len()))
     }
 
-    fn by_target(&self, series: &Series) -> BTreeMap<(Unit, IpAddr), BTreeSet<bool>> {
+    fn by_target<N>(&self, series: &Series<N>) -> BTreeMap<(Unit, IpAddr), BTreeSet<bool>> {
         let mut targets: BTreeMap<(Unit, IpAddr), BTreeSet<bool>> = BTreeMap::new();
         for (flow, look) in &self.near {
             place(series, *flow).map(|place| targets.entry(place).or_default().insert(look.used));
@@ -204,6 +212,6 @@ impl Run {
     }
 }
 
-fn place(series: &Series, flow: usize) -> Option<(Unit, IpAddr)> {
+fn place<N>(series: &Series<N>, flow: usize) -> Option<(Unit, IpAddr)> {
     series.flows.get(flow).map(|(unit, flow)| (*unit, flow.target))
 }

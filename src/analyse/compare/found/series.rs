@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use super::super::routes::Route;
+use super::node::Node;
 use super::way::{Crossing, Followed, Way};
 use crate::model::{Asn, FlowId, Keyed, Port, Protocol, RoundId, Unit, WallTime};
 
@@ -54,16 +54,16 @@ pub(super) struct Look {
 }
 
 /// The traces of one vantage, towards one unit or towards all.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Series {
+#[derive(Clone, Debug)]
+pub(super) struct Series<N> {
     pub(super) flows: Vec<(Unit, PinnedFlow)>,
-    pub(super) ways: Vec<Way>,
+    pub(super) ways: Vec<Way<N>>,
     /// In the order of time.
     sightings: Vec<Sighting>,
 }
 
-impl Series {
-    pub(super) fn new<'a>(routes: impl Iterator<Item = Route<'a>> + Clone, followed: &Followed) -> Self {
+impl<N: Node> Series<N> {
+    pub(super) fn new<'a>(routes: impl Iterator<Item = Route<'a>> + Clone, followed: &Followed<N>) -> Self {
         let mut flows: Keyed<(Unit, u32), (PinnedFlow, u32)> = Keyed::default();
         for route in routes.clone() {
             flows.entry((route.unit(), route.flow_number())).or_insert((*route.flow(), 0));
@@ -93,13 +93,13 @@ impl Series {
     }
 
     /// All links that any trace crossed.
-    pub(super) fn links(&self) -> BTreeSet<Crossing> {
+    pub(super) fn links(&self) -> BTreeSet<Crossing<N>> {
         self.ways.iter().flat_map(|way| way.links.iter().copied()).collect()
     }
 
     /// What the traces say about a link, in the order of time; those that cannot tell are left out. Nothing if all say the
     /// same.
-    pub(super) fn glances(&self, link: Crossing) -> Vec<Glance> {
+    pub(super) fn glances(&self, link: Crossing<N>) -> Vec<Glance> {
         let used: Vec<Option<bool>> = self.ways.iter().map(|way| way.used(link)).collect();
         if ![true, false].iter().all(|one| used.contains(&Some(*one))) {
             return Vec::new();
@@ -120,18 +120,18 @@ impl Series {
     }
 }
 
-/// Ways, each numbered once: traces that go the same way share their walk.
-struct Numbered<'a> {
-    followed: &'a Followed,
-    /// By where the walk stands in memory, and what else decides.
+/// Ways, each numbered once: traces that go the same way share their steps.
+struct Numbered<'a, N> {
+    followed: &'a Followed<N>,
+    /// By where the steps stand in memory, and what else decides.
     known: Keyed<(usize, Option<Asn>, Option<Asn>), u32>,
-    ways: Vec<Way>,
+    ways: Vec<Way<N>>,
 }
 
-impl Numbered<'_> {
+impl<N: Node> Numbered<'_, N> {
     fn number(&mut self, route: Route<'_>) -> u32 {
         let upstream = route.upstream().ok().map(|upstream| upstream.asn);
-        let key = (Arc::as_ptr(route.walk()).addr(), upstream, route.origin());
+        let key = (N::shared(&route), upstream, route.origin());
         let (ways, followed) = (&mut self.ways, self.followed);
         *self.known.entry(key).or_insert_with(|| {
             let number = u32::try_from(ways.len()).unwrap_or(u32::MAX);

@@ -1,5 +1,6 @@
 //! What is found in flows of which it is known what became of them.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::analyse::compare::tests::{TO_TTK, TO_UNICOM, question};
@@ -9,7 +10,8 @@ use crate::model::LinkChange;
 
 /// Traces of an hour's rhythm: by target, the flows, each with a letter a round. `a` is a way over the first line, `b`
 /// one over the second, `A` the first line with a silent router in the place of its whole AS, `B` the second with the
-/// AS before it silent, `c` the second with silence only in the middle of that AS, `C` with its other routers silent, too,
+/// AS before it silent, `p` and `q` the first over one or the other of two links into the origin, `P` the same with the end
+/// in the origin silent, `c` the second with silence only in the middle of that AS, `C` with its other routers silent, too,
 /// `-` silence from the vantage's network on.
 fn traced(targets: &[(&str, &[&str])]) -> Findings {
     let mut sheet = Sheet::new();
@@ -24,6 +26,9 @@ fn traced(targets: &[(&str, &[&str])]) -> Findings {
                     'b' => format!("{} * * {target}=", TO_TTK[0]),
                     'B' => format!("188.1.144.1 188.1.241.21 * 188.43.225.1 188.43.225.153 * * {target}="),
                     'c' => format!("188.1.144.1 188.1.241.21 4.69.154.9 * 188.43.225.153 * * {target}="),
+                    'p' => format!("{} 175.45.177.217 * {target}=", TO_UNICOM[0]),
+                    'P' => format!("{} * * {target}=", TO_UNICOM[0]),
+                    'q' => format!("{PARALLEL} {target}="),
                     'C' => format!("188.1.144.1 188.1.241.21 * * 188.43.225.153 * * {target}="),
                     _ => "188.1.144.1 * * *".to_owned(),
                 };
@@ -39,6 +44,9 @@ fn at_border(findings: &Findings) -> Vec<(String, u32, LinkChange)> {
     let border = findings.found.iter().filter(|found| found.link.1 == asn(131_279));
     border.map(|found| (found.unit.to_string(), found.link.0.get(), found.change)).collect()
 }
+
+/// Another link between the same two ASes.
+const PARALLEL: &str = "188.1.144.1 188.1.241.21 4.69.154.9 4.69.152.144 219.158.102.145 219.158.117.1 219.158.102.218 175.45.177.221 *";
 
 const ONE: &str = "175.45.178.10";
 const UNIT: &str = "175.45.178.0/24";
@@ -100,6 +108,49 @@ fn an_as_that_falls_silent_makes_no_link_across_it() {
 fn a_link_is_found_lost_where_another_leads_into_the_same_as_though_what_lies_before_it_is_hidden() {
     let flows = ["aaBB", "bbBB"].repeat(10);
     assert_eq!(at_border(&traced(&[(ONE, &flows)])), [(UNIT.to_owned(), 4837, LinkChange::Lost)]);
+}
+
+#[test]
+fn a_link_is_found_lost_though_the_as_before_it_fell_silent_where_that_silence_cannot_hide_it() {
+    let findings = traced(&[(ONE, &["aaaC", "cccC"].repeat(10))]);
+    let lost = findings.found.iter().filter(|found| found.change == LinkChange::Lost);
+    let lost: Vec<_> = lost.map(|found| (found.link.0.get(), found.link.1.get())).collect();
+    assert_eq!(lost, [(3356, 4837), (4837, 131_279)]);
+}
+
+#[test]
+fn one_of_two_links_between_the_same_ases_is_found_lost_by_its_addresses() {
+    let findings = traced(&[(ONE, &["pppp", "qqpp"].repeat(10))]);
+    assert_eq!(findings.found, Vec::<FoundChange>::new());
+    let lost: Vec<_> = findings.found_links.iter().map(|link| (link.found.link, link.border())).collect();
+    let address = |text: &str| text.parse::<IpAddr>().unwrap();
+    let into_origin = (address("219.158.102.218"), address("175.45.177.221"));
+    let within = (address("219.158.117.1"), address("219.158.102.218"));
+    assert_eq!(lost, [(into_origin, Some((asn(4837), asn(131_279)))), (within, None)]);
+    assert!(
+        findings
+            .found_links
+            .iter()
+            .all(|link| link.found.change == LinkChange::Lost && link.with.is_none())
+    );
+    let unit = findings.units.iter().find(|unit| unit.unit.to_string() == UNIT).unwrap();
+    let told = "link 219.158.102.218-175.45.177.221 of AS4837-AS131279 fell out of use (0 of 20 flows, was 10 of 20)";
+    assert!(unit.verdict.iter().any(|text| text.contains(told)), "{:?}", unit.verdict);
+}
+
+#[test]
+fn links_between_addresses_do_not_change_by_new_dealing_or_silence() {
+    let dealt = ["pqpq", "qpqp", "ppqq", "qqpp", "pqqp"].repeat(4);
+    assert_eq!(traced(&[(ONE, &dealt)]).found_links, Vec::new());
+    let silent = ["ppPP", "pppp", "qqqq"].repeat(6);
+    assert_eq!(traced(&[(ONE, &silent)]).found_links, Vec::new());
+}
+
+#[test]
+fn links_between_addresses_that_change_with_an_as_are_told_to_follow_from_it() {
+    let findings = traced(&[(ONE, &["aaab", "aaaa"].repeat(10))]);
+    assert!(!findings.found_links.is_empty());
+    assert!(findings.found_links.iter().all(|link| link.with.is_some()));
 }
 
 /// How wide the interval of the first line's share is.

@@ -10,7 +10,9 @@ const MOST: usize = 4;
 /// Changes of one moment, none of them at the upstream.
 pub(super) fn sentence(changes: &[&FoundChange]) -> Option<String> {
     let first = changes.first()?;
-    let told = changes.iter().take(MOST).map(|found| clause(found)).collect::<Vec<_>>().join(", ");
+    let name = |found: &FoundChange| format!("{}-{}", found.link.0, found.link.1);
+    let clauses = changes.iter().take(MOST).map(|found| clause(found, &name(found)));
+    let told = clauses.collect::<Vec<_>>().join(", ");
     let more = changes.len().saturating_sub(MOST);
     let rest = if more > 0 { format!(", and {more} more in found.csv") } else { String::new() };
     let unlike = if first.at_once { "" } else { ", not all flows at one moment" };
@@ -19,17 +21,16 @@ pub(super) fn sentence(changes: &[&FoundChange]) -> Option<String> {
 }
 
 /// `link AS3356-AS4837 fell out of use (0 of 16 flows, was 9 of 16)`.
-fn clause(found: &FoundChange) -> String {
-    let (from, to) = found.link;
+pub(super) fn clause<N>(found: &FoundChange<N>, link: &str) -> String {
     let of = |part: u64, whole: u64| format!("{} of {}", number::count(part), number::count(whole));
     let (used, unused) = (of(found.used, found.flows), of(0, found.others));
     let whose = if found.whole_vantage { " towards all units" } else { "" };
     match found.change {
         LinkChange::Added => {
-            format!("link {from}-{to} came into use ({used} flows{whose}, was {unused})")
+            format!("link {link} came into use ({used} flows{whose}, was {unused})")
         }
         LinkChange::Lost => {
-            format!("link {from}-{to} fell out of use ({unused} flows{whose}, was {used})")
+            format!("link {link} fell out of use ({unused} flows{whose}, was {used})")
         }
     }
 }
