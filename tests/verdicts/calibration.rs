@@ -201,18 +201,14 @@ fn play(seed: u64, watched: bool) -> Tally {
         vantage_down: u64::from(internet.vantage_down.is_some()),
         ..Tally::default()
     };
-    match internet.event {
-        None => {
-            tally.quiet = 1;
-            tally.alarms.extend((!findings.found.is_empty()).then_some(seed));
-        }
-        Some(_) => {
-            let thin = flows.carried(&internet) < 0.1;
-            judge_event((seed, thin), &internet, &findings, &mut tally);
-        }
+    if internet.event.is_none() {
+        tally.quiet = 1;
+        tally.alarms.extend((!findings.found.is_empty()).then_some(seed));
     }
+    let thin = flows.carried(&internet) < 0.1;
+    judge_event((seed, thin), &internet, &findings, &mut tally);
     tally.links = findings.found_links.len();
-    let mut false_links = findings.found_links.iter().filter(|link| !flows.confirms(&link.found));
+    let mut false_links = findings.found_links.iter().filter(|link| !flows.confirm(&link.found));
     tally.false_links.extend(false_links.next().map(|_| seed));
     judge_outages(seed, &findings, &mut tally);
     if watched {
@@ -227,62 +223,74 @@ fn most(internet: &Internet) -> u64 {
     ROUND.as_secs() * 2 + internet.vantage_down.map_or(0, |(from, to)| to.since(from).as_secs())
 }
 
-/// The flows that were traced to units of the origin, and the ways that they truly took.
+/// The flows that were traced, and the ways that they truly took.
 struct TrueFlows {
     truth: Truth,
-    /// Each with a packet of it.
-    packets: BTreeMap<(Unit, IpAddr, FlowId), Vec<u8>>,
+    /// Each with a packet of it, and whether its target is a control.
+    packets: BTreeMap<(Unit, IpAddr, FlowId), (Vec<u8>, bool)>,
 }
 
 impl TrueFlows {
     fn new(internet: &Internet, played: &Played) -> Self {
         let records = played.dataset.records().expect("records").map(|record| record.expect("a record"));
-        let traced = records.filter(|record| record.method == Method::Trace && !record.control);
-        let probes: BTreeMap<_, Probe> = traced
-            .map(|record| ((record.unit, record.probe.target, record.probe.flow), record.probe))
+        let traced = records.filter(|record| record.method == Method::Trace);
+        let probes: BTreeMap<_, (Probe, bool)> = traced
+            .map(|record| {
+                let flow = (record.unit, record.probe.target, record.probe.flow);
+                (flow, (record.probe, record.control))
+            })
             .collect();
         let packet = |probe: &Probe| {
             let mut packet = Vec::new();
             played.codec.encode(probe, &mut packet).expect("a packet");
             packet
         };
-        let packets = probes.iter().map(|(flow, probe)| (*flow, packet(probe))).collect();
+        let packets =
+            probes.iter().map(|(flow, (probe, control))| (*flow, (packet(probe), *control))).collect();
         Self { truth: Truth::new(&internet.scenario), packets }
     }
 
-    /// How many flows cross a link at a time, named by what stands for its ends.
-    fn crossing<N: PartialEq>(
+    /// Whether a flow crosses a link at a time, named by what stands for its ends.
+    fn crosses<N: PartialEq>(
         &self,
+        packet: &[u8],
         link: &(N, N),
         end: impl Fn(&TrueHop) -> Option<N>,
         at: WallTime,
-    ) -> usize {
-        let crosses = |packet: &&Vec<u8>| {
-            let hops = self.truth.path(packet, at).expect("an IP packet").hops;
-            let is_it = |hop: &TrueHop, named: &N| end(hop).as_ref() == Some(named);
-            hops.windows(2).any(|pair| is_it(&pair[0], &link.0) && is_it(&pair[1], &link.1))
-        };
-        self.packets.values().filter(crosses).count()
+    ) -> bool {
+        let hops = self.truth.path(packet, at).expect("an IP packet").hops;
+        let is_it = |hop: &TrueHop, named: &N| end(hop).as_ref() == Some(named);
+        hops.windows(2).any(|pair| is_it(&pair[0], &link.0) && is_it(&pair[1], &link.1))
     }
 
-    /// The share of the flows that crosses the link of the event in the round that stands next to it.
+    /// The share of the flows to units of the origin that crosses the link of the event in the round that stands next to it.
     fn carried(&self, internet: &Internet) -> f64 {
         let Some((change, link, at)) = internet.event else { return 0.0 };
         let moment = match change {
             LinkChange::Lost => internet.rounds().filter(|round| *round < at).last(),
             LinkChange::Added => internet.rounds().find(|round| *round > at.after(SETTLED)),
         };
-        float(self.crossing(&link, |hop| Some(hop.asn), moment.unwrap_or(at))) / float(self.packets.len())
+        let at = moment.unwrap_or(at);
+        let flows = self.packets.values().filter(|(_, control)| !control);
+        let carried =
+            flows.clone().filter(|(packet, _)| self.crosses(packet, &link, |hop| Some(hop.asn), at));
+        float(carried.count()) / float(flows.count())
     }
 
-    /// Whether flows crossed a link between addresses at one end of the bracket and none at the other.
-    fn confirms(&self, found: &FoundChange<IpAddr>) -> bool {
+    /// Whether flows of those that were counted crossed a link between addresses at one end of the bracket and none at the
+    /// other.
+    fn confirm(&self, found: &FoundChange<IpAddr>) -> bool {
         let (with, without) = match found.change {
             LinkChange::Lost => (found.from, found.to),
             LinkChange::Added => (found.to, found.from),
         };
-        let crossing = |at| self.crossing(&found.link, |hop| hop.answers_from, at);
-        crossing(with) > 0 && crossing(without) == 0
+        let counted =
+            self.packets.iter().filter(|((unit, ..), _)| found.whole_vantage || *unit == found.unit);
+        let crossing = |at| {
+            let mut packets = counted.clone().map(|(_, (packet, _))| packet);
+            packets.any(|packet| self.crosses(packet, &found.link, |hop| hop.answers_from, at))
+        };
+        crossing(with) && !crossing(without)
     }
 }
 

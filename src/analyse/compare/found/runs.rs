@@ -9,7 +9,7 @@ use super::super::interval::float;
 use super::super::unit::count;
 use super::node::Node;
 use super::series::{Glance, Look, Series};
-use super::way::Crossing;
+use super::way::{Crossing, Way};
 use crate::model::{LinkChange, RoundId, Unit};
 
 /// What one flow showed on either side of a change.
@@ -45,7 +45,7 @@ pub(super) fn candidates<N: Node>(series: &Series<N>, link: Crossing<N>) -> Vec<
     if glances.is_empty() {
         return Vec::new();
     }
-    let tries = moves(series, &glances);
+    let moves = Moves::new(series, &glances);
     let whole = |run: &Run| !N::STRICT || run.is_whole();
     let test = |change: LinkChange, run: Run| {
         let mut found = run.candidate(link, change);
@@ -54,9 +54,10 @@ pub(super) fn candidates<N: Node>(series: &Series<N>, link: Crossing<N>) -> Vec<
             exact::all_on_one_side(used, flows, others)
         } else {
             let left = exact::all_on_one_side(found.used, found.flows, found.others);
-            if left > ENOUGH_LEFT { left } else { left.min(exact::both(left, run.stayed(series))) }
+            if left > ENOUGH_LEFT { left } else { left.min(exact::both(left, run.stayed(series, link))) }
         };
-        found.p = (p * float(tries)).min(1.0);
+        let p = if N::STRICT { p.max(moves.leaving(found.used)) } else { p };
+        found.p = (p * float(moves.tries())).min(1.0);
         found
     };
     let mut found: Vec<Candidate<N>> =
@@ -66,17 +67,46 @@ pub(super) fn candidates<N: Node>(series: &Series<N>, link: Crossing<N>) -> Vec<
     found
 }
 
-/// In how many rounds any flow came onto the link or left it: as often chance had a try. At least 1.
-fn moves<N: Node>(series: &Series<N>, glances: &[Glance]) -> u64 {
-    let mut last: Vec<Option<bool>> = vec![None; series.flows.len()];
-    let mut rounds: BTreeSet<RoundId> = BTreeSet::new();
-    for look in glances.iter().filter_map(|glance| series.look(*glance)) {
-        let before = last.get_mut(look.flow).and_then(|last| last.replace(look.used));
-        if before.is_some_and(|used| used != look.used) {
-            rounds.insert(look.round);
+/// How flows came onto a link and left it. Of two looks at a flow in a row of which one shows it on the link: how often both
+/// do, how often only one, and in which rounds it moved.
+struct Moves {
+    stayed: u64,
+    moved: u64,
+    rounds: BTreeSet<RoundId>,
+}
+
+/// Flows that move more often than this are not pinned: balancers that go packet by packet show others in every round.
+const RESTLESS: f64 = 0.25;
+
+impl Moves {
+    fn new<N: Node>(series: &Series<N>, glances: &[Glance]) -> Self {
+        let mut last: Vec<Option<bool>> = vec![None; series.flows.len()];
+        let mut moves = Self { stayed: 0, moved: 0, rounds: BTreeSet::new() };
+        for look in glances.iter().filter_map(|glance| series.look(*glance)) {
+            match last.get_mut(look.flow).and_then(|last| last.replace(look.used)) {
+                Some(before) if before != look.used => {
+                    moves.moved = moves.moved.saturating_add(1);
+                    moves.rounds.insert(look.round);
+                }
+                Some(true) => moves.stayed = moves.stayed.saturating_add(1),
+                _ => {}
+            }
         }
+        moves
     }
-    count(rounds.len()).max(1)
+
+    /// In how many rounds any flow moved: as often chance had a try. At least 1.
+    fn tries(&self) -> u64 {
+        count(self.rounds.len()).max(1)
+    }
+
+    /// The probability that so many flows leave a link at once, each by itself as often as flows moved otherwise. 1 if they
+    /// are not pinned.
+    fn leaving(&self, flows: u64) -> f64 {
+        let moved = float(self.moved.saturating_sub(flows).saturating_add(1));
+        let rate = moved / (moved + float(self.stayed.saturating_add(1)));
+        if rate > RESTLESS { 1.0 } else { rate.powf(float(flows)) }
+    }
 }
 
 /// A stretch without use, seen from a last use on. In reversed time it ends with the first use.
@@ -148,12 +178,16 @@ impl Run {
     }
 
     /// The probability that the flows which parted from nobody all stayed where they were, had the balancers at which the
-    /// others parted dealt all flows out anew: of each the share of what comes next there, among the flows of its unit. 1 if
-    /// any of them moved, too.
-    fn stayed<N: Node>(&self, series: &Series<N>) -> f64 {
+    /// others parted dealt all flows out anew: of each the share of what comes next there, among the flows of its unit. Where
+    /// silence hides at which they parted, they are told apart by what stands before the far end of the link. 1 if any of
+    /// them moved, too.
+    fn stayed<N: Node>(&self, series: &Series<N>, link: Crossing<N>) -> f64 {
         let movers = self.near.values().filter(|look| look.used);
         let parted: BTreeSet<N> = movers.filter_map(|look| self.parted_at(series, look)).collect();
-        parted.into_iter().map(|place| self.stayed_behind(series, place)).product()
+        if parted.is_empty() {
+            return self.stayed_beside(series, |way| way.last(link.1));
+        }
+        parted.into_iter().map(|place| self.stayed_beside(series, |way| way.next(place))).product()
     }
 
     fn parted_at<N: Node>(&self, series: &Series<N>, near: &Look) -> Option<N> {
@@ -161,14 +195,14 @@ impl Run {
         series.ways.get(near.way)?.parts_from(series.ways.get(far.way)?)
     }
 
-    fn stayed_behind<N: Node>(&self, series: &Series<N>, place: N) -> f64 {
-        let next = |look: &Look| series.ways.get(look.way).and_then(|way| way.next(place));
+    fn stayed_beside<N: Node>(&self, series: &Series<N>, beside: impl Fn(&Way<N>) -> Option<N>) -> f64 {
+        let beside = |look: &Look| series.ways.get(look.way).and_then(&beside);
         let unit = |flow: usize| series.flows.get(flow).map(|(unit, _)| *unit);
         let mut shares: BTreeMap<(Option<Unit>, N), u64> = BTreeMap::new();
         let mut all: BTreeMap<Option<Unit>, u64> = BTreeMap::new();
         for look in self.near.values() {
-            if let Some(next) = next(look) {
-                let flows = shares.entry((unit(look.flow), next)).or_default();
+            if let Some(there) = beside(look) {
+                let flows = shares.entry((unit(look.flow), there)).or_default();
                 *flows = flows.saturating_add(1);
                 let of_unit = all.entry(unit(look.flow)).or_default();
                 *of_unit = of_unit.saturating_add(1);
@@ -176,7 +210,7 @@ impl Run {
         }
         let others = self.near.values().filter(|look| !look.used);
         let stayed = others.filter_map(|look| {
-            let (before, after) = (next(look)?, next(self.far.get(&look.flow)?)?);
+            let (before, after) = (beside(look)?, beside(self.far.get(&look.flow)?)?);
             let of_unit = unit(look.flow);
             let share = float(*shares.get(&(of_unit, before))?) / float(*all.get(&of_unit)?);
             Some((before == after).then_some(share))

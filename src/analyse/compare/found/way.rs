@@ -111,6 +111,11 @@ impl<N: Node> Way<N> {
         self.links.iter().find(|(from, _)| *from == place).map(|(_, to)| *to)
     }
 
+    /// What stands before a place, where that is shown.
+    pub(super) fn last(&self, place: N) -> Option<N> {
+        self.links.iter().find(|(_, to)| *to == place).map(|(from, _)| *from)
+    }
+
     /// The place behind which two ways part; `None` if they begin in different ones, or are not seen to part.
     pub(super) fn parts_from(&self, other: &Self) -> Option<N> {
         let mut place = self.start.filter(|start| other.start == Some(*start))?;
