@@ -225,7 +225,7 @@ pub(super) fn nothing_to_compare(findings: &Findings) -> Option<&'static str> {
         Some("No unit was measured, so nothing can be said.")
     } else if findings.epochs.len() < 2 {
         Some(
-            "There is one epoch only: no event falls into the time measured, so there is no before and after to compare.",
+            "There is one epoch only: no event and no change of a link between ASes falls into the time measured, so there is no before and after to compare.",
         )
     } else {
         None
