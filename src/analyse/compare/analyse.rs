@@ -226,8 +226,7 @@ impl Intake {
         let declared = Epochs::new(&question.events, period);
         let aliases = Aliases::new(traces.shown(), &std::mem::take(&mut self.heard), origins);
         let mut routes = routes::routes(question, (origins, &aliases), &declared, &traces);
-        let found = found::changes(&routes, Doubt::REPORT.discoveries);
-        let (found_links, link_tests) = found::links(&routes, &found.changes, Doubt::REPORT.discoveries);
+        let (found, (found_links, link_tests)) = found::all_changes(&routes, Doubt::REPORT.discoveries);
         let epochs = Epochs::with_found(&question.events, &found.changes, period);
         let confidence = sound(question.confidence);
         let scale = Scale { epochs: &epochs, level: Level::new(confidence), confidence };

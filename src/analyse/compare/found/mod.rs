@@ -36,7 +36,7 @@ use super::exact;
 use super::findings::{FoundChange, FoundLink, Proof};
 use super::moment::{self, Bracket};
 use super::routes::Routes;
-use crate::model::{LinkChange, Name, Unit, WallTime};
+use crate::model::{Asn, LinkChange, Name, Unit, WallTime};
 
 pub use self::series::PinnedFlow;
 
@@ -103,13 +103,21 @@ impl<N: Node> Series<N> {
     }
 }
 
-/// The changes of links between addresses, in the order of time, and how many tests that took.
-pub(super) fn links(
-    routes: &Routes<'_>,
+/// The changes of links between ASes; and those of links between addresses, in the order of time, and how many tests
+/// that took.
+pub(super) fn all_changes(routes: &Routes<'_>, accepted: f64) -> (Found<Asn>, (Vec<FoundLink>, u64)) {
+    // One after the other: each takes as much memory as all traces.
+    let found: Found<Asn> = changes(routes, accepted);
+    let links = attached(changes(routes, accepted), &found.changes, routes);
+    (found, links)
+}
+
+/// Each with the ASes that its ends belong to, and with the change between ASes from which it follows.
+fn attached(
+    Found { changes, tests }: Found<IpAddr>,
     between_ases: &[FoundChange],
-    accepted: f64,
+    routes: &Routes<'_>,
 ) -> (Vec<FoundLink>, u64) {
-    let Found { changes, tests } = changes::<IpAddr>(routes, accepted);
     let holders = if changes.is_empty() { BTreeMap::new() } else { routes.holders() };
     let links = changes.into_iter().map(|found| {
         let holder = |address| holders.get(&address).copied();

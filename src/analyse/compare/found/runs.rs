@@ -82,11 +82,11 @@ impl Moves {
     fn new<N: Node>(series: &Series<N>, glances: &[Glance]) -> Self {
         let mut last: Vec<Option<bool>> = vec![None; series.flows.len()];
         let mut moves = Self { stayed: 0, moved: 0, rounds: BTreeSet::new() };
-        for look in glances.iter().filter_map(|glance| series.look(*glance)) {
-            match last.get_mut(look.flow).and_then(|last| last.replace(look.used)) {
-                Some(before) if before != look.used => {
+        for glance in glances {
+            match last.get_mut(glance.flow()).and_then(|last| last.replace(glance.used)) {
+                Some(before) if before != glance.used => {
                     moves.moved = moves.moved.saturating_add(1);
-                    moves.rounds.insert(look.round);
+                    moves.rounds.extend(series.look(*glance).map(|look| look.round));
                 }
                 Some(true) => moves.stayed = moves.stayed.saturating_add(1),
                 _ => {}
@@ -121,13 +121,13 @@ struct Run {
 /// nobody answers, or they are silent for reasons of their own; they are left out.
 fn runs<N: Node>(series: &Series<N>, glances: &[Glance]) -> Vec<Run> {
     let mut found = Vec::new();
-    let mut near: Vec<Option<Look>> = vec![None; series.flows.len()];
+    let mut near: Vec<Option<Glance>> = vec![None; series.flows.len()];
     let mut users = 0_usize;
     let mut rest = glances;
-    while let Some((glance, behind)) = rest.split_first() {
+    while let Some((look, behind)) = rest.split_first() {
         rest = behind;
-        let Some(look) = series.look(*glance) else { continue };
-        let was = near.get_mut(look.flow).and_then(|near| near.replace(look)).is_some_and(|was| was.used);
+        let was =
+            near.get_mut(look.flow()).and_then(|near| near.replace(*look)).is_some_and(|was| was.used);
         users = users.saturating_add(usize::from(look.used)).saturating_sub(usize::from(was));
         if look.used && behind.first().is_some_and(|next| !next.used) {
             let length = behind.iter().position(|look| look.used).unwrap_or(behind.len());
@@ -138,12 +138,13 @@ fn runs<N: Node>(series: &Series<N>, glances: &[Glance]) -> Vec<Run> {
     found
 }
 
-fn run<N: Node>(series: &Series<N>, near: &[Option<Look>], stretch: &[Glance]) -> Option<Run> {
+fn run<N: Node>(series: &Series<N>, near: &[Option<Glance>], stretch: &[Glance]) -> Option<Run> {
     let mut far: BTreeMap<usize, Look> = BTreeMap::new();
     for look in stretch.iter().filter_map(|glance| series.look(*glance)) {
         far.entry(look.flow).or_insert(look);
     }
-    let mut near: BTreeMap<usize, Look> = near.iter().flatten().map(|look| (look.flow, *look)).collect();
+    let near = near.iter().flatten().filter_map(|glance| series.look(*glance));
+    let mut near: BTreeMap<usize, Look> = near.map(|look| (look.flow, look)).collect();
     let users = near.values().filter(|look| look.used).count();
     near.retain(|flow, look| !look.used || far.contains_key(flow));
     let seen_again = near.values().filter(|look| look.used).count();

@@ -39,7 +39,15 @@ pub(super) struct Sighting {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Glance {
     sighting: u32,
+    flow: u32,
     pub(super) used: bool,
+}
+
+impl Glance {
+    /// The index of the flow.
+    pub(super) fn flow(self) -> usize {
+        usize::try_from(self.flow).unwrap_or(usize::MAX)
+    }
 }
 
 /// What one trace of a flow says about one link.
@@ -106,7 +114,7 @@ impl<N: Node> Series<N> {
         }
         let glance = |(sighting, seen): (u32, &Sighting)| {
             let used = used.get(usize::try_from(seen.way).ok()?).copied().flatten()?;
-            Some(Glance { sighting, used })
+            Some(Glance { sighting, flow: seen.flow, used })
         };
         (0..).zip(&self.sightings).filter_map(glance).collect()
     }
