@@ -14,7 +14,7 @@
 //! the same: a label is given by the router that reads it (Vermeulen et al., IMC 2018).
 //!
 //! And addresses that were seen before the same address, as routers before one end of a link are, are on one router if they
-//! number their answers with one counter ([`counters`] says when that is certain).
+//! number their answers with one counter (`counters` says when that is certain).
 //!
 //! Against it speaks a trace with both at different places, since no way crosses a router twice, that
 //! their answers set out with different TTLs (Vanaubel et al., IMC 2013), and that they are numbered by different
