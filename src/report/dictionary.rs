@@ -402,47 +402,62 @@ const VANTAGE: Column = column("vantage", Kind::Name, "", "who saw it");
 const LINK: Column = column("link", Kind::Link, "", "the link, the lower AS number first");
 const FOUND: Column = column("found", Kind::Count, "", "number of the change, from 1, as in found.csv");
 
+/// The columns of what was found of a change: these of its own, and behind them when it was, of how many flows, and how sure.
+macro_rules! found_change {
+    ($($own:expr),* $(,)?) => {
+        &[
+            $($own,)*
+            column(
+                "from",
+                Kind::Time,
+                "",
+                "no earlier than this: the last trace that shows the time before began",
+            ),
+            column("from_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
+            column(
+                "to",
+                Kind::Time,
+                "",
+                "no later than this: the last answer of the first trace that shows the time after",
+            ),
+            column("to_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z"),
+            column(
+                "at_once",
+                BOOL,
+                "",
+                "whether one moment explains all flows; if not, the bracket spans all their changes",
+            ),
+            column("used", Kind::Count, "flows", "flows on the side of the link's use that used it"),
+            column("flows", Kind::Count, "flows", "all flows on that side"),
+            column("others", Kind::Count, "flows", "flows on the other side; none of them used it"),
+            column(
+                "whole_vantage",
+                BOOL,
+                "",
+                "whether these three count the flows towards all units together",
+            ),
+            column(
+                "p",
+                Kind::Probability,
+                "",
+                "probability of so clear a change by chance, times the tries that chance had",
+            ),
+            column(
+                "rate",
+                Kind::Probability,
+                "",
+                "false discovery rate (Benjamini and Hochberg) at which it is discovered",
+            ),
+        ]
+    };
+}
+
 const CAME_OR_WENT: Column =
     column("change", CHANGE, "", "whether flows came onto the link or all left it");
-const FROM: Column =
-    column("from", Kind::Time, "", "no earlier than this: the last trace that shows the time before began");
-const FROM_NS: Column = column("from_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z");
-const TO: Column = column(
-    "to",
-    Kind::Time,
-    "",
-    "no later than this: the last answer of the first trace that shows the time after",
-);
-const TO_NS: Column = column("to_ns", Kind::Nanoseconds, "ns", "the same, since 1970-01-01T00:00:00Z");
-const AT_ONCE: Column = column(
-    "at_once",
-    BOOL,
-    "",
-    "whether one moment explains all flows; if not, the bracket spans all their changes",
-);
-const USED: Column =
-    column("used", Kind::Count, "flows", "flows on the side of the link's use that used it");
-const FLOWS: Column = column("flows", Kind::Count, "flows", "all flows on that side");
-const OTHERS: Column =
-    column("others", Kind::Count, "flows", "flows on the other side; none of them used it");
-const WHOLE_VANTAGE: Column =
-    column("whole_vantage", BOOL, "", "whether these three count the flows towards all units together");
-const BY_CHANCE: Column = column(
-    "p",
-    Kind::Probability,
-    "",
-    "probability of so clear a change by chance, times the tries that chance had",
-);
-const RATE: Column = column(
-    "rate",
-    Kind::Probability,
-    "",
-    "false discovery rate (Benjamini and Hochberg) at which it is discovered",
-);
 
 pub(super) const FOUND_CHANGES: Sheet = Sheet {
     file: "found.csv",
-    columns: &[
+    columns: found_change![
         column(
             "found",
             Kind::Count,
@@ -453,17 +468,6 @@ pub(super) const FOUND_CHANGES: Sheet = Sheet {
         VANTAGE,
         CAME_OR_WENT,
         LINK,
-        FROM,
-        FROM_NS,
-        TO,
-        TO_NS,
-        AT_ONCE,
-        USED,
-        FLOWS,
-        OTHERS,
-        WHOLE_VANTAGE,
-        BY_CHANCE,
-        RATE,
     ],
 };
 
@@ -494,7 +498,7 @@ const FOUND_LINK: Column =
 
 pub(super) const FOUND_LINKS: Sheet = Sheet {
     file: "found_links.csv",
-    columns: &[
+    columns: found_change![
         column(
             "found",
             Kind::Count,
@@ -514,17 +518,6 @@ pub(super) const FOUND_LINKS: Sheet = Sheet {
             "",
             "number in found.csv of a change between ASes of the same unit, from which this one mostly follows",
         ),
-        FROM,
-        FROM_NS,
-        TO,
-        TO_NS,
-        AT_ONCE,
-        USED,
-        FLOWS,
-        OTHERS,
-        WHOLE_VANTAGE,
-        BY_CHANCE,
-        RATE,
     ],
 };
 
