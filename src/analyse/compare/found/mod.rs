@@ -14,7 +14,8 @@
 //!
 //! Links between addresses are found the same way, but more strictly, since inside networks balancers move flows all the
 //! time: only neighbours that both answered make a link, nearly all flows must have been seen again, and so many would not
-//! have left at once if each moved by itself as often as flows moved otherwise. What goes packet by packet is never told.
+//! have left at once if each moved by itself as often as flows moved otherwise. Flows that move often by
+//! themselves, as behind balancers that go packet by packet, say nothing.
 //!
 //! All tests of a campaign, those of either kind, are corrected together (Benjamini and Hochberg). A trace that fell silent says nothing
 //! about links: silence is a matter of reachability.
