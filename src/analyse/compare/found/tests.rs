@@ -10,7 +10,7 @@ use crate::model::LinkChange;
 
 /// Traces of an hour's rhythm: by target, the flows, each with a letter a round. `a` is a way over the first line, `b`
 /// one over the second, `A` the first line with a silent router in the place of its whole AS, `B` the second with the
-/// AS before it silent, `p` and `q` the first over one or the other of two links into the origin, `c` the second with silence only in the middle of that AS, `C` with its other routers silent, too,
+/// AS before it silent, `d` the first with the AS before it silent, `p` and `q` the first over one or the other of two links into the origin, `c` the second with silence only in the middle of that AS, `C` with its other routers silent, too,
 /// `-` silence from the vantage's network on.
 fn traced(targets: &[(&str, &[&str])]) -> Findings {
     let mut sheet = Sheet::new();
@@ -25,6 +25,9 @@ fn traced(targets: &[(&str, &[&str])]) -> Findings {
                     'b' => format!("{} * * {target}=", TO_TTK[0]),
                     'B' => format!("188.1.144.1 188.1.241.21 * 188.43.225.1 188.43.225.153 * * {target}="),
                     'c' => format!("188.1.144.1 188.1.241.21 4.69.154.9 * 188.43.225.153 * * {target}="),
+                    'd' => format!(
+                        "188.1.144.1 188.1.241.21 * * 219.158.102.145 219.158.117.1 219.158.102.214 * * {target}="
+                    ),
                     'p' => format!("{} 175.45.177.217 * {target}=", TO_UNICOM[0]),
                     'q' => format!("{PARALLEL} {target}="),
                     'C' => format!("188.1.144.1 188.1.241.21 * * 188.43.225.153 * * {target}="),
@@ -114,6 +117,26 @@ fn a_link_is_found_lost_though_the_as_before_it_fell_silent_where_that_silence_c
     let lost = findings.found.iter().filter(|found| found.change == LinkChange::Lost);
     let lost: Vec<_> = lost.map(|found| (found.link.0.get(), found.link.1.get())).collect();
     assert_eq!(lost, [(3356, 4837), (4837, 131_279)]);
+}
+
+#[test]
+fn few_flows_that_leave_are_enough_where_others_stay_also_if_it_is_hidden_where_they_parted() {
+    let leave = [vec!["CCdd"; 5], vec!["dddd"; 30]].concat();
+    // That the silent AS stands before both lines is only known from another unit.
+    let elsewhere: (&str, &[&str]) = ("175.45.176.10", &["cccc", "aaaa"]);
+    assert_eq!(
+        at_border(&traced(&[(ONE, &leave), elsewhere])),
+        [(UNIT.to_owned(), 20_485, LinkChange::Lost)]
+    );
+}
+
+#[test]
+fn flows_that_move_by_themselves_do_not_prove_that_a_link_between_addresses_went() {
+    let restless = ["qpqqpp", "pqpqpp", "qqpqpp", "pqqqpp", "qpqqpp", "pqpqpp"];
+    let flows = [restless.to_vec(), vec!["pppppp"; 30]].concat();
+    assert_eq!(traced(&[(ONE, &flows)]).found_links, Vec::new());
+    let pinned = [vec!["qqqqpp"; 6], vec!["pppppp"; 30]].concat();
+    assert!(!traced(&[(ONE, &pinned)]).found_links.is_empty());
 }
 
 #[test]
