@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::*;
+use crate::analyse::diversity::{Level, Measure, Reading, Why};
 use crate::analyse::sheet::{Aim, Sheet, asn, origins, time, unit};
 use crate::dataset::{Ledger, ProbeRecord};
-use crate::model::{Asn, Event, LinkChange, Method, Untrusted, WallTime};
+use crate::model::{Asn, Event, LinkChange, Method, Outcome, Untrusted, WallTime};
 
 pub(super) const TO_UNICOM: [&str; 2] = [
     "188.1.144.1 188.1.241.21 4.69.154.9 4.69.152.144 219.158.102.145 219.158.117.1 219.158.102.214",
@@ -473,4 +474,41 @@ proptest! {
         let again = analyse(&question, &origins(), records);
         prop_assert_eq!(format!("{findings:?}"), format!("{again:?}"));
     }
+}
+
+/// Ways of a campaign over one of two addresses, so many at the levels of addresses and of routers.
+fn distinct_paths(records: Vec<ProbeRecord>) -> [Result<f64, Why>; 2] {
+    let at_speed = Question { speed: 1.0, ..question(&[]) };
+    let findings = analyse(&at_speed, &origins(), records);
+    let of_unit = findings.diversity.units.iter().find(|found| !found.control).unwrap();
+    let readings = &of_unit.by_epoch[0].readings;
+    [Level::Address, Level::Router].map(|level| {
+        let is_it =
+            |reading: &&Reading| (reading.level, reading.measure) == (level, Measure::DistinctPaths);
+        readings.iter().find(is_it).unwrap().judged.map(|figure| figure.value)
+    })
+}
+
+#[test]
+fn two_addresses_that_number_their_answers_with_one_counter_are_one_router_in_a_report() {
+    let (two, target) = (["4.69.154.9", "4.69.160.1"], "175.45.176.10");
+    let mut sheet = Sheet::new();
+    for round in 0..80_u64 {
+        for (flow, address) in (0_u16..).zip(two) {
+            let at = time("2017-10-01T08:00:00Z");
+            let at = at.after(std::time::Duration::from_secs(60 * round + 20 * u64::from(flow)));
+            let way = format!("188.1.144.1 {address} 4.69.1.2 219.158.102.214 {target}=");
+            sheet.trace(Aim { round, at, target, flow }, &way);
+        }
+    }
+    assert_eq!(distinct_paths(sheet.records.clone()), [Ok(2.0), Err(Why::NoAliases)]);
+    for record in &mut sheet.records {
+        let seconds = record.sent_at.unwrap().as_nanos() / 1_000_000_000;
+        if let Outcome::Answered { reply, .. } = &mut record.outcome
+            && two.contains(&reply.from.to_string().as_str())
+        {
+            reply.ip_id = u16::try_from(seconds * 6 % 65_536).ok();
+        }
+    }
+    assert_eq!(distinct_paths(sheet.records), [Ok(2.0), Ok(1.0)]);
 }
